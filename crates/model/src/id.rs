@@ -1,0 +1,204 @@
+//! Typed identifiers.
+//!
+//! Every identifier is a UUIDv7 (RFC 9562 §5.7) in its own type, shown as a prefix and 26
+//! characters of Crockford base 32: `cus_06a8k2v7…`. The text sorts as the id does, which is
+//! by time of creation. Swapping two kinds of id does not compile; sending the wrong kind
+//! over the API is an error that names both kinds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// Crockford's alphabet in lower case: no i, l, o, u, so that an id survives a phone call.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Characters of one encoded id: 128 bits in groups of five.
+const TEXT_LEN: usize = 26;
+
+/// Why a text is not the identifier that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text carries no prefix or another kind's.
+    #[error("expected an id that starts with \"{expected}_\"")]
+    Prefix {
+        /// The prefix the wanted kind has.
+        expected: &'static str,
+    },
+    /// The prefix is right, the rest is not 26 characters of base 32.
+    #[error("\"{prefix}_\" must be followed by 26 characters (0-9, a-z without i, l, o, u)")]
+    Body {
+        /// The prefix that was found.
+        prefix: &'static str,
+    },
+}
+
+/// Writes 128 bits as 26 base-32 characters, most significant first.
+fn encode(value: u128) -> [u8; TEXT_LEN] {
+    let mut out = [0; TEXT_LEN];
+    for (i, byte) in out.iter_mut().enumerate() {
+        let shift = 5 * (TEXT_LEN - 1 - i);
+        *byte = ALPHABET[((value >> shift) & 31) as usize];
+    }
+    out
+}
+
+/// Reads what [`encode`] wrote; letters may be in either case.
+fn decode(text: &[u8]) -> Option<u128> {
+    if text.len() != TEXT_LEN {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (i, byte) in text.iter().enumerate() {
+        let lower = byte.to_ascii_lowercase();
+        let digit = ALPHABET.iter().position(|a| *a == lower)? as u128;
+        // 26 characters hold 130 bits: the first may only use its low three.
+        if i == 0 && digit > 7 {
+            return None;
+        }
+        value = (value << 5) | digit;
+    }
+    Some(value)
+}
+
+macro_rules! define_ids {
+    ($( $(#[$doc:meta])* $name:ident = $prefix:literal; )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            pub struct $name(pub Uuid);
+
+            impl $name {
+                /// What the text form starts with, before the underscore.
+                pub const PREFIX: &'static str = $prefix;
+                /// The id no row has; used where a record's owner is not known.
+                pub const NONE: $name = $name(Uuid::nil());
+
+                /// A new id, unique and later than every earlier one of this process.
+                pub fn generate() -> Self {
+                    Self(Uuid::now_v7())
+                }
+
+                /// The id, or nothing where it is [`Self::NONE`].
+                pub fn known(self) -> Option<Self> {
+                    (self != Self::NONE).then_some(self)
+                }
+            }
+
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    let text = encode(self.0.as_u128());
+                    let text = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
+                    write!(f, "{}_{text}", $prefix)
+                }
+            }
+
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fmt::Display::fmt(self, f)
+                }
+            }
+
+            impl FromStr for $name {
+                type Err = IdError;
+
+                fn from_str(text: &str) -> Result<Self, IdError> {
+                    let body = text
+                        .strip_prefix($prefix)
+                        .and_then(|rest| rest.strip_prefix('_'))
+                        .ok_or(IdError::Prefix { expected: $prefix })?;
+                    decode(body.as_bytes())
+                        .map(|value| Self(Uuid::from_u128(value)))
+                        .ok_or(IdError::Body { prefix: $prefix })
+                }
+            }
+
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.collect_str(self)
+                }
+            }
+
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                }
+            }
+        )*
+
+        /// Calls `$callback!(Name)` for every identifier type, so that another crate can
+        /// implement its own trait for all of them.
+        #[macro_export]
+        macro_rules! for_each_id {
+            ($callback:ident) => { $( $callback!($crate::$name); )* };
+        }
+    };
+}
+
+define_ids! {
+    /// An organisation: the ISP itself, a partner or a branch.
+    OrganisationId = "org";
+    /// A member of staff.
+    StaffId = "usr";
+    /// A signed-in staff session.
+    StaffSessionId = "ses";
+    /// An API token.
+    TokenId = "tok";
+    /// A customer: the person or company that pays.
+    CustomerId = "cus";
+    /// A plan: what is sold.
+    PlanId = "pln";
+    /// One version of a plan; a profile is compiled from it.
+    PlanVersionId = "plv";
+    /// A price of a plan.
+    PriceId = "prc";
+    /// A service: one plan for one customer, one or more ways in.
+    ServiceId = "svc";
+    /// An access identity of a service: a login, a MAC, a circuit or a port.
+    IdentityId = "idn";
+    /// A hold on a service.
+    HoldId = "hld";
+    /// A RADIUS client: a source address or prefix with its secret.
+    ClientId = "rcl";
+    /// A NAS: the device that asks.
+    NasId = "nas";
+    /// A subscriber's session on a NAS, minted by policyd alone.
+    SessionId = "sess";
+    /// An audit entry.
+    AuditId = "aud";
+    /// A domain event in the outbox.
+    EventId = "evt";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_what_it_prints() {
+        for _ in 0..100 {
+            let id = CustomerId::generate();
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        assert_eq!(CustomerId(Uuid::max()).to_string(), "cus_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn text_order_is_id_order() {
+        let mut ids: Vec<PlanId> = (0..50).map(|_| PlanId::generate()).collect();
+        ids.sort();
+        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        assert!(texts.is_sorted());
+    }
+
+    #[test]
+    fn the_wrong_kind_is_refused_by_name() {
+        let plan = PlanId::generate().to_string();
+        assert_eq!(plan.parse::<CustomerId>(), Err(IdError::Prefix { expected: "cus" }));
+        assert_eq!("cus_12".parse::<CustomerId>(), Err(IdError::Body { prefix: "cus" }));
+        let too_big = "cus_8zzzzzzzzzzzzzzzzzzzzzzzzz";
+        assert_eq!(too_big.parse::<CustomerId>(), Err(IdError::Body { prefix: "cus" }));
+    }
+}

@@ -1,0 +1,154 @@
+//! RADIUS clients and NAS as the daemon sees them.
+//!
+//! A *client* is where packets come from: an address or prefix with its secrets. A *NAS* is
+//! the device that asks. Where a client is one address registered with a NAS, its packets are
+//! that NAS's; inside a prefix or behind a proxy the NAS is told apart by NAS-Identifier, else
+//! NAS-IP-Address, else the source address, and is created on first sight with an id derived
+//! from both, so that every node arrives at the same one.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientId, NasId, OrganisationId, Sealed};
+
+/// Whose attributes a NAS understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vendor {
+    /// RouterOS.
+    Mikrotik,
+    /// RFC attributes and WISPr rates only.
+    #[default]
+    Generic,
+}
+
+impl Vendor {
+    /// Every vendor, for lists and messages.
+    pub const ALL: [Vendor; 2] = [Vendor::Mikrotik, Vendor::Generic];
+
+    /// The word used in tables and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mikrotik => "mikrotik",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// The vendor of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|vendor| vendor.as_str() == word)
+    }
+}
+
+/// The UDP port CoA and Disconnect go to unless a NAS says otherwise (RFC 5176 §2.1).
+pub const COA_PORT: u16 = 3799;
+
+/// A RADIUS client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its id; the secrets are sealed to it.
+    pub id: ClientId,
+    /// The organisation that owns it.
+    pub organisation: OrganisationId,
+    /// Where its packets come from.
+    pub source: IpNetwork,
+    /// The shared secret.
+    pub secret: Sealed,
+    /// The secret before the last change, still accepted during a rotation.
+    pub previous_secret: Option<Sealed>,
+    /// The one NAS of this client; absent where the client is a prefix or a proxy.
+    pub nas: Option<NasId>,
+    /// What NAS created on first sight are taken for.
+    pub vendor: Vendor,
+}
+
+/// A NAS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nas {
+    /// Its id; `coa_secret` is sealed to it.
+    pub id: NasId,
+    /// The organisation that owns it.
+    pub organisation: OrganisationId,
+    /// What staff call it.
+    pub name: String,
+    /// Whose attributes it understands.
+    pub vendor: Vendor,
+    /// Where CoA goes; absent: the address its packets come from.
+    pub coa_address: Option<IpAddr>,
+    /// The UDP port CoA goes to.
+    pub coa_port: u16,
+    /// The secret for CoA; absent: the client's.
+    pub coa_secret: Option<Sealed>,
+    /// Whether it takes CoA and Disconnect at all.
+    pub accepts_coa: bool,
+}
+
+/// A NAS that sent its first packet from inside a client's prefix; `aaad` reports it, and
+/// `billing-api` keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NasSeen {
+    /// The format of this message; readers refuse newer ones.
+    pub format: u8,
+    /// The derived id.
+    pub nas: NasId,
+    /// The client whose secret it knew.
+    pub client: ClientId,
+    /// NAS-Identifier, else NAS-IP-Address, else the source address.
+    pub name: String,
+    /// Where its packet came from.
+    pub source: IpAddr,
+}
+
+/// The id of a NAS seen behind a client: the same on every node and after every restart.
+pub fn derived_nas_id(client: ClientId, name: &[u8]) -> NasId {
+    // 122 bits of two FNV-1a runs, marked as a custom id (RFC 9562 §5.8): it names, it does
+    // not protect.
+    let mut low = Fnv::default();
+    low.write(client.0.as_bytes());
+    low.write(name);
+    let mut high = low;
+    high.write(b"nas");
+    let bits = (u128::from(high.0) << 64) | u128::from(low.0);
+    NasId(uuid::Builder::from_custom_bytes(bits.to_be_bytes()).into_uuid())
+}
+
+/// FNV-1a, 64 bit: small, stable across versions and machines, not for hostile input.
+#[derive(Debug, Clone, Copy)]
+pub struct Fnv(pub u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Adds bytes to the hash.
+    pub fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The hash in 32 bits. FNV's low bits alone are weak, so the halves are folded.
+    pub fn fold(self) -> u32 {
+        (self.0 >> 32 ^ self.0) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_derived_nas_is_the_same_everywhere_and_differs_by_name_and_client() {
+        let client = ClientId(Uuid::from_u128(7));
+        let a = derived_nas_id(client, b"bng1");
+        assert_eq!(a, derived_nas_id(client, b"bng1"));
+        assert_ne!(a, derived_nas_id(client, b"bng2"));
+        assert_ne!(a, derived_nas_id(ClientId(Uuid::from_u128(8)), b"bng1"));
+    }
+}

@@ -1,0 +1,26 @@
+//! Policy: what a subscriber is given.
+//!
+//! Three kinds of record meet in [`effective::effective`]:
+//!
+//! - a [`Profile`], compiled from one version of a plan and shared by many subscribers;
+//! - a [`Subscriber`]: one service with its identities, holds, expiry and overrides;
+//! - [`Overlay`]s from `policyd`: fair use, time window, boost.
+//!
+//! They travel as [`Change`]s on a *line*: billing-api's policy is one line, policyd's overlays
+//! another. A line has an epoch (renewed when its database is restored) and revisions, which
+//! its relay leader gives when it publishes.
+
+mod change;
+mod effective;
+mod overlay;
+mod profile;
+mod subscriber;
+
+pub use change::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
+pub use effective::{
+    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, NoTrace, Step,
+    Trace, difference, effective,
+};
+pub use overlay::{Boost, Overlay, OverlayKind};
+pub use profile::{Garden, OnHold, Profile};
+pub use subscriber::{Hold, HoldBilling, HoldNetwork, HoldReason, Overrides, Subscriber};

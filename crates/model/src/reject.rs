@@ -1,0 +1,102 @@
+//! Why a login was refused.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::HoldReason;
+
+/// The reason of an Access-Reject; the word goes into logs, counters and the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// No identity has this name.
+    UnknownLogin,
+    /// The password or response does not match.
+    WrongPassword,
+    /// The request carries no password attribute we know.
+    NoCredentials,
+    /// The stored credential cannot answer this method: an NT hash cannot do CHAP.
+    MethodNotPossible,
+    /// The identity belongs to a service whose profile is not known here.
+    NoProfile,
+    /// The service's time is over.
+    Expired,
+    /// Held for non-payment.
+    HeldNonpayment,
+    /// Held by staff: suspended.
+    HeldAdmin,
+    /// Held for abuse.
+    HeldAbuse,
+    /// Paused at the customer's wish.
+    HeldPause,
+    /// The quota is used up.
+    HeldQuota,
+}
+
+impl RejectReason {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownLogin => "unknown_login",
+            Self::WrongPassword => "wrong_password",
+            Self::NoCredentials => "no_credentials",
+            Self::MethodNotPossible => "method_not_possible",
+            Self::NoProfile => "no_profile",
+            Self::Expired => "expired",
+            Self::HeldNonpayment => "held_nonpayment",
+            Self::HeldAdmin => "held_admin",
+            Self::HeldAbuse => "held_abuse",
+            Self::HeldPause => "held_pause",
+            Self::HeldQuota => "held_quota",
+        }
+    }
+
+    /// The Reply-Message the subscriber's device may show: the catalogue's text, in English,
+    /// since a packet names no language. It never tells an unknown name from a wrong password.
+    pub const fn text_key(self) -> &'static str {
+        match self {
+            Self::UnknownLogin | Self::WrongPassword => "reject-credentials",
+            Self::NoCredentials | Self::MethodNotPossible | Self::NoProfile => "reject-setup",
+            Self::Expired => "reject-expired",
+            Self::HeldNonpayment => "reject-nonpayment",
+            Self::HeldAdmin | Self::HeldAbuse => "reject-suspended",
+            Self::HeldPause => "reject-paused",
+            Self::HeldQuota => "reject-quota",
+        }
+    }
+
+    /// Every reason, for counters.
+    pub const ALL: [RejectReason; 11] = [
+        Self::UnknownLogin,
+        Self::WrongPassword,
+        Self::NoCredentials,
+        Self::MethodNotPossible,
+        Self::NoProfile,
+        Self::Expired,
+        Self::HeldNonpayment,
+        Self::HeldAdmin,
+        Self::HeldAbuse,
+        Self::HeldPause,
+        Self::HeldQuota,
+    ];
+}
+
+impl From<HoldReason> for RejectReason {
+    fn from(reason: HoldReason) -> Self {
+        match reason {
+            HoldReason::Nonpayment => Self::HeldNonpayment,
+            HoldReason::Expired => Self::Expired,
+            HoldReason::Admin => Self::HeldAdmin,
+            HoldReason::Abuse => Self::HeldAbuse,
+            HoldReason::Pause => Self::HeldPause,
+            HoldReason::Quota => Self::HeldQuota,
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
