@@ -1,0 +1,2 @@
+-- What is sold; it's a list.
+CREATE TABLE plan (id BLOB PRIMARY KEY);
