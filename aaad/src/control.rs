@@ -1,0 +1,212 @@
+//! What `netctl` may ask over the control socket.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use daemon::control::{Answering, ControlError, Handler, parse_args};
+use daemon::health::Health;
+use model::control::{
+    CoaReport, DisconnectQuery, Disconnected, ExplainQuery, Fact, LiveSession, Sessions as Listing,
+    SessionsQuery, Status,
+};
+use model::identity::login_key;
+use model::nas::Vendor;
+use model::{Clock, Ts};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::coa::Nudge;
+use crate::engine::Engine;
+use crate::follower::FollowerState;
+use crate::listener::Positions;
+use crate::sessions::{Session, Sessions};
+
+/// Sessions listed unless the caller asks for another number.
+const LIST_DEFAULT: usize = 1000;
+/// How long a Disconnect by an operator is waited for.
+const DISCONNECT_WAIT: Duration = Duration::from_secs(20);
+/// Sessions one operator call disconnects at most.
+const DISCONNECT_MAX: usize = 1000;
+
+/// Everything the calls look at.
+pub(crate) struct Control {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<Mutex<Sessions>>,
+    pub(crate) coa: mpsc::Sender<Nudge>,
+    pub(crate) journal: journal::Handle,
+    pub(crate) positions: Arc<Positions>,
+    pub(crate) follower: Arc<FollowerState>,
+    pub(crate) health: Health,
+    pub(crate) bus: bus::Bus,
+    pub(crate) started: Ts,
+    pub(crate) listening: String,
+}
+
+impl Handler for Control {
+    fn call(&self, call: &str, args: Value) -> Answering<'_> {
+        let call = call.to_owned();
+        Box::pin(async move {
+            match call.as_str() {
+                "status" => answer(&self.status()),
+                "sessions" => answer(&self.list(&parse_args(args)?)),
+                "explain" => answer(&self.explain(&parse_args(args)?)?),
+                "disconnect" => answer(&self.disconnect(parse_args(args)?).await?),
+                "policy_accept" => answer(&self.follower.accept()),
+                _ => Err(ControlError::UnknownCall(call)),
+            }
+        })
+    }
+}
+
+fn answer(value: &impl serde::Serialize) -> Result<Value, ControlError> {
+    serde_json::to_value(value).map_err(|error| ControlError::failed(&error))
+}
+
+impl Control {
+    fn status(&self) -> Status {
+        let usage = self.journal.status();
+        let acknowledged = self.positions.acknowledged.load(Ordering::Relaxed);
+        let waiting = usage.last_sequence.saturating_sub(acknowledged);
+        let failing = self.positions.journal_failing.load(Ordering::Relaxed);
+        let extent = self.engine.cache.extent();
+        let clients = self.engine.cache.clients();
+        let live = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let percent = usage.octets * 100 / usage.octets_max.max(1);
+        let mut facts = vec![
+            Fact::good("listening", self.listening.clone()),
+            Fact::warn_unless(
+                clients.client_count() > 0,
+                "RADIUS clients",
+                format!("{}, {} NAS", clients.client_count(), clients.nas_count()),
+            ),
+            Fact::warn_unless(
+                extent.count > 0,
+                "policy",
+                format!(
+                    "{} records, epoch {:x}, revision {}",
+                    extent.count, extent.epoch, extent.revision
+                ),
+            ),
+            Fact::good("live sessions", live.to_string()),
+            Fact::warn_unless(
+                !failing && percent < 80,
+                "journal",
+                format!(
+                    "{} of {} ({percent} %), {waiting} records to ship{}",
+                    model::units::ShowOctets(usage.octets),
+                    model::units::ShowOctets(usage.octets_max),
+                    if failing { ", TAKES NO RECORDS" } else { "" }
+                ),
+            ),
+            Fact::warn_unless(self.health.not_ready().is_empty(), "bus", self.bus.describe()),
+        ];
+        if let Some(mark) = self.follower.refused() {
+            facts.push(Fact::warn_unless(
+                false,
+                "snapshot refused",
+                format!(
+                    "{} records at revision {}: netctl policy accept",
+                    mark.count, mark.revision
+                ),
+            ));
+        }
+        Status {
+            program: "aaad".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            ready: self.health.is_ready(),
+            facts,
+        }
+    }
+
+    fn list(&self, query: &SessionsQuery) -> Listing {
+        let clients = self.engine.cache.clients();
+        let login = query.login.as_ref().map(|login| self.key_of(login));
+        let nas = query.nas.as_deref().map(|nas| clients.find_nas(nas).map(|nas| nas.id));
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_nas = |session: &&Session| nas.is_none_or(|nas| nas == Some(session.key.nas));
+        let mut found: Vec<&Session> = match &login {
+            Some(key) => sessions.of_login(key).filter(of_nas).collect(),
+            None => sessions.iter().filter(of_nas).collect(),
+        };
+        found.sort_unstable_by_key(|session| std::cmp::Reverse(session.started));
+        let total = found.len();
+        found.truncate(query.limit.unwrap_or(LIST_DEFAULT));
+        let shown = found.into_iter().map(|session| {
+            let name = clients.nas(session.key.nas).map_or("", |nas| nas.name.as_str());
+            show(session, name)
+        });
+        Listing { total, sessions: shown.collect() }
+    }
+
+    fn key_of(&self, login: &str) -> Vec<u8> {
+        let mut key = Vec::new();
+        login_key(login.as_bytes(), self.engine.fold_case, &mut key);
+        key
+    }
+
+    fn explain(&self, query: &ExplainQuery) -> Result<model::control::Explanation, ControlError> {
+        let vendor = match &query.nas {
+            None => Vendor::Mikrotik,
+            Some(nas) => {
+                let clients = self.engine.cache.clients();
+                let found = clients.find_nas(nas).map(|nas| nas.vendor);
+                found.ok_or_else(|| ControlError::BadArgs(format!("nas: no NAS \"{nas}\"")))?
+            }
+        };
+        let key = self.key_of(&query.login);
+        let live = {
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.of_login(&key).count()
+        };
+        Ok(self.engine.explain(self.clock.now(), &query.login, vendor, live))
+    }
+
+    async fn disconnect(&self, query: DisconnectQuery) -> Result<Disconnected, ControlError> {
+        let login = self.key_of(&query.login);
+        let keys: Vec<_> = {
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.of_login(&login).take(DISCONNECT_MAX).map(|s| s.key.clone()).collect()
+        };
+        if keys.is_empty() {
+            return Ok(Disconnected { sessions: Vec::new() });
+        }
+        let (results, mut reports) = mpsc::channel::<CoaReport>(keys.len());
+        let count = keys.len();
+        self.coa
+            .try_send(Nudge::Disconnect(keys, results))
+            .map_err(|_| ControlError::Failed("the CoA engine is busy, try again".to_owned()))?;
+        let mut done = Vec::with_capacity(count);
+        let deadline = tokio::time::Instant::now() + DISCONNECT_WAIT;
+        // The channel closes when every result is in, or its session went meanwhile.
+        while let Ok(Some(report)) = tokio::time::timeout_at(deadline, reports.recv()).await {
+            done.push(report);
+        }
+        Ok(Disconnected { sessions: done })
+    }
+}
+
+fn show(session: &Session, nas_name: &str) -> LiveSession {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    LiveSession {
+        login: text(&session.user_name),
+        nas: session.key.nas,
+        nas_name: nas_name.to_owned(),
+        acct_session_id: text(&session.key.acct_session_id),
+        service: session.service.known(),
+        customer: session.customer.known(),
+        organisation: session.organisation.known(),
+        calling_station: (!session.calling_station.is_empty())
+            .then(|| text(&session.calling_station)),
+        ip: session.ip,
+        started: session.started,
+        updated: session.updated,
+        download_octets: session.download_octets,
+        upload_octets: session.upload_octets,
+        download_bps: session.download_bps,
+        upload_bps: session.upload_bps,
+        coa: session.coa.text.clone(),
+    }
+}

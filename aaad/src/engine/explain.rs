@@ -1,0 +1,177 @@
+//! `explain`: the same decision with a trace, for people.
+
+use model::control::{ExplainAttribute, ExplainStep, Explanation};
+use model::identity::{IdentityKind, login_key};
+use model::nas::Vendor;
+use model::policy::{Access, Context, Step, effective};
+use model::reject::RejectReason;
+use model::units::ShowRate;
+use model::{Ts, text};
+use radius_wire::{Attribute, dict};
+
+use super::Engine;
+use crate::cache::{Opened, SubscriberEntry};
+use crate::dialect::{self, Rule, Sink, Unfit};
+
+impl Engine {
+    /// What a login with the right password would get now on a NAS of `vendor`, and why.
+    pub(crate) fn explain(
+        &self,
+        now: Ts,
+        login: &str,
+        vendor: Vendor,
+        sessions: usize,
+    ) -> Explanation {
+        let mut key = Vec::new();
+        login_key(login.as_bytes(), self.fold_case, &mut key);
+        let mut explanation = Explanation {
+            login: String::from_utf8_lossy(&key).into_owned(),
+            accepted: false,
+            garden: false,
+            reason: None,
+            steps: Vec::new(),
+            attributes: Vec::new(),
+            sessions,
+        };
+        let found = self.cache.subscribers().identify(IdentityKind::Login, &key, &mut Vec::new());
+        let Some(entry) = found else {
+            explanation.step("identity", format!("no identity \"{}\"", explanation.login));
+            explanation.refuse(RejectReason::UnknownLogin);
+            return explanation;
+        };
+        let subscriber = &entry.subscriber;
+        explanation.step(
+            "identity",
+            format!("login \"{}\" is service {}", explanation.login, subscriber.service),
+        );
+        explanation.step("credential", credential_text(&entry, &key));
+        let Some(compiled) = self.cache.profile(subscriber.profile) else {
+            explanation.step("profile", format!("{} is not known here", subscriber.profile));
+            explanation.refuse(RejectReason::NoProfile);
+            return explanation;
+        };
+        let context = Context { now, billing_heard: self.cache.billing_heard() };
+        let mut steps = Vec::new();
+        let policy = effective(context, &compiled.profile, subscriber, &entry.overlays, &mut steps);
+        for step in &steps {
+            let (rule, outcome) = step_text(step);
+            explanation.step(rule, outcome);
+        }
+        match policy.access {
+            Access::Reject(reason) => {
+                explanation.refuse(reason.into());
+                return explanation;
+            }
+            Access::Garden(_) => explanation.garden = true,
+            Access::Full => {}
+        }
+        let mut shown = Shown(Vec::new());
+        if let Err(error) = dialect::accept(vendor, &policy, &mut shown) {
+            explanation
+                .step("reply", format!("cannot be sent to a {} NAS: {error}", vendor.as_str()));
+            return explanation;
+        }
+        shown.0.push(ExplainAttribute {
+            name: "Class".to_owned(),
+            value: format!("service {}, policy {:016x}", subscriber.service, policy.hash()),
+            from: "evidence".to_owned(),
+        });
+        explanation.attributes = shown.0;
+        explanation.accepted = true;
+        explanation
+    }
+}
+
+trait Explain {
+    fn step(&mut self, rule: &str, outcome: String);
+    fn refuse(&mut self, reason: RejectReason);
+}
+
+impl Explain for Explanation {
+    fn step(&mut self, rule: &str, outcome: String) {
+        self.steps.push(ExplainStep { rule: rule.to_owned(), outcome });
+    }
+
+    fn refuse(&mut self, reason: RejectReason) {
+        self.reason = Some(reason);
+        self.attributes = vec![ExplainAttribute {
+            name: "Reply-Message".to_owned(),
+            value: format!("\"{}\"", text::text("en", reason.text_key(), &[])),
+            from: reason.as_str().to_owned(),
+        }];
+    }
+}
+
+fn credential_text(entry: &SubscriberEntry, key: &[u8]) -> String {
+    match entry.credential(IdentityKind::Login, key) {
+        Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
+        Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
+        None => "none that opens: every login is refused",
+    }
+    .to_owned()
+}
+
+fn step_text(step: &Step<'_>) -> (&'static str, String) {
+    let rate = |rate: Option<u64>| rate.map_or("no limit".to_owned(), |r| ShowRate(r).to_string());
+    match step {
+        Step::Hold { reason, network, wins } => {
+            let weight =
+                if *wins { "decides" } else { "a stronger one stands, or it only holds billing" };
+            ("hold", format!("{}: {} ({weight})", reason.as_str(), network.as_str()))
+        }
+        Step::Expired { at, enforced: true } => ("expiry", format!("expired at {at}")),
+        Step::Expired { at, enforced: false } => {
+            ("expiry", format!("expired at {at}, not enforced: billing is silent"))
+        }
+        Step::Profile(profile) => (
+            "profile",
+            format!(
+                "\"{}\": {} down, {} up",
+                profile.name,
+                rate(profile.download_bps),
+                rate(profile.upload_bps)
+            ),
+        ),
+        Step::Override(field) => ("override", format!("{field} is the subscriber's own")),
+        Step::Overlay { overlay, applied } => {
+            let state = if *applied { "applied" } else { "not applied: ended or replaced" };
+            (
+                "overlay",
+                format!(
+                    "{:?}: {} down, {} up, {} ({state})",
+                    overlay.kind,
+                    rate(overlay.download_bps),
+                    rate(overlay.upload_bps),
+                    overlay.reason
+                ),
+            )
+        }
+        Step::Garden => ("garden", "the walled garden's rates and list apply".to_owned()),
+    }
+}
+
+/// Collects attributes as text.
+struct Shown(Vec<ExplainAttribute>);
+
+impl Shown {
+    fn put(&mut self, shown: String, from: Rule) {
+        let (name, value) = shown.split_once(" = ").unwrap_or((shown.as_str(), ""));
+        self.0.push(ExplainAttribute {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            from: from.as_str().to_owned(),
+        });
+    }
+}
+
+impl Sink for Shown {
+    fn standard(&mut self, kind: u8, value: &[u8], from: Rule) -> Result<(), Unfit> {
+        self.put(dict::show(&Attribute { kind, value }).to_string(), from);
+        Ok(())
+    }
+
+    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], from: Rule) -> Result<(), Unfit> {
+        self.put(dict::show_vendor(vendor, kind, value).to_string(), from);
+        Ok(())
+    }
+}

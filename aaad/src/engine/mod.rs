@@ -1,0 +1,247 @@
+//! The engine: what to answer, as plain functions of `now`, the cache and the request.
+//!
+//! It knows no socket and reads no clock. The listener hands it a verified request and gets
+//! back an [`Answer`]; the reply is composed into the listener's buffer.
+
+mod explain;
+mod method;
+
+use std::sync::Arc;
+
+use model::identity::{IdentityKind, login_key};
+use model::nas::Vendor;
+use model::policy::{Access, Context, Effective, NoTrace, effective};
+use model::reject::RejectReason;
+use model::{CustomerId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
+use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
+
+use crate::cache::{Cache, SubscriberEntry};
+use crate::class::{Class, ClassKey};
+use crate::counters::DropReason;
+use crate::dialect::{self, Unfit};
+
+/// What the engine decided about an Access-Request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The reply lets it in.
+    Accept,
+    /// The reply refuses it.
+    Reject(RejectReason),
+    /// There is no reply.
+    Drop(DropReason),
+}
+
+/// A verified Access-Request and whom it came from.
+pub(crate) struct AccessRequest<'a> {
+    pub(crate) packet: Packet<'a>,
+    pub(crate) key: &'a ClientKey,
+    pub(crate) vendor: Vendor,
+}
+
+/// Buffers a shard lends the engine, so that a request allocates nothing.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    login: Vec<u8>,
+    lookup: Vec<u8>,
+}
+
+/// Who an accounting record concerns, as far as this node knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) organisation: OrganisationId,
+    pub(crate) customer: CustomerId,
+    pub(crate) service: ServiceId,
+    pub(crate) plan_version: PlanVersionId,
+    pub(crate) policy_hash: u64,
+}
+
+impl Stamp {
+    const UNKNOWN: Stamp = Stamp {
+        organisation: OrganisationId::NONE,
+        customer: CustomerId::NONE,
+        service: ServiceId::NONE,
+        plan_version: PlanVersionId::NONE,
+        policy_hash: 0,
+    };
+}
+
+/// The engine: cache, keys and settings. Shared by every shard; it has no state of its own.
+pub(crate) struct Engine {
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) class_key: ClassKey,
+    pub(crate) fold_case: bool,
+    reply_texts: [Box<[u8]>; RejectReason::ALL.len()],
+}
+
+impl Engine {
+    pub(crate) fn new(cache: Arc<Cache>, class_key: ClassKey, fold_case: bool) -> Self {
+        // A packet names no language: English, looked up once.
+        let reply_texts = RejectReason::ALL
+            .map(|reason| text::text("en", reason.text_key(), &[]).into_bytes().into_boxed_slice());
+        Self { cache, class_key, fold_case, reply_texts }
+    }
+
+    /// Decides an Access-Request and composes the reply into `out`.
+    pub(crate) fn access(
+        &self,
+        now: Ts,
+        request: &AccessRequest<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let decided = self.decide(now, request, scratch, out);
+        match decided {
+            Ok(()) => Answer::Accept,
+            Err(Refusal::Reject(reason)) => match self.compose_reject(request, reason, out) {
+                Ok(()) => Answer::Reject(reason),
+                Err(_) => Answer::Drop(DropReason::ReplyUnfit),
+            },
+            Err(Refusal::Unfit) => Answer::Drop(DropReason::ReplyUnfit),
+        }
+    }
+
+    fn decide(
+        &self,
+        now: Ts,
+        request: &AccessRequest<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let attributes = request.packet.attributes();
+        let name = attributes
+            .first(attr::USER_NAME)
+            .ok_or(Refusal::Reject(RejectReason::NoCredentials))?;
+        login_key(name, self.fold_case, &mut scratch.login);
+        let entry = self
+            .cache
+            .subscribers()
+            .identify(IdentityKind::Login, &scratch.login, &mut scratch.lookup)
+            .ok_or(Refusal::Reject(RejectReason::UnknownLogin))?;
+        let credential = entry.credential(IdentityKind::Login, &scratch.login);
+        let proof = method::prove(&request.packet, request.key, name, credential)?;
+
+        let compiled = self
+            .cache
+            .profile(entry.subscriber.profile)
+            .ok_or(Refusal::Reject(RejectReason::NoProfile))?;
+        let context = Context { now, billing_heard: self.cache.billing_heard() };
+        let policy =
+            effective(context, &compiled.profile, &entry.subscriber, &entry.overlays, &mut NoTrace);
+        if let Access::Reject(reason) = policy.access {
+            return Err(Refusal::Reject(reason.into()));
+        }
+
+        let hash = policy.hash();
+        let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
+        match compiled.bytes_for(request.vendor, &policy, hash) {
+            Some(bytes) => writer.raw(bytes?)?,
+            None => dialect::accept(request.vendor, &policy, &mut writer)?,
+        }
+        let service = entry.subscriber.service;
+        let class = self.class_key.mint(Class { service, policy_hash: hash, minted: now });
+        writer.attribute(attr::CLASS, &class)?;
+        proof.write(&mut writer, &request.packet, request.key)?;
+        writer.proxy_states_of(&request.packet)?;
+        writer.finish_response(request.key, request.packet.authenticator());
+        Ok(())
+    }
+
+    fn compose_reject(
+        &self,
+        request: &AccessRequest<'_>,
+        reason: RejectReason,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
+        out.clear();
+        let mut writer = Writer::response(Code::ACCESS_REJECT, &request.packet, out, true);
+        writer.attribute(attr::REPLY_MESSAGE, &self.reply_texts[reason as usize])?;
+        writer.proxy_states_of(&request.packet)?;
+        writer.finish_response(request.key, request.packet.authenticator());
+        Ok(())
+    }
+
+    /// Who an accounting request concerns: its Class where it is ours, else its User-Name.
+    ///
+    /// Where only the name is known, the policy is taken to be the one in force now: the login
+    /// went just before, and a session without evidence must still follow later changes.
+    pub(crate) fn stamp(
+        &self,
+        now: Ts,
+        attributes: Attributes<'_>,
+        user_name: Option<&[u8]>,
+        scratch: &mut Scratch,
+    ) -> Stamp {
+        let class = attributes
+            .iter()
+            .filter(|a| a.kind == attr::CLASS)
+            .find_map(|a| self.class_key.read(a.value));
+        if let Some(class) = class
+            && let Some(entry) = self.cache.subscribers().find(class.service)
+        {
+            return stamp_of(&entry, class.policy_hash);
+        }
+        let Some(name) = user_name else { return Stamp::UNKNOWN };
+        login_key(name, self.fold_case, &mut scratch.login);
+        let found = self.cache.subscribers().identify(
+            IdentityKind::Login,
+            &scratch.login,
+            &mut scratch.lookup,
+        );
+        let Some(entry) = found else { return Stamp::UNKNOWN };
+        let hash = self.with_policy(now, &entry, |policy| policy.hash()).unwrap_or(0);
+        stamp_of(&entry, hash)
+    }
+
+    /// Calls `f` with what a subscriber should have now; nothing where the profile is unknown.
+    pub(crate) fn with_policy<T>(
+        &self,
+        now: Ts,
+        entry: &SubscriberEntry,
+        f: impl FnOnce(&Effective<'_>) -> T,
+    ) -> Option<T> {
+        let compiled = self.cache.profile(entry.subscriber.profile)?;
+        let context = Context { now, billing_heard: self.cache.billing_heard() };
+        Some(f(&effective(
+            context,
+            &compiled.profile,
+            &entry.subscriber,
+            &entry.overlays,
+            &mut NoTrace,
+        )))
+    }
+}
+
+fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
+    Stamp {
+        organisation: entry.subscriber.organisation,
+        customer: entry.subscriber.customer,
+        service: entry.subscriber.service,
+        plan_version: entry.subscriber.profile,
+        policy_hash,
+    }
+}
+
+/// Why [`Engine::decide`] stopped.
+enum Refusal {
+    Reject(RejectReason),
+    /// The reply cannot be composed.
+    Unfit,
+}
+
+impl From<RejectReason> for Refusal {
+    fn from(reason: RejectReason) -> Self {
+        Self::Reject(reason)
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(_: Unfit) -> Self {
+        Self::Unfit
+    }
+}
+
+impl From<radius_wire::Full> for Refusal {
+    fn from(_: radius_wire::Full) -> Self {
+        Self::Unfit
+    }
+}

@@ -1,0 +1,37 @@
+//! `aaad`: the RADIUS daemon. Nothing on its packet path waits for anything remote.
+//!
+//! In the order data meets the modules:
+//!
+//! - [`config`]: what can be set.
+//! - `socket`: batched UDP; the only `unsafe` of the program.
+//! - `listener`: the threads that own the sockets, one loop for authentication, one for
+//!   accounting.
+//! - `duplicate`: replies kept for retransmissions.
+//! - `cache`: the policy cache: RADIUS clients, NAS, profiles, subscribers.
+//! - `engine`: decides a login; plain functions of `now`, cache and request.
+//! - `dialect`: what a NAS of each vendor is told.
+//! - `class`: the evidence a session carries of what it was given.
+//! - `sessions`: the live session table and its checkpoint.
+//! - `shipper`: journal → bus, behind a cursor.
+//! - `follower`: bus → policy cache, and the local snapshot that outlives the bus.
+//! - `coa`: moves live sessions to the policy they should have.
+//! - `control`: what `netctl` may ask.
+
+mod cache;
+mod class;
+mod coa;
+pub mod config;
+mod control;
+mod counters;
+mod dialect;
+mod duplicate;
+mod engine;
+mod follower;
+mod listener;
+mod run;
+mod sessions;
+mod shipper;
+mod socket;
+
+pub use config::Config;
+pub use run::{Opened, Parts, RunError, main};

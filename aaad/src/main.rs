@@ -1,0 +1,7 @@
+//! Starts `aaad` from its configuration file.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aaad::main()
+}

@@ -1,0 +1,507 @@
+//! Putting the parts together, starting and stopping them in order.
+//!
+//! Start: everything that can fail is opened first (data directory, key file, journal, ports),
+//! so that nothing is half-started; then the local snapshot and the sessions are restored; only
+//! then is the first packet read. Stop: stop listening, drain what was read, write the
+//! checkpoint, end the tasks.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bus::{Bus, RedisOptions};
+use clap::Parser;
+use daemon::cli::{Advice, DaemonArgs, Settings};
+use daemon::exit::chain;
+use daemon::health::Health;
+use daemon::lifecycle::{Shutdown, TaskError, Tasks};
+use daemon::secrets::{KeyFileError, Keyring};
+use journal::{Journal, JournalError};
+use model::accounting::Record;
+use model::{Clock, SystemClock};
+use radius_wire::Attributes;
+use radius_wire::accounting::Facts;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::cache::Cache;
+use crate::class::ClassKey;
+use crate::coa::{Coa, NUDGES};
+use crate::config::Config;
+use crate::control::Control;
+use crate::counters::Counters;
+use crate::duplicate::Duplicates;
+use crate::engine::Engine;
+use crate::follower::{self, FileError, Follower, FollowerState};
+use crate::listener::{AcctLoop, AuthShard, Positions, RejectLine, SEEN_QUEUE};
+use crate::sessions::{self, Sessions};
+use crate::shipper::Shipper;
+use crate::socket::{self, Batch, SOCKETS_MAX};
+
+/// What the caller provides: the same for `aaad` itself, `netctl up` and tests.
+pub struct Parts {
+    /// The bus.
+    pub bus: Bus,
+    /// Where readiness is told.
+    pub health: Health,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why `aaad` did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {path}")]
+    Data {
+        /// Where it should be.
+        path: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The key file cannot be used.
+    #[error("cannot use the key file")]
+    Key(#[from] KeyFileError),
+    /// The journal cannot be opened.
+    #[error("cannot open the accounting journal")]
+    Journal(#[from] JournalError),
+    /// The local policy snapshot cannot be read.
+    #[error("cannot use the local policy snapshot")]
+    Snapshot(#[from] FileError),
+    /// A port cannot be listened on.
+    #[error("cannot listen on udp {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The settings contradict each other.
+    #[error("{0}")]
+    Config(String),
+    /// The control socket cannot be opened.
+    #[error("cannot open the control socket")]
+    Control(#[from] daemon::control::ControlError),
+    /// The admin port cannot be listened on.
+    #[error("cannot serve health and metrics")]
+    Admin(#[from] daemon::admin::AdminError),
+    /// The bus cannot be used.
+    #[error("cannot use the bus")]
+    Bus(#[from] bus::BusError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// A task ended while it should not.
+    #[error("a part of aaad ended")]
+    Task(#[from] TaskError),
+}
+
+/// How often the sessions are checkpointed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// Replies a shard keeps for retransmissions.
+const DUPLICATES_PER_SHARD: usize = 16_384;
+/// Refused logins that wait for the log; beyond that only counters tell.
+const REJECT_LINES: usize = 1024;
+
+/// Everything that could fail is open; nothing is served yet.
+pub struct Opened {
+    config: Config,
+    parts: Parts,
+    journal: Journal,
+    engine: Arc<Engine>,
+    snapshot_file: follower::SnapshotFile,
+    sessions: Sessions,
+    auth: Vec<Vec<Batch>>,
+    acct: Vec<Batch>,
+    listening: String,
+    control: UnixListener,
+    admin: Option<TcpListener>,
+}
+
+impl Opened {
+    /// Opens the key file, ports, sockets and journal, and restores policy and sessions.
+    pub async fn open(config: Config, parts: Parts) -> Result<Self, RunError> {
+        let keyring = Arc::new(Keyring::load(&config.key_file)?);
+        let data = |source| RunError::Data { path: config.data.display().to_string(), source };
+        fs::create_dir_all(&config.data).map_err(data)?;
+        let control = daemon::control::bind(&config.control_path())?;
+        let admin = match config.admin {
+            None => None,
+            Some(address) => Some(daemon::admin::bind(address).await?),
+        };
+
+        let shards = match config.auth.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards,
+        };
+        let (auth, auth_addresses) = listen(&config.auth.listen, shards, "auth.listen")?;
+        let (acct, acct_addresses) = listen(&config.acct.listen, 1, "acct.listen")?;
+        let acct = acct.into_iter().flatten().collect();
+
+        let options = journal::Options {
+            segment_octets: config.journal.segment_octets,
+            octets_max: config.journal.octets_max,
+            reserve_octets: config.journal.reserve_octets,
+            keep_s: i64::from(config.journal.keep_h) * 3600,
+        };
+        let (journal, recovery) = Journal::open(&config.data.join("journal"), options)?;
+        info!(?recovery, "journal open");
+
+        let class_key = ClassKey::new(&keyring.derive("class"));
+        let cache = Arc::new(Cache::new(keyring));
+        let (snapshot_file, records) =
+            follower::restore(&config.data.join("policy.snapshot"), &cache)?;
+        cache.set_billing_heard(parts.clock.now());
+        info!(records, "local policy snapshot loaded");
+        let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
+        let sessions = restore_sessions(&config, &journal)?;
+        info!(sessions = sessions.len(), "live sessions restored");
+        Ok(Self {
+            journal,
+            control,
+            admin,
+            engine,
+            snapshot_file,
+            sessions,
+            auth,
+            acct,
+            listening: format!("auth {}, acct {}", join(&auth_addresses), join(&acct_addresses)),
+            config,
+            parts,
+        })
+    }
+
+    /// Serves until the soft stop, and closes in order.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), RunError> {
+        let Self { config, parts, control, admin, .. } = self;
+        let Parts { bus, health, clock } = parts;
+        let started = clock.now();
+        let packets = health.part("packets");
+        let connected = health.part("bus");
+        let (seen, seen_queue) = mpsc::channel(SEEN_QUEUE);
+        let (nudge, nudges) = mpsc::channel(NUDGES);
+        let (reject, rejects) = mpsc::channel(REJECT_LINES);
+        let positions = Arc::new(Positions::default());
+        let sessions = Arc::new(Mutex::new(self.sessions));
+        let journal = self.journal.handle();
+        let state = Arc::new(FollowerState::default());
+
+        let mut tasks = Tasks::new();
+        tasks.spawn(
+            "follower",
+            Follower {
+                bus: bus.clone(),
+                cache: self.engine.cache.clone(),
+                clock: clock.clone(),
+                snapshot: config.data.join("policy.snapshot"),
+                file: self.snapshot_file,
+                seen: seen_queue,
+                coa: nudge.clone(),
+                state: state.clone(),
+                connected,
+                stop: shutdown.clone(),
+            }
+            .run(),
+        );
+        tasks.spawn(
+            "coa",
+            Coa {
+                engine: self.engine.clone(),
+                clock: clock.clone(),
+                sessions: sessions.clone(),
+                nudges,
+                config: config.coa.clone(),
+                stop: shutdown.clone(),
+            }
+            .run(),
+        );
+        tasks.spawn(
+            "shipper",
+            Shipper {
+                bus: bus.clone(),
+                journal: journal.clone(),
+                positions: positions.clone(),
+                cursor: config.data.join("shipper.cursor"),
+                stop: shutdown.clone(),
+            }
+            .run(),
+        );
+        tasks.spawn(
+            "checkpoint",
+            checkpoints(config.clone(), sessions.clone(), positions.clone(), shutdown.clone()),
+        );
+        tasks.spawn("reject log", log_rejects(rejects, self.engine.clone(), shutdown.clone()));
+        let handler = Arc::new(Control {
+            engine: self.engine.clone(),
+            clock: clock.clone(),
+            sessions: sessions.clone(),
+            coa: nudge,
+            journal,
+            positions: positions.clone(),
+            follower: state,
+            health: health.clone(),
+            bus,
+            started,
+            listening: self.listening.clone(),
+        });
+        tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));
+        if let Some(listener) = admin {
+            tasks.spawn("admin", daemon::admin::serve(listener, health.clone(), shutdown.clone()));
+        }
+
+        let mut threads = Threads::default();
+        for sockets in self.auth {
+            let shard = AuthShard {
+                engine: self.engine.clone(),
+                clock: clock.clone(),
+                sockets,
+                stop: threads.stop_end()?,
+                duplicates: Duplicates::new(DUPLICATES_PER_SHARD, config.auth.duplicate_s),
+                counters: Counters::of("auth"),
+                seen: seen.clone(),
+                rejects: reject.clone(),
+            };
+            threads.spawn("auth", move || shard.run())?;
+        }
+        let acct = AcctLoop {
+            engine: self.engine,
+            clock,
+            sockets: self.acct,
+            stop: threads.stop_end()?,
+            journal: self.journal,
+            sessions: sessions.clone(),
+            positions: positions.clone(),
+            duplicates: Duplicates::new(DUPLICATES_PER_SHARD, config.auth.duplicate_s),
+            counters: Counters::of("acct"),
+            seen,
+        };
+        threads.spawn("acct", move || acct.run())?;
+        packets.ready(true);
+        info!(listening = %self.listening, "aaad answers");
+
+        tasks.spawn("packet threads", threads.watch(shutdown.clone()));
+        shutdown.started();
+        let result = tasks.supervise(&shutdown).await;
+        packets.ready(false);
+        checkpoint(&config, &sessions, &positions);
+        info!("aaad stopped");
+        Ok(result?)
+    }
+}
+
+fn join(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// One set of sockets per shard, each with one socket per address.
+fn listen(
+    addresses: &[SocketAddr],
+    shards: usize,
+    key: &str,
+) -> Result<(Vec<Vec<Batch>>, Vec<SocketAddr>), RunError> {
+    if addresses.is_empty() || addresses.len() > SOCKETS_MAX {
+        return Err(RunError::Config(format!("{key}: give 1 to {SOCKETS_MAX} addresses")));
+    }
+    let mut sets: Vec<Vec<Batch>> = (0..shards.max(1)).map(|_| Vec::new()).collect();
+    let mut bound = Vec::new();
+    for address in addresses {
+        let failed = |source| RunError::Listen { address: *address, source };
+        socket::is_free(*address).map_err(failed)?;
+        // Port 0 lets the kernel choose, once; the other shards must share the choice.
+        let first = socket::bind(*address).map_err(failed)?;
+        let chosen = first.local_addr().map_err(failed)?;
+        bound.push(chosen);
+        let mut first = Some(first);
+        for set in &mut sets {
+            let socket = match first.take() {
+                Some(first) => first,
+                None => socket::bind(chosen).map_err(failed)?,
+            };
+            set.push(Batch::new(socket));
+        }
+    }
+    Ok((sets, bound))
+}
+
+/// The checkpoint plus the journal's tail. A damaged checkpoint costs time, not sessions: the
+/// journal is read from its beginning instead.
+fn restore_sessions(config: &Config, journal: &Journal) -> Result<Sessions, RunError> {
+    let mut sessions = Sessions::new(config.auth.fold_case);
+    if let Err(error) = sessions::load(&config.data.join("sessions.checkpoint"), &mut sessions) {
+        warn!(error = %chain(&error), "session checkpoint not used; reading the whole journal");
+        sessions = Sessions::new(config.auth.fold_case);
+    }
+    let mut reader = journal.handle().reader(sessions.applied());
+    let mut entries = Vec::new();
+    while reader.read(1000, &mut entries)? > 0 {
+        for entry in entries.drain(..) {
+            let Ok(record) = Record::decode(&entry.payload) else { continue };
+            let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
+            sessions.apply(entry.sequence, &record, &Facts::of(attributes));
+        }
+    }
+    Ok(sessions)
+}
+
+async fn checkpoints(
+    config: Config,
+    sessions: Arc<Mutex<Sessions>>,
+    positions: Arc<Positions>,
+    stop: Shutdown,
+) -> Result<(), std::convert::Infallible> {
+    let config = Arc::new(config);
+    let mut every = tokio::time::interval(CHECKPOINT_EVERY);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = stop.soft() => return Ok(()),
+        }
+        let (config, sessions, positions) = (config.clone(), sessions.clone(), positions.clone());
+        let write = move || checkpoint(&config, &sessions, &positions);
+        if tokio::task::spawn_blocking(write).await.is_err() {
+            error!("writing the session checkpoint panicked");
+        }
+    }
+}
+
+fn checkpoint(config: &Config, sessions: &Mutex<Sessions>, positions: &Positions) {
+    let (bytes, applied) = sessions.lock().unwrap_or_else(PoisonError::into_inner).encode();
+    match sessions::save(&config.data.join("sessions.checkpoint"), &bytes) {
+        Ok(()) => positions.checkpointed.store(applied, Ordering::Relaxed),
+        Err(error) => {
+            warn!(error = %chain(&error), "the journal keeps its segments until this works")
+        }
+    }
+}
+
+async fn log_rejects(
+    mut lines: mpsc::Receiver<RejectLine>,
+    engine: Arc<Engine>,
+    stop: Shutdown,
+) -> Result<(), std::convert::Infallible> {
+    loop {
+        tokio::select! {
+            line = lines.recv() => match line {
+                Some(line) => {
+                    let clients = engine.cache.clients();
+                    let nas = clients.nas(line.nas).map_or("?", |nas| nas.name.as_str());
+                    info!(login = %line.login, station = %line.station, nas, reason = %line.reason, "login rejected");
+                }
+                None => {
+                    stop.soft().await;
+                    return Ok(());
+                }
+            },
+            () = stop.soft() => return Ok(()),
+        }
+    }
+}
+
+/// The packet threads: closing their stop ends is what ends them.
+#[derive(Default)]
+struct Threads {
+    stops: Vec<UnixStream>,
+    running: Vec<(&'static str, tokio::sync::oneshot::Receiver<io::Result<()>>)>,
+}
+
+/// A packet thread ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[error("the {0} thread ended")]
+struct ThreadEnded(&'static str, #[source] Option<io::Error>);
+
+impl Threads {
+    fn stop_end(&mut self) -> Result<UnixStream, RunError> {
+        let (ours, theirs) = UnixStream::pair().map_err(RunError::Thread)?;
+        self.stops.push(ours);
+        Ok(theirs)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Result<(), RunError> {
+        let (done, ended) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                // Nobody listens any more only after a hard stop.
+                let _ = done.send(work());
+            })
+            .map_err(RunError::Thread)?;
+        self.running.push((name, ended));
+        Ok(())
+    }
+
+    /// Ends with the program: stops the threads at the soft stop, or fails with the first that
+    /// ends before.
+    async fn watch(mut self, stop: Shutdown) -> Result<(), ThreadEnded> {
+        let mut ends = tokio::task::JoinSet::new();
+        for (name, ended) in self.running.drain(..) {
+            ends.spawn(async move { (name, ended.await) });
+        }
+        tokio::select! {
+            Some(Ok((name, ended))) = ends.join_next() => {
+                return Err(ThreadEnded(name, ended.ok().and_then(Result::err)));
+            }
+            () = stop.soft() => self.stops.clear(),
+        }
+        while let Some(ended) = ends.join_next().await {
+            if let Ok((name, Ok(Err(source)))) = ended {
+                return Err(ThreadEnded(name, Some(source)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The RADIUS daemon: authentication, accounting, CoA.
+#[derive(Debug, Parser)]
+#[command(name = "aaad", version)]
+struct Arguments {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+impl Settings for Config {
+    fn log(&self) -> &daemon::telemetry::LogConfig {
+        &self.log
+    }
+}
+
+/// The program: reads its arguments and configuration, and serves.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    daemon::cli::main("aaad", arguments.daemon, advise, |config: Config, shutdown| async {
+        let mut options = RedisOptions::new(config.bus.redis.as_str());
+        options.prefix.clone_from(&config.bus.prefix);
+        let parts = Parts {
+            bus: Bus::redis(options)?,
+            health: Health::new(),
+            clock: Arc::new(SystemClock),
+        };
+        Opened::open(config, parts).await?.run(shutdown).await
+    })
+}
+
+fn advise(config: &Config) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    if !(5..=30).contains(&config.auth.duplicate_s) {
+        advice.push(Advice::odd("auth.duplicate_s", "RFC 5080 recommends 5 to 30 seconds"));
+    }
+    if config.journal.octets_max < 4 * config.journal.segment_octets {
+        advice.push(Advice::fatal("journal.octets_max", "must hold at least four segments"));
+    }
+    if config.auth.listen.iter().any(|a| config.acct.listen.contains(a)) {
+        advice.push(Advice::fatal("acct.listen", "is used by auth.listen too"));
+    }
+    advice
+}
