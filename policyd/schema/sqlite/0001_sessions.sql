@@ -1,0 +1,92 @@
+-- One row a session. A session is (NAS, Acct-Session-Id, start): NAS use ids again.
+CREATE TABLE session (
+    id BLOB NOT NULL PRIMARY KEY,
+    -- Whose it is; NULL where aaad did not know.
+    organisation_id BLOB,
+    customer_id BLOB,
+    service_id BLOB,
+    plan_version_id BLOB,
+    client_id BLOB NOT NULL,
+    nas_id BLOB NOT NULL,
+    -- As text; 0x and hexadecimal digits where the NAS sent something else.
+    acct_session_id TEXT NOT NULL,
+    -- The partition of the accounting stream it belongs to.
+    partition INTEGER NOT NULL,
+    login TEXT NOT NULL,
+    login_key TEXT NOT NULL,
+    calling_station TEXT,
+    ip TEXT,
+    ipv6_prefix TEXT,
+    delegated_prefix TEXT,
+    nas_port_id TEXT,
+    started_at INTEGER NOT NULL,
+    -- Whether a Start said so; otherwise it was reckoned from Acct-Session-Time.
+    start_reported BOOLEAN NOT NULL,
+    -- When the record was sent that started_at was taken from.
+    start_from INTEGER NOT NULL,
+    -- When the NAS last reported it, whatever order the reports arrived in.
+    updated_at INTEGER NOT NULL,
+    session_time_s INTEGER NOT NULL,
+    ended_at INTEGER,
+    -- What the NAS said, or nas_restart or replaced where it said nothing.
+    end_cause TEXT,
+    -- The 64 bits of an unsigned hash.
+    policy_hash INTEGER NOT NULL,
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    -- A counter went back or jumped; the highest value is kept.
+    counters_flagged BOOLEAN NOT NULL,
+    UNIQUE (nas_id, acct_session_id, started_at)
+);
+CREATE INDEX session_open ON session (nas_id, acct_session_id) WHERE ended_at IS NULL;
+-- Ends we inferred: a restart that is heard of late may move them.
+CREATE INDEX session_inferred ON session (nas_id, ended_at)
+    WHERE end_cause IN ('nas_restart', 'replaced');
+CREATE INDEX session_login ON session (login_key, started_at);
+CREATE INDEX session_service ON session (service_id);
+CREATE INDEX session_organisation ON session (organisation_id, started_at);
+CREATE INDEX session_ip ON session (ip);
+
+-- When a NAS said that it restarted (Accounting-On or Off), for reports that come late.
+CREATE TABLE nas_restart (
+    partition INTEGER NOT NULL,
+    nas_id BLOB NOT NULL,
+    restarted_at INTEGER NOT NULL,
+    PRIMARY KEY (partition, nas_id, restarted_at)
+);
+CREATE INDEX nas_restart_time ON nas_restart (restarted_at);
+
+-- What each applied record added, by minute; the nil organisation is "not known".
+CREATE TABLE traffic_minute (
+    organisation_id BLOB NOT NULL,
+    minute INTEGER NOT NULL,
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    sessions_started INTEGER NOT NULL,
+    PRIMARY KEY (organisation_id, minute)
+);
+CREATE INDEX traffic_minute_time ON traffic_minute (minute);
+
+-- How far each journal was applied: moved in the transaction of the effects.
+CREATE TABLE accounting_progress (
+    incarnation TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    -- Where on the bus that was; for people, since it means nothing in another epoch.
+    stream_position TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (incarnation, partition)
+);
+
+-- Records that could not be applied and were passed over.
+CREATE TABLE dead_letter (
+    id BLOB NOT NULL PRIMARY KEY,
+    received_at INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    -- NULL where not even that could be read.
+    incarnation TEXT,
+    sequence INTEGER,
+    reason TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX dead_letter_time ON dead_letter (received_at);

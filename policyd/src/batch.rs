@@ -1,0 +1,300 @@
+//! Applies entries of one partition in one transaction: all of their effects, or none.
+//!
+//! Exactly once: the transaction first moves each journal's progress on, on condition that it
+//! still is where it was read. Whoever comes second with the same entries, a worker that lost
+//! its lease without noticing, fails there and changes nothing.
+
+use std::collections::BTreeMap;
+
+use bus::Entry;
+use model::accounting::Shipped;
+use model::{NasId, OrganisationId, SessionId, Ts};
+use store::{Db, StoreError, Tx};
+
+use crate::report::{self, Key, Message, Report};
+use crate::session::{self, Effect, Session, Traffic};
+use crate::store::{self as tables, DeadLetter, Step};
+
+/// Whose entries they are, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope {
+    pub(crate) partition: u16,
+    /// Whether logins are compared without regard to ASCII case.
+    pub(crate) fold_case: bool,
+    pub(crate) now: Ts,
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Per journal: everything up to this sequence is in the tables, now or before.
+    pub(crate) acks: BTreeMap<u128, u64>,
+    pub(crate) applied: u64,
+    /// Had been applied before.
+    pub(crate) skipped: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) opened: u64,
+    pub(crate) closed: u64,
+}
+
+impl Outcome {
+    /// Adds what came of the entries behind.
+    pub(crate) fn add(&mut self, later: Outcome) {
+        for (incarnation, sequence) in later.acks {
+            let known = self.acks.entry(incarnation).or_default();
+            *known = sequence.max(*known);
+        }
+        self.applied += later.applied;
+        self.skipped += later.skipped;
+        self.dead_letters += later.dead_letters;
+        self.opened += later.opened;
+        self.closed += later.closed;
+    }
+}
+
+/// What an entry is.
+enum Content {
+    Message(Message),
+    Dead(String),
+}
+
+/// An entry, read.
+struct Item<'a> {
+    /// Journal and sequence, where that much could be read.
+    place: Option<(u128, u64)>,
+    content: Content,
+    body: &'a [u8],
+}
+
+/// Applies the entries, in their order.
+pub(crate) async fn apply(db: &Db, scope: Scope, entries: &[Entry]) -> Result<Outcome, StoreError> {
+    let items = entries.iter().map(|entry| read(&entry.body, scope.fold_case)).collect();
+    commit(db, scope, entries, items).await
+}
+
+/// Puts aside an entry that the database does not take, for a reason that lies in the entry.
+pub(crate) async fn put_aside(
+    db: &Db,
+    scope: Scope,
+    entry: &Entry,
+    reason: &StoreError,
+) -> Result<Outcome, StoreError> {
+    let mut item = read(&entry.body, scope.fold_case);
+    item.content = Content::Dead(daemon::exit::chain(reason));
+    commit(db, scope, std::slice::from_ref(entry), vec![item]).await
+}
+
+fn read(body: &[u8], fold_case: bool) -> Item<'_> {
+    let shipped = match Shipped::decode(body) {
+        Ok(shipped) => shipped,
+        Err(error) => {
+            return Item { place: None, content: Content::Dead(error.to_string()), body };
+        }
+    };
+    // Both engines count in signed 64 bits; no journal gets there in this world's lifetime.
+    if i64::try_from(shipped.sequence).is_err() {
+        let reason = format!("sequence {} cannot be", shipped.sequence);
+        return Item { place: None, content: Content::Dead(reason), body };
+    }
+    let content = match report::read(shipped.record, fold_case) {
+        Ok(message) => Content::Message(message),
+        Err(error) => Content::Dead(error.to_string()),
+    };
+    Item { place: Some((shipped.incarnation, shipped.sequence)), content, body }
+}
+
+async fn commit(
+    db: &Db,
+    scope: Scope,
+    entries: &[Entry],
+    items: Vec<Item<'_>>,
+) -> Result<Outcome, StoreError> {
+    let mut outcome = Outcome::default();
+    let position = entries.last().map(|entry| entry.position.to_string()).unwrap_or_default();
+    let mut tx = db.begin().await?;
+    let fresh = advance(&mut tx, scope, &position, items, &mut outcome).await?;
+    let mut work = Work::new(scope.partition);
+    for item in fresh {
+        match item.content {
+            Content::Message(message) => {
+                work.take(&mut tx, message, &mut outcome).await?;
+                outcome.applied += 1;
+            }
+            Content::Dead(reason) => {
+                let letter = DeadLetter { place: item.place, reason: &reason, body: item.body };
+                tables::insert_dead_letter(&mut tx, scope.partition, scope.now, letter).await?;
+                outcome.dead_letters += 1;
+            }
+        }
+    }
+    work.write(&mut tx, &mut outcome).await?;
+    work.write_traffic(&mut tx).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// Moves every journal's progress on and returns the items that are new.
+async fn advance<'a>(
+    tx: &mut Tx,
+    scope: Scope,
+    position: &str,
+    mut items: Vec<Item<'a>>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Item<'a>>, StoreError> {
+    let mut journals: BTreeMap<u128, u64> = BTreeMap::new();
+    for (incarnation, sequence) in items.iter().filter_map(|item| item.place) {
+        let last = journals.entry(incarnation).or_default();
+        *last = sequence.max(*last);
+    }
+    let mut reached: BTreeMap<u128, Option<u64>> = BTreeMap::new();
+    for (&incarnation, &last) in &journals {
+        let from = tables::find_progress(tx, incarnation, scope.partition).await?;
+        if from.is_none_or(|from| from < last) {
+            let step = Step {
+                incarnation,
+                partition: scope.partition,
+                from,
+                to: last,
+                position,
+                now: scope.now,
+            };
+            tables::move_progress(tx, step).await?;
+        }
+        reached.insert(incarnation, from);
+        outcome.acks.insert(incarnation, from.map_or(last, |from| from.max(last)));
+    }
+    // A shipper that goes back repeats everything from there on in order: within one journal
+    // what is not higher than what was seen has been seen.
+    items.retain(|item| {
+        let Some((incarnation, sequence)) = item.place else { return true };
+        let reached = reached.entry(incarnation).or_default();
+        let fresh = reached.is_none_or(|reached| sequence > reached);
+        if fresh {
+            *reached = Some(sequence);
+        } else {
+            outcome.skipped += 1;
+        }
+        fresh
+    });
+    Ok(items)
+}
+
+/// The sessions of one id.
+#[derive(Default)]
+struct Siblings {
+    /// As the table has them.
+    stored: Vec<Session>,
+    /// As they are.
+    now: Vec<Session>,
+}
+
+/// What a batch has loaded and changed.
+struct Work {
+    partition: u16,
+    sessions: BTreeMap<Key, Siblings>,
+    restarts: BTreeMap<NasId, Vec<Ts>>,
+    traffic: BTreeMap<(OrganisationId, Ts), Traffic>,
+}
+
+impl Work {
+    fn new(partition: u16) -> Self {
+        Self {
+            partition,
+            sessions: BTreeMap::new(),
+            restarts: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+        }
+    }
+
+    async fn take(
+        &mut self,
+        tx: &mut Tx,
+        message: Message,
+        outcome: &mut Outcome,
+    ) -> Result<(), StoreError> {
+        match message {
+            Message::Session(report) => {
+                self.load(tx, &report).await?;
+                self.decide(&report);
+            }
+            Message::Restart { nas, at } => {
+                // The table closes them by itself, so it has to be up to date before, and what
+                // was loaded is not up to date behind.
+                self.write(tx, outcome).await?;
+                self.sessions.clear();
+                self.restarts.remove(&nas);
+                outcome.closed += tables::restart(tx, self.partition, nas, at).await?;
+            }
+            Message::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn load(&mut self, tx: &mut Tx, report: &Report) -> Result<(), StoreError> {
+        if !self.sessions.contains_key(&report.key) {
+            let stored = tables::load_siblings(tx, &report.key).await?;
+            let now = stored.clone();
+            self.sessions.insert(report.key.clone(), Siblings { stored, now });
+        }
+        if !self.restarts.contains_key(&report.key.nas) {
+            let restarts = tables::load_restarts(tx, self.partition, report.key.nas).await?;
+            self.restarts.insert(report.key.nas, restarts);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, report: &Report) {
+        let siblings = self.sessions.entry(report.key.clone()).or_default();
+        let restarts = self.restarts.entry(report.key.nas).or_default();
+        for effect in session::decide(&siblings.now, restarts, report, SessionId::generate()) {
+            match effect {
+                Effect::Put(session) => session::put(&mut siblings.now, *session),
+                Effect::Count(traffic) => count(&mut self.traffic, traffic),
+            }
+        }
+    }
+
+    /// Writes the sessions that changed.
+    async fn write(&mut self, tx: &mut Tx, outcome: &mut Outcome) -> Result<(), StoreError> {
+        for siblings in self.sessions.values_mut() {
+            for session in &siblings.now {
+                let stored = siblings.stored.iter().find(|stored| stored.id == session.id);
+                let was_open = stored.is_none_or(|stored| stored.end.is_none());
+                match stored {
+                    Some(stored) if stored == session => continue,
+                    Some(_) => tables::update_session(tx, session).await?,
+                    None => {
+                        tables::insert_session(tx, self.partition, session).await?;
+                        outcome.opened += 1;
+                    }
+                }
+                outcome.closed += u64::from(was_open && session.end.is_some());
+            }
+            siblings.stored.clone_from(&siblings.now);
+        }
+        Ok(())
+    }
+
+    /// Last before the commit, and in the order of the keys: other partitions add to the same
+    /// rows, and two that wait for each other would never end.
+    async fn write_traffic(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        for traffic in self.traffic.values() {
+            tables::add_traffic(tx, traffic).await?;
+        }
+        Ok(())
+    }
+}
+
+fn count(all: &mut BTreeMap<(OrganisationId, Ts), Traffic>, traffic: Traffic) {
+    all.entry((traffic.organisation, traffic.minute))
+        .and_modify(|sum| {
+            let add = u64::saturating_add;
+            sum.download_octets = add(sum.download_octets, traffic.download_octets);
+            sum.upload_octets = add(sum.upload_octets, traffic.upload_octets);
+            sum.sessions_started += traffic.sessions_started;
+        })
+        .or_insert(traffic);
+}
+
+#[cfg(test)]
+mod tests;

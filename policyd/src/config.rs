@@ -1,0 +1,166 @@
+//! What can be set, with defaults beside the fields.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use daemon::cli::{Advice, Settings};
+use daemon::config::SecretSource;
+use serde::{Deserialize, Serialize};
+
+/// The whole of `policyd.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the control socket lives, and the database unless it is elsewhere.
+    pub data: PathBuf,
+    /// The control socket; absent: `policyd.sock` in `data`.
+    pub control: Option<PathBuf>,
+    /// Health and metrics over HTTP; absent: not served.
+    pub admin: Option<SocketAddr>,
+    /// The database of sessions and usage.
+    pub database: Database,
+    /// The bus.
+    pub bus: Bus,
+    /// The accounting stream.
+    pub accounting: Accounting,
+    /// Logging.
+    pub log: daemon::telemetry::LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("/var/lib/lastmile/policyd"),
+            control: None,
+            admin: None,
+            database: Database::default(),
+            bus: Bus::default(),
+            accounting: Accounting::default(),
+            log: daemon::telemetry::LogConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Where the control socket is.
+    pub fn control_path(&self) -> PathBuf {
+        self.control.clone().unwrap_or_else(|| self.data.join("policyd.sock"))
+    }
+
+    /// Remarks on settings that are legal and odd, or that cannot work.
+    pub fn validate(&self) -> Vec<Advice> {
+        let mut advice = Vec::new();
+        if self.accounting.lease_s == 0 {
+            advice.push(Advice::fatal("accounting.lease_s", "must be at least 1"));
+        } else if self.accounting.lease_s < 3 {
+            let text = "a short pause of the bus is enough for partitions to change hands";
+            advice.push(Advice::odd("accounting.lease_s", text));
+        }
+        if self.accounting.batch_max == 0 {
+            advice.push(Advice::fatal("accounting.batch_max", "must be at least 1"));
+        }
+        if self.database.connections_max == 0 {
+            advice.push(Advice::fatal("database.connections_max", "must be at least 1"));
+        }
+        advice
+    }
+}
+
+impl Settings for Config {
+    fn log(&self) -> &daemon::telemetry::LogConfig {
+        &self.log
+    }
+}
+
+/// The database of sessions and usage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; absent: SQLite, in
+    /// `network.db` in `data`.
+    pub url: Option<SecretSource>,
+    /// Connections at most; each partition that is busy uses one.
+    pub connections_max: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, connections_max: 10 }
+    }
+}
+
+/// The bus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bus {
+    /// `redis://HOST:PORT/` or `rediss://…`.
+    #[serde(serialize_with = "daemon::config::hidden_in_url")]
+    pub redis: String,
+    /// What every key begins with.
+    pub prefix: String,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { redis: "redis://127.0.0.1:6379/".to_owned(), prefix: "lastmile".to_owned() }
+    }
+}
+
+/// The accounting stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounting {
+    /// How long a partition stays with a program that is not heard of, seconds.
+    pub lease_s: u64,
+    /// Records applied in one transaction, at most.
+    pub batch_max: usize,
+    /// Whether logins are compared without regard to ASCII case; the same as in `aaad`.
+    pub fold_case: bool,
+}
+
+impl Default for Accounting {
+    fn default() -> Self {
+        Self { lease_s: 10, batch_max: 500, fold_case: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daemon::config::{Source, load, print};
+
+    use super::*;
+
+    fn sample() -> Source {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/policyd.toml");
+        Source { program: "policyd", file: Some(file.into()), ..Source::default() }
+    }
+
+    #[test]
+    fn the_shipped_file_loads_and_needs_no_advice() {
+        let config: Config = load(&sample()).unwrap();
+        assert_eq!(config.validate(), vec![]);
+        assert!(config.database.url.is_some());
+    }
+
+    #[test]
+    fn the_shipped_file_shows_the_defaults() {
+        let shipped: Config = load(&sample()).unwrap();
+        let database = Database { url: shipped.database.url.clone(), ..Database::default() };
+        let expected = Config { database, ..Config::default() };
+        assert_eq!(print(&shipped).unwrap(), print(&expected).unwrap());
+        let text = std::fs::read_to_string(sample().file.unwrap()).unwrap();
+        for key in ["control", "admin"] {
+            assert!(text.contains(&format!("# {key} = ")), "{key} is not explained");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let config = Config {
+            accounting: Accounting { lease_s: 0, batch_max: 0, fold_case: true },
+            database: Database { url: None, connections_max: 0 },
+            ..Config::default()
+        };
+        assert_eq!(config.validate().iter().filter(|advice| advice.fatal).count(), 3);
+    }
+}

@@ -1,0 +1,301 @@
+//! The worker of one partition: lease, read, apply, acknowledge, trim.
+//!
+//! It reads from the start of what the bus still has. That is never much, since entries are
+//! trimmed once they are committed and acknowledged; and a repeat is recognised by its journal
+//! and sequence, and acknowledged again, so that a shipper that missed the first word does not
+//! wait for ever. A saved position would be worth less: it means nothing in another epoch.
+//!
+//! Whatever fails, the entries stay on the bus, and behind it in the journal.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError, Entry, Follower};
+use bytes::Bytes;
+use daemon::exit::chain;
+use daemon::lifecycle::Shutdown;
+use metrics::histogram;
+use model::Clock;
+use model::accounting::{self, ACKS, Ack};
+use store::{Db, StoreError};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::batch::{self, Outcome, Scope};
+use crate::state::State;
+use crate::store::hex;
+
+/// The longest between two renewals of the lease.
+const RENEW_MAX: Duration = Duration::from_secs(3);
+/// The first and the longest pause before a failed step is tried again.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// How often what was acknowledged is said again: old acknowledgements are trimmed, and a
+/// shipper may have been away when they were new.
+const REPEAT_ACKS: Duration = Duration::from_secs(30);
+
+/// The worker of one partition.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    pub(crate) partition: u16,
+    /// Who holds the lease: unique to this start of the program.
+    pub(crate) owner: String,
+    pub(crate) lease_ttl: Duration,
+    pub(crate) batch_max: usize,
+    pub(crate) fold_case: bool,
+    pub(crate) bus: Bus,
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) state: Arc<State>,
+    pub(crate) stop: Shutdown,
+}
+
+/// A lease while it is ours.
+struct Lease {
+    renewed: Instant,
+    until: Instant,
+}
+
+/// Why a worker lets go of its partition.
+#[derive(Debug, thiserror::Error)]
+enum LetGo {
+    #[error("the program stops")]
+    Stop,
+    #[error("the lease is somebody else's")]
+    Lost,
+    #[error("somebody else applied the same records")]
+    Overtaken,
+    #[error("the bus did not take the acknowledgement")]
+    Acknowledge(#[source] BusError),
+}
+
+impl Worker {
+    /// Works until the soft stop.
+    pub(crate) async fn run(self) -> Result<(), Infallible> {
+        let mut pause = PAUSE_MIN;
+        while !self.stop.is_soft() {
+            let wait = match self.acquire().await {
+                Ok(Some(lease)) => {
+                    pause = PAUSE_MIN;
+                    self.state.holds(true);
+                    let reason = self.serve(lease).await;
+                    self.state.holds(false);
+                    self.let_go(reason).await;
+                    pause
+                }
+                Ok(None) => self.renew_every(),
+                Err(error) => {
+                    self.state.bus.fails(&error);
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    pause
+                }
+            };
+            self.sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    fn lease_name(&self) -> String {
+        accounting::stream(self.partition)
+    }
+
+    fn renew_every(&self) -> Duration {
+        (self.lease_ttl / 3).min(RENEW_MAX)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stop.soft() => {}
+        }
+    }
+
+    async fn acquire(&self) -> Result<Option<Lease>, BusError> {
+        // The lease may run from any moment of the call.
+        let renewed = Instant::now();
+        let token = self.bus.lease(&self.lease_name(), &self.owner, self.lease_ttl).await?;
+        self.state.bus.works();
+        Ok(token.map(|_| Lease { renewed, until: renewed + self.lease_ttl }))
+    }
+
+    /// Renews the lease where it is time to.
+    async fn keep(&self, lease: &mut Lease) -> Result<(), LetGo> {
+        if lease.renewed.elapsed() < self.renew_every() {
+            return Ok(());
+        }
+        match self.acquire().await {
+            Ok(Some(renewed)) => *lease = renewed,
+            Ok(None) => return Err(LetGo::Lost),
+            Err(error) => {
+                self.state.bus.fails(&error);
+                if Instant::now() >= lease.until {
+                    return Err(LetGo::Lost);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn let_go(&self, reason: LetGo) {
+        let partition = self.partition;
+        match &reason {
+            LetGo::Stop => {}
+            LetGo::Acknowledge(error) => self.state.bus.fails(error),
+            LetGo::Lost | LetGo::Overtaken => {
+                warn!(partition, reason = chain(&reason), "gave the partition up");
+            }
+        }
+        // One that is lost lapses by itself.
+        if let Err(error) = self.bus.release(&self.lease_name(), &self.owner).await {
+            info!(partition, error = chain(&error), "the lease was not released and will lapse");
+        }
+    }
+
+    /// Applies what comes for as long as the lease is ours.
+    async fn serve(&self, mut lease: Lease) -> LetGo {
+        let mut follower = Follower::new(accounting::stream(self.partition));
+        let mut acknowledged = BTreeMap::new();
+        let mut repeated = Instant::now();
+        let mut pause = PAUSE_MIN;
+        loop {
+            if let Err(reason) = self.keep(&mut lease).await {
+                return reason;
+            }
+            let read = tokio::select! {
+                read = follower.next(&self.bus, self.batch_max, self.renew_every()) => read,
+                () = self.stop.soft() => return LetGo::Stop,
+            };
+            let batch = match read {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.state.bus.fails(&error);
+                    self.sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    continue;
+                }
+            };
+            pause = PAUSE_MIN;
+            self.state.bus.works();
+            if batch.restarted {
+                // The shippers publish again what was not acknowledged; repeats are skipped.
+                info!(partition = self.partition, "the bus lost its contents");
+            }
+            if !batch.entries.is_empty() {
+                match self.apply(&mut lease, &batch.entries).await {
+                    Ok(outcome) => acknowledged.extend(outcome.acks.clone()),
+                    Err(reason) => return reason,
+                }
+                if let Err(error) = self.settle(&follower, &acknowledged, &batch.entries).await {
+                    return LetGo::Acknowledge(error);
+                }
+                repeated = Instant::now();
+            } else if repeated.elapsed() >= REPEAT_ACKS {
+                if let Err(error) = self.acknowledge(&acknowledged).await {
+                    return LetGo::Acknowledge(error);
+                }
+                repeated = Instant::now();
+            }
+        }
+    }
+
+    /// Applies entries, whatever it takes: waits for a database that is away, and finds the one
+    /// record among many that the database does not take.
+    async fn apply(&self, lease: &mut Lease, entries: &[Entry]) -> Result<Outcome, LetGo> {
+        let mut outcome = Outcome::default();
+        let mut left = VecDeque::from([entries]);
+        let mut pause = PAUSE_MIN;
+        while let Some(chunk) = left.pop_front() {
+            let began = Instant::now();
+            let failed = match self.apply_or_put_aside(chunk).await {
+                Ok(done) => {
+                    histogram!("policyd_batch_seconds").record(began.elapsed().as_secs_f64());
+                    self.state.database.works();
+                    self.state.committed(&done);
+                    outcome.add(done);
+                    pause = PAUSE_MIN;
+                    continue;
+                }
+                Err(failed) => failed,
+            };
+            match failed {
+                StoreError::Stale => return Err(LetGo::Overtaken),
+                failed if is_away(&failed) || chunk.len() == 1 => {
+                    self.state.database.fails(&failed);
+                    left.push_front(chunk);
+                    self.sleep(pause.min(self.renew_every())).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                failed => {
+                    let (records, partition) = (chunk.len(), self.partition);
+                    warn!(partition, records, error = chain(&failed), "looking for a bad record");
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    left.push_front(second);
+                    left.push_front(first);
+                }
+            }
+            if self.stop.is_soft() {
+                return Err(LetGo::Stop);
+            }
+            self.keep(lease).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn apply_or_put_aside(&self, chunk: &[Entry]) -> Result<Outcome, StoreError> {
+        let scope =
+            Scope { partition: self.partition, fold_case: self.fold_case, now: self.clock.now() };
+        let failed = match batch::apply(&self.db, scope, chunk).await {
+            Ok(done) => return Ok(done),
+            Err(failed) => failed,
+        };
+        match chunk {
+            [entry] if !is_away(&failed) && !matches!(failed, StoreError::Stale) => {
+                let done = batch::put_aside(&self.db, scope, entry, &failed).await?;
+                error!(partition = self.partition, error = chain(&failed), "record put aside");
+                Ok(done)
+            }
+            _ => Err(failed),
+        }
+    }
+
+    /// Tells the shippers, and then forgets the entries.
+    async fn settle(
+        &self,
+        follower: &Follower,
+        acknowledged: &BTreeMap<u128, u64>,
+        entries: &[Entry],
+    ) -> Result<(), BusError> {
+        self.acknowledge(acknowledged).await?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        // In another epoch the same position may lie behind entries nobody has applied.
+        if follower.epoch == Some(self.bus.epoch().await?) {
+            self.bus.trim(&follower.stream, last.position).await?;
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&self, acknowledged: &BTreeMap<u128, u64>) -> Result<(), BusError> {
+        let acks = acknowledged.iter().filter_map(|(&incarnation, &sequence)| {
+            let ack = Ack {
+                format: accounting::FORMAT,
+                incarnation: hex(incarnation),
+                partition: self.partition,
+                sequence,
+            };
+            // Numbers and a short text always become JSON.
+            serde_json::to_vec(&ack).ok().map(Bytes::from)
+        });
+        self.bus.append(ACKS, &acks.collect::<Vec<_>>()).await
+    }
+}
+
+/// Whether the fault is the database's and not a record's. A server that only reads is one that
+/// waits to be made the primary.
+fn is_away(failed: &StoreError) -> bool {
+    failed.is_transient() || matches!(failed, StoreError::ReadOnly { .. })
+}
+
+#[cfg(test)]
+mod tests;
