@@ -1,0 +1,143 @@
+//! What can be set, with defaults beside the fields.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use daemon::config::SecretSource;
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+/// The whole of `billing-api.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The key file that seals secrets; `aaad` opens them with the same one.
+    pub key_file: PathBuf,
+    /// The control socket.
+    pub control: PathBuf,
+    /// The REST API, the console and the portal.
+    pub http: Http,
+    /// The office's database.
+    pub database: Database,
+    /// `policyd`'s database, read for sessions and usage.
+    pub network: Database,
+    /// The bus.
+    pub bus: Bus,
+    /// What the very first start creates.
+    pub first_start: FirstStart,
+    /// Logging.
+    pub log: daemon::telemetry::LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            key_file: PathBuf::from("/etc/lastmile/key"),
+            control: PathBuf::from("/run/lastmile/billing-api.sock"),
+            http: Http::default(),
+            database: Database::default(),
+            network: Database::default(),
+            bus: Bus::default(),
+            first_start: FirstStart::default(),
+            log: daemon::telemetry::LogConfig::default(),
+        }
+    }
+}
+
+/// HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where to listen. Put a TLS proxy in front before it leaves the machine.
+    pub listen: SocketAddr,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Whether the console's cookie is sent over TLS alone; false for plain local use.
+    pub secure_cookie: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 2, secure_cookie: false }
+    }
+}
+
+/// A database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`; or `{ file = "PATH" }`.
+    pub url: SecretSource,
+    /// Connections at most.
+    pub connections_max: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: SecretSource::Inline("postgres://lastmile@localhost/lastmile".into()),
+            connections_max: 10,
+        }
+    }
+}
+
+/// The bus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bus {
+    /// `redis://HOST:PORT/` or `rediss://…`.
+    #[serde(serialize_with = "daemon::config::hidden_in_url")]
+    pub redis: String,
+    /// What every key begins with.
+    pub prefix: String,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { redis: "redis://127.0.0.1:6379/".to_owned(), prefix: "lastmile".to_owned() }
+    }
+}
+
+/// What the very first start creates; later starts leave it alone, `clients` apart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FirstStart {
+    /// The name of the root organisation.
+    pub organisation: String,
+    /// Its currency, ISO 4217.
+    pub currency: String,
+    /// Its time zone, IANA.
+    pub zone: String,
+    /// The administrator's e-mail address, which is the name to sign in with.
+    pub admin_email: String,
+    /// The administrator's password; absent: made up and told once.
+    pub admin_password: Option<SecretSource>,
+    /// An API token with full rights; absent: made up and told once.
+    pub token: Option<SecretSource>,
+    /// RADIUS clients that must exist, now and at every start.
+    pub clients: Vec<ClientSeed>,
+}
+
+impl Default for FirstStart {
+    fn default() -> Self {
+        Self {
+            organisation: "My ISP".to_owned(),
+            currency: "USD".to_owned(),
+            zone: "UTC".to_owned(),
+            admin_email: "admin@localhost".to_owned(),
+            admin_password: None,
+            token: None,
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// A RADIUS client that must exist.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSeed {
+    /// The address or prefix its packets come from.
+    pub source: IpNetwork,
+    /// The shared secret.
+    pub secret: SecretSource,
+}

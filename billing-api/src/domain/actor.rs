@@ -1,0 +1,44 @@
+//! Who acts, and what they may see.
+
+use model::{OrganisationId, StaffId, TokenId};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// A member of staff, signed in.
+    Staff(StaffId),
+    /// An API token.
+    Token(TokenId),
+    /// The program itself.
+    System(&'static str),
+}
+
+/// The acting party with its scope: a subtree of the organisations.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor {
+    pub(crate) who: Who,
+    /// For people: a name or a token's name.
+    pub(crate) name: String,
+    /// Where its writes land.
+    pub(crate) organisation: OrganisationId,
+    /// The path of that organisation: every statement takes it, rows outside do not exist.
+    pub(crate) path: String,
+    /// The request it acts in.
+    pub(crate) request_id: Option<String>,
+}
+
+impl Actor {
+    /// The program itself, acting in an organisation.
+    pub(crate) fn system(part: &'static str, organisation: OrganisationId, path: String) -> Self {
+        Self { who: Who::System(part), name: part.to_owned(), organisation, path, request_id: None }
+    }
+
+    /// How it is written into created_by and the audit entry.
+    pub(crate) fn label(&self) -> String {
+        match self.who {
+            Who::Staff(id) => id.to_string(),
+            Who::Token(id) => id.to_string(),
+            Who::System(part) => format!("system:{part}"),
+        }
+    }
+}

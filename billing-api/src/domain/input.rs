@@ -1,0 +1,229 @@
+//! Raw JSON becomes domain values at the door.
+//!
+//! Every problem of a document is collected before any is reported, each with a JSON pointer;
+//! a field nobody asked for is a problem too, so that a misspelt name is never ignored.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::{Fault, FieldFault};
+
+/// A document being read.
+pub(crate) struct Input {
+    fields: Map<String, Value>,
+    prefix: String,
+    known: HashSet<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl Input {
+    /// Takes a request body.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Fault::field("", format!("the body is not JSON: {error}")))?;
+        match value {
+            Value::Object(fields) => Ok(Self::of(fields, String::new())),
+            _ => Err(Fault::field("", "the body must be a JSON object")),
+        }
+    }
+
+    fn of(fields: Map<String, Value>, prefix: String) -> Self {
+        Self { fields, prefix, known: HashSet::new(), faults: Vec::new() }
+    }
+
+    /// Notes a problem with a field.
+    pub(crate) fn fault(&mut self, field: &str, detail: impl Into<String>) {
+        let pointer = format!("{}/{field}", self.prefix);
+        self.faults.push(FieldFault { pointer, detail: detail.into() });
+    }
+
+    fn take(&mut self, field: &'static str) -> Option<Value> {
+        self.known.insert(field);
+        self.fields.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there and has a value.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text that must be there, trimmed, of at most `max` characters.
+    pub(crate) fn text(&mut self, field: &'static str, max: usize) -> String {
+        match self.optional_text(field, max) {
+            Some(text) => text,
+            None => {
+                if !self.faults.iter().any(|f| f.pointer == format!("{}/{field}", self.prefix)) {
+                    self.fault(field, "is required");
+                }
+                String::new()
+            }
+        }
+    }
+
+    /// A text that may be there; an empty one counts as absent.
+    pub(crate) fn optional_text(&mut self, field: &'static str, max: usize) -> Option<String> {
+        let text = match self.take(field)? {
+            Value::String(text) => text,
+            _ => {
+                self.fault(field, "must be a text");
+                return None;
+            }
+        };
+        let text = text.trim();
+        if text.chars().count() > max {
+            self.fault(field, format!("has more than {max} characters"));
+            return None;
+        }
+        if text.chars().any(|c| c.is_control()) {
+            self.fault(field, "has control characters");
+            return None;
+        }
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A text taken as it is, spaces included; for passwords.
+    pub(crate) fn optional_raw_text(&mut self, field: &'static str, max: usize) -> Option<String> {
+        match self.take(field)? {
+            Value::String(text) if text.len() <= max && !text.is_empty() => Some(text),
+            Value::String(_) => {
+                self.fault(field, format!("must have 1 to {max} octets"));
+                None
+            }
+            _ => {
+                self.fault(field, "must be a text");
+                None
+            }
+        }
+    }
+
+    /// A text read by its type.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, field: &'static str) -> Option<T> {
+        let text = self.optional_text(field, 200)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(field, format!("{error}"));
+                None
+            }
+        }
+    }
+
+    /// As [`Input::parsed`], but it must be there.
+    pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, field: &'static str) -> Option<T> {
+        if !self.has(field) {
+            self.take(field);
+            self.fault(field, "is required");
+            return None;
+        }
+        let faults = self.faults.len();
+        let value = self.parsed(field);
+        if value.is_none() && self.faults.len() == faults {
+            self.fault(field, "is required");
+        }
+        value
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn number(&mut self, field: &'static str, min: i64, max: i64) -> Option<i64> {
+        let value = self.take(field)?;
+        match value.as_i64() {
+            Some(number) if (min..=max).contains(&number) => Some(number),
+            _ => {
+                self.fault(field, format!("must be a whole number from {min} to {max}"));
+                None
+            }
+        }
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
+        match self.take(field)? {
+            Value::Bool(flag) => Some(flag),
+            _ => {
+                self.fault(field, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// An object with fields of its own.
+    pub(crate) fn object<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Input) -> Option<T>,
+    ) -> Option<T> {
+        let fields = match self.take(field)? {
+            Value::Object(fields) => fields,
+            _ => {
+                self.fault(field, "must be an object");
+                return None;
+            }
+        };
+        let mut inner = Input::of(fields, format!("{}/{field}", self.prefix));
+        let value = read(&mut inner);
+        self.faults.append(&mut inner.into_faults());
+        value
+    }
+
+    fn into_faults(mut self) -> Vec<FieldFault> {
+        let unknown: Vec<String> = self.fields.keys().cloned().collect();
+        for field in unknown {
+            let mut known: Vec<&str> = self.known.iter().copied().collect();
+            known.sort_unstable();
+            self.fault(&field, format!("is not a field here; there are: {}", known.join(", ")));
+        }
+        self.faults
+    }
+
+    /// Ends the reading: all problems at once, or none.
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        let faults = self.into_faults();
+        if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
+    }
+}
+
+/// An e-mail address, as far as it can be told without sending one: something, one @, a
+/// domain with a dot (RFC 5321 allows more; mail servers refuse it).
+pub(crate) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    !local.is_empty()
+        && local.len() <= 64
+        && !local.contains('@')
+        && domain.contains('.')
+        && domain.split('.').all(|label| !label.is_empty())
+        && !text.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_pointer() {
+        let body = br#"{"nmae":"x","price":{"amount":-1,"currency":"usd"},"download_bps":"fast"}"#;
+        let mut input = Input::parse(body).unwrap();
+        input.text("name", 10);
+        input.number("download_bps", 1, 100);
+        input.object("price", |price| {
+            price.number("amount", 0, 100)?;
+            price.required::<model::Currency>("currency")
+        });
+        let Err(Fault::Invalid(faults)) = input.finish() else { panic!("accepted") };
+        let pointers: Vec<&str> = faults.iter().map(|f| f.pointer.as_str()).collect();
+        assert!(pointers.contains(&"/name"), "{faults:?}");
+        assert!(pointers.contains(&"/nmae"));
+        assert!(pointers.contains(&"/download_bps"));
+        assert!(pointers.contains(&"/price/amount"));
+    }
+
+    #[test]
+    fn an_email_needs_a_domain() {
+        assert!(is_email("asha@example.net"));
+        for bad in ["asha", "@example.net", "asha@net", "a b@example.net", "a@b@example.net"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}

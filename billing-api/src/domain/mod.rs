@@ -1,0 +1,23 @@
+//! The rules of the office.
+//!
+//! Every change goes the same way: validate → begin a [`Unit`] → write rows, audit entry and
+//! event → commit. Errors are transport-free ([`Fault`]); the edge chooses their status.
+
+mod actor;
+mod fault;
+mod input;
+mod office;
+mod unit;
+
+pub(crate) mod customer;
+pub(crate) mod nas;
+pub(crate) mod plan;
+pub(crate) mod service;
+pub(crate) mod session;
+pub(crate) mod sign_in;
+
+pub(crate) use actor::Actor;
+pub(crate) use fault::{Fault, FieldFault};
+pub(crate) use input::Input;
+pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
+pub(crate) use unit::{Event, Unit};

@@ -1,0 +1,51 @@
+//! What every rule needs at hand.
+
+use std::sync::Arc;
+
+use daemon::secrets::Keyring;
+use model::{Clock, Ts};
+use store::Db;
+use tokio::sync::{Notify, Semaphore};
+
+/// The office: databases, keys, clock. Cheap to share.
+pub(crate) struct Office {
+    /// The office's own database.
+    pub(crate) db: Db,
+    /// policyd's, to read.
+    pub(crate) network: Db,
+    pub(crate) keyring: Keyring,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Something was committed that the network should hear of.
+    pub(crate) committed: Notify,
+    /// Password hashes computed at once: argon2 is meant to be dear.
+    pub(crate) hashing: Semaphore,
+}
+
+impl Office {
+    /// The present instant.
+    pub(crate) fn now(&self) -> Ts {
+        self.clock.now()
+    }
+}
+
+/// A page of a list: newest first, and the cursor of the next, if there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) next: Option<String>,
+}
+
+/// Rows on a page unless the caller asks for another number.
+pub(crate) const PAGE_DEFAULT: i64 = 50;
+/// Rows on a page at most.
+pub(crate) const PAGE_MAX: i64 = 500;
+
+impl<T> Page<T> {
+    /// Cuts the one row too many that tells whether there is a next page.
+    pub(crate) fn of(mut rows: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
+        let more = rows.len() as i64 > limit;
+        rows.truncate(limit as usize);
+        let next = if more { rows.last().map(cursor) } else { None };
+        Self { rows, next }
+    }
+}

@@ -1,0 +1,129 @@
+//! The unit of work: rows, audit entry and domain event, committed together or not at all.
+
+use model::policy::Key;
+use model::{AuditId, EventId, OrganisationId, Ts};
+use serde_json::{Value, json};
+use store::{Args, Row, Statement, StoreError, Tx, args};
+
+use super::{Actor, Fault, Office};
+use crate::store::audit;
+
+/// The format of event payloads; readers refuse newer ones.
+const EVENT_FORMAT: i64 = 1;
+
+/// A domain event: what happened to which record, and which policy it may have changed.
+pub(crate) struct Event<'a> {
+    /// `resource.verb_past`.
+    pub(crate) kind: &'static str,
+    /// The record's id.
+    pub(crate) entity_id: String,
+    /// The record afterwards, without secrets.
+    pub(crate) payload: Value,
+    /// Policy records to look at again.
+    pub(crate) policy: &'a [Key],
+}
+
+/// A transaction with an author.
+pub(crate) struct Unit<'a> {
+    office: &'a Office,
+    pub(crate) actor: &'a Actor,
+    pub(crate) now: Ts,
+    tx: Tx,
+    policy_changed: bool,
+}
+
+impl<'a> Unit<'a> {
+    /// Begins.
+    pub(crate) async fn begin(office: &'a Office, actor: &'a Actor) -> Result<Self, Fault> {
+        let tx = office.db.begin().await?;
+        Ok(Self { office, actor, now: office.now(), tx, policy_changed: false })
+    }
+
+    /// Runs a statement; how many rows it changed.
+    pub(crate) async fn execute(&mut self, st: &Statement, args: Args) -> Result<u64, StoreError> {
+        self.tx.execute(st, args).await
+    }
+
+    /// Reads a row.
+    pub(crate) async fn fetch_optional(
+        &mut self,
+        st: &Statement,
+        args: Args,
+    ) -> Result<Option<Row>, StoreError> {
+        self.tx.fetch_optional(st, args).await
+    }
+
+    /// Reads a row that must be there.
+    pub(crate) async fn fetch_one(
+        &mut self,
+        st: &Statement,
+        args: Args,
+    ) -> Result<Row, StoreError> {
+        self.tx.fetch_one(st, args).await
+    }
+
+    /// Reads rows.
+    pub(crate) async fn fetch_all(
+        &mut self,
+        st: &Statement,
+        args: Args,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.tx.fetch_all(st, args).await
+    }
+
+    /// Writes the audit entry and the event of one change. `before` and `after` are the
+    /// record's public form, which holds no secret.
+    pub(crate) async fn record(
+        &mut self,
+        organisation: OrganisationId,
+        event: Event<'_>,
+        before: Option<Value>,
+    ) -> Result<(), Fault> {
+        let (entity, action) = event.kind.split_once('.').unwrap_or((event.kind, "changed"));
+        self.tx
+            .execute(
+                &audit::INSERT_AUDIT,
+                args![
+                    AuditId::generate(),
+                    organisation,
+                    self.now,
+                    self.actor.label(),
+                    action,
+                    entity,
+                    event.entity_id.as_str(),
+                    before,
+                    Some(event.payload.clone()),
+                    self.actor.request_id.clone()
+                ],
+            )
+            .await?;
+        let keys: Vec<String> = event.policy.iter().map(ToString::to_string).collect();
+        self.policy_changed |= !keys.is_empty();
+        let payload = json!({"type": event.kind, "data": event.payload});
+        self.tx
+            .execute(
+                &audit::INSERT_EVENT,
+                args![
+                    EventId::generate(),
+                    organisation,
+                    self.now,
+                    event.kind,
+                    event.entity_id,
+                    EVENT_FORMAT,
+                    payload,
+                    (!keys.is_empty()).then(|| keys.join(" "))
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Commits, and wakes the relay where the network is concerned.
+    pub(crate) async fn commit(self) -> Result<(), Fault> {
+        self.tx.commit().await?;
+        if self.policy_changed {
+            self.office.committed.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! The body of a request, its failures as problems like any other.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::Problem;
+use crate::domain::Fault;
+
+/// Largest body, octets.
+pub(crate) const BODY_OCTETS_MAX: usize = 256 * 1024;
+
+/// The whole body.
+pub(super) struct Body(pub(super) Bytes);
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = Bytes::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            bytes.await.map(Self).map_err(|error| {
+                let fault = match error.as_response_error().status_code() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLong(BODY_OCTETS_MAX),
+                    _ => Fault::field("", format!("the body cannot be read: {error}")),
+                };
+                Problem::new(&request, fault)
+            })
+        })
+    }
+}

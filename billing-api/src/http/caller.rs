@@ -1,0 +1,41 @@
+//! Who calls: a bearer token (RFC 6750).
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::{Problem, id_of};
+use crate::domain::{Actor, Fault, Office, sign_in};
+
+/// The caller, proven.
+pub(super) struct Caller(pub(super) Actor);
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let result = prove(&request).await;
+            result.map(Self).map_err(|fault| Problem::new(&request, fault))
+        })
+    }
+}
+
+async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
+    let office = request.app_data::<Data<Office>>().ok_or(Fault::Unauthenticated)?;
+    let header = request.headers().get(AUTHORIZATION).ok_or(Fault::Unauthenticated)?;
+    let text = header.to_str().map_err(|_| Fault::Unauthenticated)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Fault::Unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Fault::Unauthenticated);
+    }
+    let mut actor = sign_in::by_token(office, token.trim()).await?;
+    actor.request_id = id_of(request);
+    Ok(actor)
+}

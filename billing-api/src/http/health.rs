@@ -1,0 +1,41 @@
+//! What monitoring asks.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use daemon::health::Health;
+
+use super::Problem;
+use super::caller::Caller;
+use crate::domain::Fault;
+
+/// `GET /healthz`: the process runs.
+pub(super) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// `GET /readyz`: it does its work, or what does not.
+pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
+    if health.is_ready() {
+        return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
+    }
+    HttpResponse::ServiceUnavailable()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("not ready: {}\n", health.not_ready().join(", ")))
+}
+
+/// `GET /metrics`: for Prometheus on this machine, or with a token from elsewhere.
+pub(super) async fn metrics(
+    request: HttpRequest,
+    caller: Option<Caller>,
+) -> Result<HttpResponse, Problem> {
+    let local = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
+    // Behind a proxy every peer is local; then only a token tells.
+    let proxied = request.headers().contains_key("x-forwarded-for")
+        || request.headers().contains_key("forwarded");
+    if caller.is_none() && (!local || proxied) {
+        return Err(Problem::new(&request, Fault::Unauthenticated));
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(daemon::telemetry::metrics().render()))
+}

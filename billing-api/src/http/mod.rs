@@ -1,0 +1,185 @@
+//! The REST API, `/api/v1`, and what monitoring asks.
+//!
+//! A handler reads as extract, authorise, call, present. The caller is an extractor: a handler
+//! that does not take one cannot reach a customer's data, since every domain function wants an
+//! actor.
+
+mod body;
+mod caller;
+mod customers;
+mod health;
+mod nas;
+mod plans;
+mod problem;
+mod query;
+mod services;
+mod sessions;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use crate::domain::{Fault, Page};
+
+pub(crate) use body::BODY_OCTETS_MAX;
+pub(crate) use problem::Problem;
+
+/// Settings the handlers need.
+pub(crate) struct Web {
+    /// Whether the console's cookie is sent over TLS alone.
+    pub(crate) secure_cookie: bool,
+}
+
+/// Every route of the API, grouped by what it is about.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/healthz").route(web::get().to(health::alive)))
+        .service(web::resource("/readyz").route(web::get().to(health::ready)))
+        .service(web::resource("/metrics").route(web::get().to(health::metrics)))
+        .service(
+            web::scope("/api/v1")
+                .service(
+                    web::resource("/plans")
+                        .route(web::get().to(plans::list))
+                        .route(web::post().to(plans::create))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/plans/{id}")
+                        .route(web::get().to(plans::find))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/customers")
+                        .route(web::get().to(customers::list))
+                        .route(web::post().to(customers::create))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/customers/{id}")
+                        .route(web::get().to(customers::find))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/customers/{id}/services")
+                        .route(web::get().to(services::of_customer))
+                        .route(web::post().to(services::create))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/services")
+                        .route(web::get().to(services::list))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/services/{id}")
+                        .route(web::get().to(services::find))
+                        .route(web::patch().to(services::change))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/services/{id}/suspend")
+                        .route(web::post().to(services::suspend))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/services/{id}/activate")
+                        .route(web::post().to(services::activate))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/nas")
+                        .route(web::get().to(nas::list))
+                        .route(web::post().to(nas::create))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/nas/{id}")
+                        .route(web::get().to(nas::find))
+                        .default_service(web::to(wrong_method)),
+                )
+                .service(
+                    web::resource("/sessions")
+                        .route(web::get().to(sessions::list))
+                        .default_service(web::to(wrong_method)),
+                )
+                .default_service(web::to(not_found)),
+        );
+}
+
+/// The id of a request: in its answer, its problems, its audit entries and the log.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Gives every request an id.
+pub(crate) async fn request_id(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.call(request).await?;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// The id of this request.
+pub(crate) fn id_of(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone())
+}
+
+/// A resource that is there, but not for this method.
+pub(crate) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(&request, Fault::WrongMethod))
+}
+
+/// No such page or resource.
+pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(&request, Fault::NotFound("resource")))
+}
+
+/// A list as the API shows it.
+#[derive(Serialize)]
+struct List<T> {
+    data: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+fn list<T: Serialize>(page: Page<T>) -> HttpResponse {
+    HttpResponse::Ok().json(List { data: page.rows, next_cursor: page.next })
+}
+
+/// A resource that was created: 201, where it is, and the thing itself.
+fn created<T: Serialize>(location: String, version: i64, view: &T) -> HttpResponse {
+    HttpResponse::Created()
+        .insert_header(("Location", location))
+        .insert_header(("ETag", etag(version)))
+        .json(view)
+}
+
+/// A resource with its version.
+fn shown<T: Serialize>(version: i64, view: &T) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("ETag", etag(version))).json(view)
+}
+
+fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// The version named by If-Match, where the caller sends one (RFC 9110 §13.1.1).
+fn if_match(request: &HttpRequest) -> Result<Option<i64>, Fault> {
+    let Some(value) = request.headers().get("if-match") else { return Ok(None) };
+    let text = value.to_str().unwrap_or("").trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text.trim_start_matches("W/").trim_matches('"').parse();
+    // An entity tag that is not ours matches nothing.
+    number.map(Some).map_err(|_| Fault::Stale)
+}

@@ -1,0 +1,29 @@
+//! `billing-api`: the office. REST API, console and the one place business rows are written.
+//!
+//! In the order data meets the modules:
+//!
+//! - [`config`]: what can be set.
+//! - `http`: the REST API; a handler reads as extract, authorise, call, present.
+//! - `console`: the pages staff see, rendered here from the same services.
+//! - `domain`: the rules; every change is one [`domain`] unit of work: rows, audit entry and
+//!   event in one transaction.
+//! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
+//! - `relay`: outbox → revisions → bus. What the network does follows from here.
+//! - `nas_seen`: bus → NAS that `aaad` met for the first time.
+//! - `first_start`: what an empty database is given.
+
+pub mod config;
+
+mod console;
+mod control;
+mod domain;
+mod first_start;
+mod http;
+mod nas_seen;
+mod relay;
+mod run;
+mod store;
+
+pub use config::Config;
+pub use first_start::Welcome;
+pub use run::{Opened, Parts, RunError, main};

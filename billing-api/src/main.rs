@@ -1,0 +1,5 @@
+//! Starts `billing-api` from its configuration file.
+
+fn main() -> std::process::ExitCode {
+    billing_api::main()
+}

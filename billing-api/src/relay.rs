@@ -1,0 +1,378 @@
+//! The relay: outbox → revisions → bus.
+//!
+//! Two steps, each safe to repeat:
+//!
+//! 1. *Take over*: in one transaction under the line's lock, read which records changed, load
+//!    their present state, and where it differs from the last one, give it the next revision in
+//!    `policy_state`. Sequences of the outbox do not commit in order; revisions given here do.
+//! 2. *Publish*: rows of `policy_state` above `published` go to the bus in the order of their
+//!    revisions, then `published` moves.
+//!
+//! `policy_state` is the snapshot: a bus that lost its contents (or was never filled) is filled
+//! from it. One relay works at a time, by a lease on the bus, renewed between its steps.
+
+mod state;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusError};
+use bytes::Bytes;
+use daemon::health::Part;
+use daemon::lifecycle::Shutdown;
+use metrics::{counter, gauge};
+use model::policy::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
+use serde_json::Value;
+use store::{Row, StoreError, Tx, args};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::domain::Office;
+use crate::store::policy as sql;
+
+/// The name of billing-api's line.
+pub(crate) const LINE: &str = "billing";
+
+/// Events taken over in one transaction.
+const EVENTS: i64 = 500;
+/// Records published at once.
+const CHUNK: i64 = 500;
+/// How long the lease lasts; it is renewed at every turn.
+const LEASE: Duration = Duration::from_secs(10);
+/// How long to wait where another process wrote: its commit does not wake this one.
+const POLL: Duration = Duration::from_millis(250);
+/// How long to wait after a failure, or while another relay has the lease.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often the relay says that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How often the bus is asked whether it still has the snapshot.
+const LOOK: Duration = Duration::from_secs(5);
+/// Changes kept on the stream for followers that lag; who lags more loads the snapshot.
+const STREAM_KEPT: u64 = 50_000;
+
+/// The relay task.
+pub(crate) struct Relay {
+    pub(crate) office: Arc<Office>,
+    pub(crate) bus: Bus,
+    pub(crate) part: Part,
+    pub(crate) stop: Shutdown,
+}
+
+/// Why a turn failed.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    #[error("the bus failed")]
+    Bus(#[from] BusError),
+    #[error("a policy record does not serialise")]
+    Json(#[from] serde_json::Error),
+    #[error("policy record {key}: {reason}")]
+    Record { key: String, reason: String },
+    #[error("the policy line is missing")]
+    NoLine,
+}
+
+/// The line as stored.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    epoch: u64,
+    revision: u64,
+    published: u64,
+    live: u64,
+}
+
+fn line(row: &Row) -> Result<Line, StoreError> {
+    let epoch: i64 = row.get("epoch")?;
+    Ok(Line {
+        epoch: epoch as u64,
+        revision: row.get("revision")?,
+        published: row.get("published")?,
+        live: row.get("live")?,
+    })
+}
+
+/// What the relay knows of the bus between turns.
+struct Bench {
+    owner: String,
+    /// The bus's epoch when its snapshot was last seen whole. Another one means that the bus
+    /// lost its contents meanwhile, whatever marks it has now.
+    whole_in: Option<u64>,
+    look_at: Instant,
+    beat_at: Instant,
+}
+
+impl Relay {
+    /// Relays until stopped.
+    pub(crate) async fn run(self) -> Result<(), std::convert::Infallible> {
+        let now = Instant::now();
+        let owner = uuid::Uuid::now_v7().to_string();
+        let mut bench = Bench { owner, whole_in: None, look_at: now, beat_at: now };
+        let mut failing = false;
+        while !self.stop.is_soft() {
+            let wait = match self.turn(&mut bench).await {
+                Ok(leading) => {
+                    if std::mem::take(&mut failing) {
+                        info!("policy is published again");
+                    }
+                    // Also where another process leads: the bus answered, and policy flows.
+                    self.part.ready(true);
+                    if leading { POLL } else { RETRY }
+                }
+                Err(error) => {
+                    counter!("billing_relay_failures_total").increment(1);
+                    self.part.ready(false);
+                    if !std::mem::replace(&mut failing, true) {
+                        warn!(error = %daemon::exit::chain(&error), "policy changes wait in the outbox");
+                    }
+                    bench.look_at = Instant::now();
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = self.office.committed.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.stop.soft() => {}
+            }
+        }
+        // Best effort: without it the next relay waits for the lease to end.
+        let _ = self.bus.release("relay", &bench.owner).await;
+        Ok(())
+    }
+
+    /// One turn; false where another relay leads.
+    async fn turn(&self, bench: &mut Bench) -> Result<bool, RelayError> {
+        if !self.lead(bench).await? {
+            return Ok(false);
+        }
+        while self.take_over().await? {}
+        let bus_epoch = self.bus.epoch().await?;
+        if bench.whole_in != Some(bus_epoch) || Instant::now() >= bench.look_at {
+            let lost = bench.whole_in.is_some_and(|epoch| epoch != bus_epoch);
+            if !self.fill_if_lost(bench, lost).await? {
+                return Ok(false);
+            }
+            bench.whole_in = Some(bus_epoch);
+            bench.look_at = Instant::now() + LOOK;
+        }
+        while self.publish().await? {
+            if !self.lead(bench).await? {
+                return Ok(false);
+            }
+        }
+        // A bus that was emptied while we published has only what came after: fill it.
+        if self.bus.epoch().await? != bus_epoch {
+            bench.look_at = Instant::now();
+            return Ok(true);
+        }
+        if Instant::now() >= bench.beat_at {
+            let beat = Message::Heartbeat { format: FORMAT, at: self.office.now() };
+            self.send(&[Bytes::from(serde_json::to_vec(&beat)?)]).await?;
+            bench.beat_at = Instant::now() + HEARTBEAT;
+        }
+        Ok(true)
+    }
+
+    /// Takes or keeps the lease.
+    async fn lead(&self, bench: &Bench) -> Result<bool, RelayError> {
+        Ok(self.bus.lease("relay", &bench.owner, LEASE).await?.is_some())
+    }
+
+    /// Step one; true where there may be more.
+    async fn take_over(&self) -> Result<bool, RelayError> {
+        let waiting = self.office.db.fetch_all(&sql::WAITING, args![1]).await?;
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        let now = self.office.now();
+        let mut tx = self.office.db.begin().await?;
+        let row = tx.fetch_optional(&sql::LOCK_LINE, args![LINE]).await?;
+        let mut at = line(&row.ok_or(RelayError::NoLine)?)?;
+        let events = tx.fetch_all(&sql::WAITING, args![EVENTS]).await?;
+        let mut done: Vec<String> = Vec::new();
+        for event in &events {
+            let keys: String = event.get("policy_keys")?;
+            for key in keys.split(' ').filter(|key| !key.is_empty()) {
+                if done.iter().any(|d| d == key) {
+                    continue;
+                }
+                done.push(key.to_owned());
+                let body = match load(&mut tx, key).await {
+                    Ok(body) => body,
+                    // One record that does not read must not hold up all others: it keeps the
+                    // state it had.
+                    Err(RelayError::Record { key, reason }) => {
+                        counter!("billing_relay_unreadable_total").increment(1);
+                        error!(
+                            key,
+                            reason,
+                            "a policy record does not read; the network keeps its last state"
+                        );
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let before = tx.fetch_optional(&sql::FIND_STATE, args![key]).await?;
+                let before: Option<Option<Value>> =
+                    before.map(|row| row.get("body")).transpose()?;
+                let known = before.clone().flatten();
+                if known == body && (before.is_some() || body.is_none()) {
+                    continue;
+                }
+                at.revision += 1;
+                at.live = (at.live + u64::from(body.is_some()))
+                    .saturating_sub(u64::from(known.is_some()));
+                tx.execute(&sql::PUT_STATE, args![key, at.revision, body]).await?;
+            }
+            let seq: i64 = event.get("seq")?;
+            tx.execute(&sql::SET_RELAYED, args![seq, now]).await?;
+        }
+        tx.execute(&sql::ADVANCE_LINE, args![LINE, at.revision, at.live]).await?;
+        tx.commit().await?;
+        gauge!("billing_policy_revision").set(at.revision as f64);
+        Ok(events.len() as i64 == EVENTS)
+    }
+
+    /// Step two; true where there may be more.
+    async fn publish(&self) -> Result<bool, RelayError> {
+        let at = self.line().await?;
+        if at.published >= at.revision {
+            return Ok(false);
+        }
+        let rows = self.office.db.fetch_all(&sql::STATES_AFTER, args![at.published, CHUNK]).await?;
+        let mut table = Vec::with_capacity(rows.len());
+        let mut stream = Vec::with_capacity(rows.len());
+        let mut last = at.published;
+        for row in &rows {
+            let change = change(row, at.epoch, last)?;
+            last = change.revision;
+            let body = change.body.is_some().then(|| serde_json::to_vec(&change)).transpose()?;
+            table.push((change.key.to_string(), body.map(Bytes::from)));
+            let message = Message::Change(Box::new(change));
+            stream.push(Bytes::from(serde_json::to_vec(&message)?));
+        }
+        let more = rows.len() as i64 == CHUNK;
+        // A row may have moved on to a higher revision since the line was read; the last chunk
+        // accounts for everything up to the line's own.
+        let last = if more { last } else { last.max(at.revision) };
+        self.bus.put(TABLE, &table).await?;
+        self.set_mark(at, last).await?;
+        self.send(&stream).await?;
+        self.office.db.execute(&sql::SET_PUBLISHED, args![LINE, last]).await?;
+        counter!("billing_policy_published_total").increment(stream.len() as u64);
+        Ok(more)
+    }
+
+    async fn set_mark(&self, at: Line, revision: u64) -> Result<(), RelayError> {
+        let mark = Mark { format: FORMAT, epoch: at.epoch, revision, count: at.live };
+        Ok(self.bus.set_mark(TABLE, &serde_json::to_vec(&mark)?).await?)
+    }
+
+    /// Appends to the stream, which keeps to its length: who lags further behind than that
+    /// misses a revision, notices, and loads the snapshot.
+    async fn send(&self, messages: &[Bytes]) -> Result<(), RelayError> {
+        if self.bus.len(STREAM).await? > STREAM_KEPT {
+            let end = self.bus.end(STREAM).await?;
+            self.bus.trim(STREAM, end).await?;
+        }
+        Ok(self.bus.append(STREAM, messages).await?)
+    }
+
+    /// Fills the bus from `policy_state` where it has another line's snapshot, an older one,
+    /// or none.
+    ///
+    /// `lost`: the bus was emptied, so its mark proves nothing. False where another relay has
+    /// taken the lead meanwhile; it fills the bus then.
+    async fn fill_if_lost(&self, bench: &Bench, lost: bool) -> Result<bool, RelayError> {
+        let mark = self.bus.mark(TABLE).await?;
+        let mark = mark.and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
+        let mut at = self.line().await?;
+        if let Some(mark) = mark.filter(|mark| mark.epoch == at.epoch) {
+            if mark.revision > at.revision {
+                // The bus is ahead of the database: an older state of it was restored.
+                at = self.renew_epoch().await?;
+            } else if !lost && mark.revision >= at.published {
+                return Ok(true);
+            }
+        }
+        info!(epoch = at.epoch, records = at.live, "publishing the whole policy");
+        self.bus.clear(TABLE).await?;
+        let mut after = String::new();
+        let mut count = 0;
+        loop {
+            let args = args![after.as_str(), CHUNK];
+            let rows = self.office.db.fetch_all(&sql::STATES_BY_KEY, args).await?;
+            let mut table = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let change = change(row, at.epoch, 0)?;
+                after = change.key.to_string();
+                table.push((after.clone(), Some(Bytes::from(serde_json::to_vec(&change)?))));
+            }
+            self.bus.put(TABLE, &table).await?;
+            count += rows.len() as u64;
+            // A long snapshot must not let the lease go. If it went all the same, what was just
+            // written may be older than what the new leader wrote: leave nothing, it refills.
+            if !self.lead(bench).await? {
+                self.bus.clear(TABLE).await?;
+                return Ok(false);
+            }
+            if rows.len() as i64 != CHUNK {
+                break;
+            }
+        }
+        // Rows above `published` are in the table already; the mark vouches for what followers
+        // may rely on.
+        let mark = Mark { format: FORMAT, epoch: at.epoch, revision: at.published, count };
+        self.bus.set_mark(TABLE, &serde_json::to_vec(&mark)?).await?;
+        self.send(&[Bytes::from(serde_json::to_vec(&Message::Snapshot(mark))?)]).await?;
+        Ok(true)
+    }
+
+    /// Gives the line another epoch, so that followers load it anew.
+    async fn renew_epoch(&self) -> Result<Line, RelayError> {
+        let mut tx = self.office.db.begin().await?;
+        tx.fetch_optional(&sql::LOCK_LINE, args![LINE]).await?;
+        let epoch = new_epoch();
+        tx.execute(&sql::RENEW_EPOCH, args![LINE, epoch]).await?;
+        tx.commit().await?;
+        warn!(
+            epoch,
+            "the database is older than what was published: the policy line has a new epoch"
+        );
+        self.line().await
+    }
+
+    async fn line(&self) -> Result<Line, RelayError> {
+        let row = self.office.db.fetch_optional(&sql::FIND_LINE, args![LINE]).await?;
+        Ok(line(&row.ok_or(RelayError::NoLine)?)?)
+    }
+}
+
+/// A new epoch: random, and never 0.
+pub(crate) fn new_epoch() -> u64 {
+    (u64::from_be_bytes(daemon::secrets::random::<8>()) >> 1) | 1
+}
+
+/// A record's present state.
+async fn load(tx: &mut Tx, key: &str) -> Result<Option<Value>, RelayError> {
+    let unreadable = |reason: String| RelayError::Record { key: key.to_owned(), reason };
+    let parsed = Key::from_str(key).map_err(|error| unreadable(error.to_string()))?;
+    let body = match state::load(tx, parsed).await {
+        Ok(body) => body,
+        Err(error @ StoreError::Column { .. }) => {
+            return Err(unreadable(daemon::exit::chain(&error)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(body.map(serde_json::to_value).transpose()?)
+}
+
+fn change(row: &Row, epoch: u64, after: u64) -> Result<Change, RelayError> {
+    let key: String = row.get("key")?;
+    let body: Option<Value> = row.get("body")?;
+    let body: Option<Body> = body.map(serde_json::from_value).transpose()?;
+    let parsed = Key::from_str(&key)
+        .map_err(|error| RelayError::Record { key: key.clone(), reason: error.to_string() })?;
+    Ok(Change { format: FORMAT, epoch, revision: row.get("revision")?, after, key: parsed, body })
+}

@@ -1,0 +1,339 @@
+-- The office's first schema. The two engines' files say the same in their own types; a test
+-- compares them.
+
+-- The database's own identity. The epoch is renewed when a backup is restored, so that
+-- followers of the policy line load it anew instead of taking it for old.
+CREATE TABLE policy_line (
+    name TEXT PRIMARY KEY,
+    epoch BIGINT NOT NULL,
+    -- The last revision given, and the last one the bus has.
+    revision BIGINT NOT NULL,
+    published BIGINT NOT NULL,
+    -- Rows of policy_state that are not deletions.
+    live BIGINT NOT NULL
+);
+
+-- The present state of every policy record, with the revision it was given. This is the
+-- snapshot the bus is filled from, and the relay's queue: rows above policy_line.published.
+CREATE TABLE policy_state (
+    key TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    -- Absent: deleted.
+    body JSONB
+);
+CREATE UNIQUE INDEX policy_state_revision ON policy_state (revision);
+
+CREATE TABLE organisation (
+    id UUID PRIMARY KEY,
+    parent_id UUID REFERENCES organisation (id),
+    -- The ids from the root to here, each followed by a slash: a subtree is a prefix.
+    path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Gives currency, tax ids, fiscal year and number series to those below it.
+    legal_entity BOOLEAN NOT NULL,
+    currency TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX organisation_path ON organisation (path);
+-- One root: the parent of all others.
+CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
+
+-- Short numbers for people, dense per organisation and kind.
+CREATE TABLE number_series (
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    kind TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    PRIMARY KEY (organisation_id, kind)
+);
+
+CREATE TABLE staff (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX staff_email ON staff (email) WHERE deleted_at IS NULL;
+
+CREATE TABLE staff_session (
+    id UUID PRIMARY KEY,
+    staff_id UUID NOT NULL REFERENCES staff (id),
+    -- SHA-256 of the cookie's value.
+    token_hash BYTEA NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    seen_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    ended_at TIMESTAMPTZ
+);
+CREATE UNIQUE INDEX staff_session_token ON staff_session (token_hash);
+
+CREATE TABLE api_token (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- SHA-256 of the token.
+    token_hash BYTEA NOT NULL,
+    used_at TIMESTAMPTZ,
+    expires_at TIMESTAMPTZ,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX api_token_hash ON api_token (token_hash);
+
+CREATE TABLE customer (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    number BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    email TEXT,
+    phone TEXT,
+    status TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX customer_number ON customer (organisation_id, number);
+CREATE INDEX customer_name ON customer (organisation_id, name);
+CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE plan (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    -- The version new and following services are on.
+    current_version_id UUID NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX plan_name ON plan (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- What a plan gives; an edit makes a version, so that a service may stay on an old one.
+CREATE TABLE plan_version (
+    id UUID PRIMARY KEY,
+    plan_id UUID NOT NULL REFERENCES plan (id),
+    number BIGINT NOT NULL,
+    download_bps BIGINT,
+    upload_bps BIGINT,
+    interim_s BIGINT NOT NULL,
+    session_timeout_s BIGINT,
+    idle_timeout_s BIGINT,
+    pool TEXT,
+    on_expired TEXT NOT NULL,
+    garden JSONB NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL
+);
+CREATE UNIQUE INDEX plan_version_number ON plan_version (plan_id, number);
+
+-- What a plan costs: per organisation that sells it, currency, period and first day.
+CREATE TABLE price (
+    id UUID PRIMARY KEY,
+    plan_id UUID NOT NULL REFERENCES plan (id),
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    currency TEXT NOT NULL,
+    -- Minor units.
+    amount BIGINT NOT NULL,
+    period TEXT NOT NULL,
+    -- A civil date, YYYY-MM-DD.
+    valid_from TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL
+);
+CREATE UNIQUE INDEX price_key ON price (plan_id, organisation_id, currency, period, valid_from);
+
+CREATE TABLE service (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    customer_id UUID NOT NULL REFERENCES customer (id),
+    plan_id UUID NOT NULL REFERENCES plan (id),
+    -- Absent: the service follows the plan's current version.
+    pinned_version_id UUID REFERENCES plan_version (id),
+    -- The IANA zone its billing dates are in.
+    zone TEXT NOT NULL,
+    address JSONB,
+    expires_at TIMESTAMPTZ,
+    ipv4 INET,
+    overrides JSONB NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE INDEX service_customer ON service (customer_id);
+CREATE INDEX service_plan ON service (plan_id);
+-- One routing domain so far: an address belongs to one service.
+CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- How a service is recognised. A packet names no organisation, so values are unique per kind
+-- in the whole installation.
+CREATE TABLE access_identity (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    service_id UUID NOT NULL REFERENCES service (id),
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    credential_kind TEXT,
+    -- Sealed to the id.
+    credential TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX access_identity_value ON access_identity (kind, value) WHERE deleted_at IS NULL;
+CREATE INDEX access_identity_service ON access_identity (service_id);
+
+-- Why a service is held, and what that does to the network and to billing.
+CREATE TABLE hold (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    service_id UUID NOT NULL REFERENCES service (id),
+    reason TEXT NOT NULL,
+    network TEXT NOT NULL,
+    billing TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    note TEXT,
+    placed_at TIMESTAMPTZ NOT NULL,
+    placed_by TEXT NOT NULL,
+    lifted_at TIMESTAMPTZ,
+    lifted_by TEXT
+);
+-- One standing hold a reason.
+CREATE UNIQUE INDEX hold_standing ON hold (service_id, reason) WHERE lifted_at IS NULL;
+
+CREATE TABLE nas (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- Absent: seen behind a client that is a prefix or a proxy.
+    address INET,
+    vendor TEXT NOT NULL,
+    coa_address INET,
+    coa_port BIGINT NOT NULL,
+    -- Sealed to the id.
+    coa_secret TEXT,
+    accepts_coa BOOLEAN NOT NULL,
+    -- The RADIUS client it was first seen behind.
+    seen_client_id UUID,
+    seen_at TIMESTAMPTZ,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX nas_name ON nas (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE radius_client (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    source INET NOT NULL,
+    -- Sealed to the id.
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    nas_id UUID REFERENCES nas (id),
+    vendor TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX radius_client_source ON radius_client (source) WHERE deleted_at IS NULL;
+
+-- Who did what, with the record before and after; secrets are left out of both.
+CREATE TABLE audit_entry (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    at TIMESTAMPTZ NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    before JSONB,
+    after JSONB,
+    request_id TEXT
+);
+CREATE INDEX audit_entry_entity ON audit_entry (entity_id, at);
+CREATE INDEX audit_entry_at ON audit_entry (organisation_id, at);
+
+-- Domain events, written with the change they report. Sequence numbers do not commit in
+-- order: the relay takes what it finds and gives revisions of its own.
+CREATE TABLE outbox (
+    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id UUID NOT NULL,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    at TIMESTAMPTZ NOT NULL,
+    kind TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    format BIGINT NOT NULL,
+    payload JSONB NOT NULL,
+    -- Policy keys whose state may have changed, with spaces between.
+    policy_keys TEXT,
+    relayed_at TIMESTAMPTZ
+);
+CREATE INDEX outbox_waiting ON outbox (seq) WHERE policy_keys IS NOT NULL AND relayed_at IS NULL;

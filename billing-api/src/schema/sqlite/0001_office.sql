@@ -1,0 +1,339 @@
+-- The office's first schema. The two engines' files say the same in their own types; a test
+-- compares them.
+
+-- The database's own identity. The epoch is renewed when a backup is restored, so that
+-- followers of the policy line load it anew instead of taking it for old.
+CREATE TABLE policy_line (
+    name TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    -- The last revision given, and the last one the bus has.
+    revision INTEGER NOT NULL,
+    published INTEGER NOT NULL,
+    -- Rows of policy_state that are not deletions.
+    live INTEGER NOT NULL
+);
+
+-- The present state of every policy record, with the revision it was given. This is the
+-- snapshot the bus is filled from, and the relay's queue: rows above policy_line.published.
+CREATE TABLE policy_state (
+    key TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    -- Absent: deleted.
+    body TEXT
+);
+CREATE UNIQUE INDEX policy_state_revision ON policy_state (revision);
+
+CREATE TABLE organisation (
+    id BLOB PRIMARY KEY,
+    parent_id BLOB REFERENCES organisation (id),
+    -- The ids from the root to here, each followed by a slash: a subtree is a prefix.
+    path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Gives currency, tax ids, fiscal year and number series to those below it.
+    legal_entity BOOLEAN NOT NULL,
+    currency TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX organisation_path ON organisation (path);
+-- One root: the parent of all others.
+CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
+
+-- Short numbers for people, dense per organisation and kind.
+CREATE TABLE number_series (
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    kind TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (organisation_id, kind)
+);
+
+CREATE TABLE staff (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX staff_email ON staff (email) WHERE deleted_at IS NULL;
+
+CREATE TABLE staff_session (
+    id BLOB PRIMARY KEY,
+    staff_id BLOB NOT NULL REFERENCES staff (id),
+    -- SHA-256 of the cookie's value.
+    token_hash BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+CREATE UNIQUE INDEX staff_session_token ON staff_session (token_hash);
+
+CREATE TABLE api_token (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- SHA-256 of the token.
+    token_hash BLOB NOT NULL,
+    used_at INTEGER,
+    expires_at INTEGER,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX api_token_hash ON api_token (token_hash);
+
+CREATE TABLE customer (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    email TEXT,
+    phone TEXT,
+    status TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX customer_number ON customer (organisation_id, number);
+CREATE INDEX customer_name ON customer (organisation_id, name);
+CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE plan (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    -- The version new and following services are on.
+    current_version_id BLOB NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX plan_name ON plan (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- What a plan gives; an edit makes a version, so that a service may stay on an old one.
+CREATE TABLE plan_version (
+    id BLOB PRIMARY KEY,
+    plan_id BLOB NOT NULL REFERENCES plan (id),
+    number INTEGER NOT NULL,
+    download_bps INTEGER,
+    upload_bps INTEGER,
+    interim_s INTEGER NOT NULL,
+    session_timeout_s INTEGER,
+    idle_timeout_s INTEGER,
+    pool TEXT,
+    on_expired TEXT NOT NULL,
+    garden TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL
+);
+CREATE UNIQUE INDEX plan_version_number ON plan_version (plan_id, number);
+
+-- What a plan costs: per organisation that sells it, currency, period and first day.
+CREATE TABLE price (
+    id BLOB PRIMARY KEY,
+    plan_id BLOB NOT NULL REFERENCES plan (id),
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    currency TEXT NOT NULL,
+    -- Minor units.
+    amount INTEGER NOT NULL,
+    period TEXT NOT NULL,
+    -- A civil date, YYYY-MM-DD.
+    valid_from TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL
+);
+CREATE UNIQUE INDEX price_key ON price (plan_id, organisation_id, currency, period, valid_from);
+
+CREATE TABLE service (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    customer_id BLOB NOT NULL REFERENCES customer (id),
+    plan_id BLOB NOT NULL REFERENCES plan (id),
+    -- Absent: the service follows the plan's current version.
+    pinned_version_id BLOB REFERENCES plan_version (id),
+    -- The IANA zone its billing dates are in.
+    zone TEXT NOT NULL,
+    address TEXT,
+    expires_at INTEGER,
+    ipv4 TEXT,
+    overrides TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE INDEX service_customer ON service (customer_id);
+CREATE INDEX service_plan ON service (plan_id);
+-- One routing domain so far: an address belongs to one service.
+CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- How a service is recognised. A packet names no organisation, so values are unique per kind
+-- in the whole installation.
+CREATE TABLE access_identity (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    service_id BLOB NOT NULL REFERENCES service (id),
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    credential_kind TEXT,
+    -- Sealed to the id.
+    credential TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX access_identity_value ON access_identity (kind, value) WHERE deleted_at IS NULL;
+CREATE INDEX access_identity_service ON access_identity (service_id);
+
+-- Why a service is held, and what that does to the network and to billing.
+CREATE TABLE hold (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    service_id BLOB NOT NULL REFERENCES service (id),
+    reason TEXT NOT NULL,
+    network TEXT NOT NULL,
+    billing TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    note TEXT,
+    placed_at INTEGER NOT NULL,
+    placed_by TEXT NOT NULL,
+    lifted_at INTEGER,
+    lifted_by TEXT
+);
+-- One standing hold a reason.
+CREATE UNIQUE INDEX hold_standing ON hold (service_id, reason) WHERE lifted_at IS NULL;
+
+CREATE TABLE nas (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- Absent: seen behind a client that is a prefix or a proxy.
+    address TEXT,
+    vendor TEXT NOT NULL,
+    coa_address TEXT,
+    coa_port INTEGER NOT NULL,
+    -- Sealed to the id.
+    coa_secret TEXT,
+    accepts_coa BOOLEAN NOT NULL,
+    -- The RADIUS client it was first seen behind.
+    seen_client_id BLOB,
+    seen_at INTEGER,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX nas_name ON nas (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE radius_client (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    source TEXT NOT NULL,
+    -- Sealed to the id.
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    nas_id BLOB REFERENCES nas (id),
+    vendor TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX radius_client_source ON radius_client (source) WHERE deleted_at IS NULL;
+
+-- Who did what, with the record before and after; secrets are left out of both.
+CREATE TABLE audit_entry (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    before TEXT,
+    after TEXT,
+    request_id TEXT
+);
+CREATE INDEX audit_entry_entity ON audit_entry (entity_id, at);
+CREATE INDEX audit_entry_at ON audit_entry (organisation_id, at);
+
+-- Domain events, written with the change they report. Sequence numbers do not commit in
+-- order: the relay takes what it finds and gives revisions of its own.
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    entity_id TEXT NOT NULL,
+    format INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    -- Policy keys whose state may have changed, with spaces between.
+    policy_keys TEXT,
+    relayed_at INTEGER
+);
+CREATE INDEX outbox_waiting ON outbox (seq) WHERE policy_keys IS NOT NULL AND relayed_at IS NULL;

@@ -1,0 +1,21 @@
+//! Audit entries and the outbox.
+
+store::statements! {
+    /// Writes an audit entry.
+    pub(crate) INSERT_AUDIT = "INSERT INTO audit_entry
+        (id, organisation_id, at, actor, action, entity, entity_id, before, after, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    /// Writes a domain event.
+    pub(crate) INSERT_EVENT = "INSERT INTO outbox
+        (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    /// The latest audit entries of the subtree, for the activity feed.
+    pub(crate) LATEST = "SELECT at, actor, action, entity, entity_id FROM audit_entry
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+        ORDER BY at DESC, id DESC LIMIT $2";
+    /// The entries of one record.
+    pub(crate) OF_RECORD = "SELECT at, actor, action, entity, entity_id FROM audit_entry
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND entity_id = $2
+        ORDER BY at DESC, id DESC LIMIT $3";
+}

@@ -1,0 +1,73 @@
+//! SQL of the office, one file per table family.
+//!
+//! Every statement that reads or changes what an organisation owns has the scope in its text:
+//! `$1` is the path of the caller's organisation, and rows outside its subtree do not exist
+//! for it. Plans are `inherited`: an ancestor's are readable too.
+
+pub(crate) mod access;
+pub(crate) mod audit;
+pub(crate) mod customer;
+pub(crate) mod nas;
+pub(crate) mod organisation;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod service;
+pub(crate) mod session;
+
+store::migrations! {
+    /// The office's schema.
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office" }
+}
+
+/// Every statement, for the test that prepares them on both engines.
+#[cfg(test)]
+pub(crate) const OFFICE: &[&[&store::Statement]] = &[
+    access::ALL,
+    audit::ALL,
+    customer::ALL,
+    nas::ALL,
+    organisation::ALL,
+    plan::ALL,
+    policy::ALL,
+    service::ALL,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_statement_prepares_on_both_engines() {
+        for test in ::store::testing::engines("billing").await {
+            test.db.migrate(&MIGRATIONS).await.unwrap();
+            for statements in OFFICE {
+                let failures = ::store::prepare_all(&test.db, statements).await;
+                assert!(failures.is_empty(), "{:?}: {failures:?}", test.engine());
+            }
+        }
+    }
+
+    #[test]
+    fn both_schemas_say_the_same_in_their_own_types() {
+        let postgres = include_str!("../schema/postgres/0001_office.sql");
+        let sqlite = include_str!("../schema/sqlite/0001_office.sql");
+        let pairs = [
+            (
+                "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                "INTEGER PRIMARY KEY AUTOINCREMENT",
+            ),
+            (" TIMESTAMPTZ", " INTEGER"),
+            (" JSONB", " TEXT"),
+            (" INET", " TEXT"),
+            (" BIGINT", " INTEGER"),
+            (" BYTEA", " BLOB"),
+            (" UUID", " BLOB"),
+        ];
+        let translated =
+            pairs.iter().fold(postgres.to_owned(), |text, (pg, lite)| text.replace(pg, lite));
+        for (n, (expected, found)) in translated.lines().zip(sqlite.lines()).enumerate() {
+            assert_eq!(found, expected, "line {}", n + 1);
+        }
+        assert_eq!(translated.lines().count(), sqlite.lines().count());
+    }
+}

@@ -1,0 +1,111 @@
+//! NAS and RADIUS clients.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use model::nas::Vendor;
+use model::{NasId, OrganisationId, Sealed, Ts};
+use store::{Row, StoreError};
+
+store::statements! {
+    /// Creates a NAS.
+    pub(crate) INSERT = "INSERT INTO nas
+        (id, organisation_id, name, address, vendor, coa_address, coa_port, coa_secret,
+         accepts_coa, seen_client_id, seen_at, external_source, external_id,
+         created_at, created_by, updated_at, updated_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $15)";
+    /// One NAS.
+    pub(crate) FIND = "SELECT * FROM nas
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND deleted_at IS NULL";
+    /// A page, the newest first.
+    pub(crate) LIST = {
+        sqlite: "SELECT * FROM nas
+            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              AND deleted_at IS NULL AND ($2 IS NULL OR id < $2)
+            ORDER BY id DESC LIMIT $3",
+        postgres: "SELECT * FROM nas
+            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2)
+            ORDER BY id DESC LIMIT $3",
+    };
+    /// Whether a NAS exists, in any organisation: ids of NAS seen by aaad are derived.
+    pub(crate) EXISTS = "SELECT 1 AS found FROM nas WHERE id = $1";
+    /// The names of an organisation's NAS.
+    pub(crate) NAMES = "SELECT name FROM nas WHERE organisation_id = $1 AND deleted_at IS NULL";
+    /// Creates a client.
+    pub(crate) INSERT_CLIENT = "INSERT INTO radius_client
+        (id, organisation_id, source, secret, nas_id, vendor,
+         created_at, created_by, updated_at, updated_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $8)";
+    /// The client with this source.
+    pub(crate) FIND_CLIENT_BY_SOURCE = "SELECT id, organisation_id, secret, vendor FROM radius_client
+        WHERE source = $1 AND deleted_at IS NULL";
+    /// A client's organisation and vendor.
+    pub(crate) FIND_CLIENT = "SELECT id, organisation_id, secret, vendor FROM radius_client
+        WHERE id = $1 AND deleted_at IS NULL";
+    /// Gives a client a new secret; the old one stays accepted.
+    pub(crate) ROTATE_CLIENT = "UPDATE radius_client
+        SET previous_secret = secret, secret = $2, version = version + 1,
+            updated_at = $3, updated_by = $4
+        WHERE id = $1 AND deleted_at IS NULL";
+}
+
+/// A NAS.
+#[derive(Debug, Clone)]
+pub(crate) struct NasRow {
+    /// Its id.
+    pub id: NasId,
+    /// Its organisation.
+    pub organisation: OrganisationId,
+    /// What staff call it.
+    pub name: String,
+    /// Where its packets come from, where it is a client of its own.
+    pub address: Option<IpAddr>,
+    /// Whose attributes it understands.
+    pub vendor: Vendor,
+    /// Where CoA goes; absent: where its packets come from.
+    pub coa_address: Option<IpAddr>,
+    /// The UDP port CoA goes to.
+    pub coa_port: u16,
+    /// The secret for CoA, sealed to the id; absent: the client's.
+    pub coa_secret: Option<Sealed>,
+    /// Whether it takes CoA.
+    pub accepts_coa: bool,
+    /// When it was first seen, where nobody registered it.
+    pub seen_at: Option<Ts>,
+    /// Rises with each change.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Ts,
+    /// When it last changed.
+    pub updated_at: Ts,
+}
+
+/// Reads a vendor.
+pub(crate) fn vendor(row: &Row) -> Result<Vendor, StoreError> {
+    let word: String = row.get("vendor")?;
+    Vendor::from_word(&word).ok_or_else(|| row.bad_column("vendor", "a vendor", &word))
+}
+
+/// Reads a row of [`FIND`] or [`LIST`].
+pub(crate) fn nas(row: &Row) -> Result<NasRow, StoreError> {
+    let address: Option<IpNetwork> = row.get("address")?;
+    let coa_address: Option<IpNetwork> = row.get("coa_address")?;
+    let coa_secret: Option<String> = row.get("coa_secret")?;
+    Ok(NasRow {
+        id: row.get("id")?,
+        organisation: row.get("organisation_id")?,
+        name: row.get("name")?,
+        address: address.map(|net| net.ip()),
+        vendor: vendor(row)?,
+        coa_address: coa_address.map(|net| net.ip()),
+        coa_port: row.get("coa_port")?,
+        coa_secret: coa_secret.map(Sealed),
+        accepts_coa: row.get("accepts_coa")?,
+        seen_at: row.get("seen_at")?,
+        version: row.get("version")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}

@@ -1,0 +1,52 @@
+//! The policy line: what the relay reads and writes. Not scoped: the network is one.
+
+store::statements! {
+    /// Creates a line.
+    pub(crate) INSERT_LINE = "INSERT INTO policy_line (name, epoch, revision, published, live)
+        VALUES ($1, $2, 0, 0, 0) ON CONFLICT (name) DO NOTHING";
+    /// A line.
+    pub(crate) FIND_LINE = "SELECT epoch, revision, published, live FROM policy_line WHERE name = $1";
+    /// A line, locked until the transaction ends: revisions are given one relay at a time.
+    pub(crate) LOCK_LINE = {
+        sqlite: "SELECT epoch, revision, published, live FROM policy_line WHERE name = $1",
+        postgres: "SELECT epoch, revision, published, live FROM policy_line WHERE name = $1
+            FOR UPDATE",
+    };
+    /// Moves a line on.
+    pub(crate) ADVANCE_LINE = "UPDATE policy_line SET revision = $2, live = $3 WHERE name = $1";
+    /// Gives a line another epoch.
+    pub(crate) RENEW_EPOCH = "UPDATE policy_line SET epoch = $2 WHERE name = $1";
+    /// Everything up to here is on the bus.
+    pub(crate) SET_PUBLISHED = "UPDATE policy_line SET published = $2 WHERE name = $1 AND published < $2";
+    /// Events whose policy has not been taken over.
+    pub(crate) WAITING = "SELECT seq, policy_keys FROM outbox
+        WHERE policy_keys IS NOT NULL AND relayed_at IS NULL ORDER BY seq LIMIT $1";
+    /// An event was taken over.
+    pub(crate) SET_RELAYED = "UPDATE outbox SET relayed_at = $2 WHERE seq = $1";
+    /// A record's state.
+    pub(crate) FIND_STATE = "SELECT revision, body FROM policy_state WHERE key = $1";
+    /// Sets a record's state.
+    pub(crate) PUT_STATE = "INSERT INTO policy_state (key, revision, body) VALUES ($1, $2, $3)
+        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, body = excluded.body";
+    /// What is to be published, in the order of its revisions.
+    pub(crate) STATES_AFTER = "SELECT key, revision, body FROM policy_state
+        WHERE revision > $1 ORDER BY revision LIMIT $2";
+    /// Live records in the order of their keys, for a snapshot.
+    pub(crate) STATES_BY_KEY = "SELECT key, revision, body FROM policy_state
+        WHERE key > $1 AND body IS NOT NULL ORDER BY key LIMIT $2";
+
+    /// A plan version with its plan.
+    pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.download_bps,
+            v.upload_bps, v.interim_s, v.session_timeout_s, v.idle_timeout_s, v.pool,
+            v.on_expired, v.garden
+        FROM plan_version v JOIN plan p ON p.id = v.plan_id WHERE v.id = $1";
+    /// A service and the plan version it is on.
+    pub(crate) LOAD_SERVICE = "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
+        FROM service s JOIN plan p ON p.id = s.plan_id
+        WHERE s.id = $1 AND s.deleted_at IS NULL";
+    /// A client.
+    pub(crate) LOAD_CLIENT = "SELECT id, organisation_id, source, secret, previous_secret, nas_id, vendor
+        FROM radius_client WHERE id = $1 AND deleted_at IS NULL";
+    /// A NAS.
+    pub(crate) LOAD_NAS = "SELECT * FROM nas WHERE id = $1 AND deleted_at IS NULL";
+}

@@ -1,0 +1,213 @@
+//! Services, their access identities and holds.
+
+use std::net::Ipv4Addr;
+
+use ipnetwork::IpNetwork;
+use model::identity::IdentityKind;
+use model::policy::{HoldNetwork, HoldReason, Overrides};
+use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Sealed, ServiceId, Ts};
+use store::{Row, StoreError};
+
+store::statements! {
+    /// Creates a service.
+    pub(crate) INSERT = "INSERT INTO service
+        (id, organisation_id, customer_id, plan_id, zone, address, expires_at, ipv4, overrides,
+         external_source, external_id, created_at, created_by, updated_at, updated_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12, $13)";
+    /// Changes the plan, if nobody else changed the service meanwhile.
+    pub(crate) CHANGE_PLAN = "UPDATE service
+        SET plan_id = $3, pinned_version_id = NULL, version = version + 1,
+            updated_at = $4, updated_by = $5
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND version = $6 AND deleted_at IS NULL";
+    /// Raises the version where only a hold changed.
+    pub(crate) TOUCH = "UPDATE service SET version = version + 1, updated_at = $3, updated_by = $4
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND deleted_at IS NULL";
+    /// One service.
+    pub(crate) FIND = "SELECT * FROM service
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND deleted_at IS NULL";
+    /// A page, the newest first: those before an id, of one customer or of all.
+    pub(crate) LIST = {
+        sqlite: "SELECT * FROM service
+            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              AND deleted_at IS NULL AND ($2 IS NULL OR id < $2)
+              AND ($3 IS NULL OR customer_id = $3)
+            ORDER BY id DESC LIMIT $4",
+        postgres: "SELECT * FROM service
+            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2)
+              AND ($3::uuid IS NULL OR customer_id = $3)
+            ORDER BY id DESC LIMIT $4",
+    };
+    /// How many there are, and how many of them are held.
+    pub(crate) COUNT = "SELECT COUNT(*) AS count,
+            COUNT(DISTINCT h.service_id) AS held
+        FROM service s
+        LEFT JOIN hold h ON h.service_id = s.id AND h.lifted_at IS NULL
+        WHERE s.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND s.deleted_at IS NULL";
+    /// Creates an identity.
+    pub(crate) INSERT_IDENTITY = "INSERT INTO access_identity
+        (id, organisation_id, service_id, kind, value, credential_kind, credential,
+         created_at, created_by, updated_at, updated_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $9)";
+    /// The identities of services, the oldest first.
+    pub(crate) IDENTITIES = {
+        sqlite: "SELECT id, service_id, kind, value, credential_kind, credential
+            FROM access_identity
+            WHERE service_id IN (SELECT unhex(value) FROM json_each($1)) AND deleted_at IS NULL
+            ORDER BY id",
+        postgres: "SELECT id, service_id, kind, value, credential_kind, credential
+            FROM access_identity
+            WHERE service_id = ANY($1) AND deleted_at IS NULL ORDER BY id",
+    };
+    /// Places a hold; nothing where one with that reason stands.
+    pub(crate) PLACE_HOLD = "INSERT INTO hold
+        (id, organisation_id, service_id, reason, network, billing, owner, note, placed_at, placed_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (service_id, reason) WHERE lifted_at IS NULL DO NOTHING";
+    /// Lifts the standing hold with that reason.
+    pub(crate) LIFT_HOLD = "UPDATE hold SET lifted_at = $3, lifted_by = $4
+        WHERE service_id = $1 AND reason = $2 AND lifted_at IS NULL";
+    /// The standing holds of services.
+    pub(crate) HOLDS = {
+        sqlite: "SELECT service_id, reason, network, billing, owner, note, placed_at FROM hold
+            WHERE service_id IN (SELECT unhex(value) FROM json_each($1)) AND lifted_at IS NULL
+            ORDER BY id",
+        postgres: "SELECT service_id, reason, network, billing, owner, note, placed_at FROM hold
+            WHERE service_id = ANY($1) AND lifted_at IS NULL ORDER BY id",
+    };
+}
+
+/// A service.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its organisation.
+    pub organisation: OrganisationId,
+    /// Who pays for it.
+    pub customer: CustomerId,
+    /// Its plan.
+    pub plan: PlanId,
+    /// The plan version it stays on; absent: it follows the current one.
+    pub pinned_version: Option<PlanVersionId>,
+    /// The IANA zone its billing dates are in.
+    pub zone: String,
+    /// Where it is installed.
+    pub address: Option<serde_json::Value>,
+    /// When its time is over.
+    pub expires_at: Option<Ts>,
+    /// Its fixed address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// What it has otherwise than the plan says.
+    pub overrides: Overrides,
+    /// Rises with each change.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Ts,
+    /// When it last changed.
+    pub updated_at: Ts,
+}
+
+/// Reads a row of [`FIND`] or [`LIST`].
+pub(crate) fn service(row: &Row) -> Result<Service, StoreError> {
+    let ipv4: Option<IpNetwork> = row.get("ipv4")?;
+    let overrides: serde_json::Value = row.get("overrides")?;
+    Ok(Service {
+        id: row.get("id")?,
+        organisation: row.get("organisation_id")?,
+        customer: row.get("customer_id")?,
+        plan: row.get("plan_id")?,
+        pinned_version: row.get("pinned_version_id")?,
+        zone: row.get("zone")?,
+        address: row.get("address")?,
+        expires_at: row.get("expires_at")?,
+        ipv4: match ipv4 {
+            None => None,
+            Some(IpNetwork::V4(v4)) => Some(v4.ip()),
+            Some(other) => {
+                return Err(row.bad_column("ipv4", "an IPv4 address", other.to_string()));
+            }
+        },
+        overrides: serde_json::from_value(overrides)
+            .map_err(|error| row.bad_column("overrides", "overrides", error.to_string()))?,
+        version: row.get("version")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
+
+/// An identity as stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Its id.
+    pub id: IdentityId,
+    /// Its service.
+    pub service: ServiceId,
+    /// What kind of value it is.
+    pub kind: IdentityKind,
+    /// The lookup key.
+    pub value: String,
+    /// How the credential is kept: `clear` or `nt_hash`, and the sealed credential.
+    pub credential: Option<(String, Sealed)>,
+}
+
+/// Reads a row of [`IDENTITIES`].
+pub(crate) fn identity(row: &Row) -> Result<Identity, StoreError> {
+    let kind: String = row.get("kind")?;
+    let kind = match kind.as_str() {
+        "login" => IdentityKind::Login,
+        "mac" => IdentityKind::Mac,
+        "circuit" => IdentityKind::Circuit,
+        "port" => IdentityKind::Port,
+        other => return Err(row.bad_column("kind", "a kind of identity", other)),
+    };
+    let credential_kind: Option<String> = row.get("credential_kind")?;
+    let credential: Option<String> = row.get("credential")?;
+    Ok(Identity {
+        id: row.get("id")?,
+        service: row.get("service_id")?,
+        kind,
+        value: row.get("value")?,
+        credential: credential_kind.zip(credential.map(Sealed)),
+    })
+}
+
+/// A standing hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    /// The held service.
+    pub service: ServiceId,
+    /// Why.
+    pub reason: HoldReason,
+    /// What it does to the network side.
+    pub network: HoldNetwork,
+    /// `on` or `off`.
+    pub billing: String,
+    /// Which part of the product placed it.
+    pub owner: String,
+    /// What staff wrote about it.
+    pub note: Option<String>,
+    /// Since when.
+    pub placed_at: Ts,
+}
+
+/// Reads a row of [`HOLDS`].
+pub(crate) fn hold(row: &Row) -> Result<Hold, StoreError> {
+    let reason: String = row.get("reason")?;
+    let network: String = row.get("network")?;
+    Ok(Hold {
+        service: row.get("service_id")?,
+        reason: HoldReason::from_word(&reason)
+            .ok_or_else(|| row.bad_column("reason", "a hold reason", &reason))?,
+        network: HoldNetwork::from_word(&network)
+            .ok_or_else(|| row.bad_column("network", "none, garden or reject", &network))?,
+        billing: row.get("billing")?,
+        owner: row.get("owner")?,
+        note: row.get("note")?,
+        placed_at: row.get("placed_at")?,
+    })
+}
