@@ -393,7 +393,7 @@ async fn log_rejects(
                 Some(line) => {
                     let clients = engine.cache.clients();
                     let nas = clients.nas(line.nas).map_or("?", |nas| nas.name.as_str());
-                    info!(login = %line.login, station = %line.station, nas, reason = %line.reason, "login rejected");
+                    info!(target: "aaad::auth", login = %line.login, station = %line.station, nas, reason = %line.reason, "login rejected");
                 }
                 None => {
                     stop.soft().await;

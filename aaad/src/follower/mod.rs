@@ -23,7 +23,7 @@ use model::nas::NasSeen;
 use model::policy::{Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
 use model::{Clock, NasId};
 use tokio::sync::{Notify, mpsc};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::cache::{Cache, Touched};
 use crate::coa::Nudge;
@@ -178,8 +178,8 @@ impl Follower {
 
     fn report(&self, error: &LoadError) {
         match error {
-            // A fresh system: billing has not published yet. Not worth a line every 5 s.
-            LoadError::NoMark if self.cache.extent().count == 0 => {}
+            // Billing has not published yet, or is just about to: `status` shows the revision.
+            LoadError::NoMark => debug!("the bus has no policy snapshot yet"),
             LoadError::Shrunk { .. } => {
                 error!(error = %chain(error), "the policy snapshot was refused")
             }

@@ -1,0 +1,121 @@
+//! The arguments: nouns, then verbs.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{self, CANNOT_START, Ended, Failure};
+use crate::{disconnect, explain, key, policy, radius, sessions, status, up};
+
+/// Lastmile's command line: starts everything, asks how it is, and looks into it.
+#[derive(Debug, Parser)]
+#[command(name = "netctl", version, after_help = exit::HELP, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run all programs in this process, with SQLite and nothing else to install
+    Up(up::Args),
+    /// How the programs are
+    Status(status::Args),
+    /// List live sessions
+    Sessions(sessions::Args),
+    /// End every live session of a login
+    Disconnect(disconnect::Args),
+    /// What a login would get now, and why
+    Explain(explain::Args),
+    /// Try RADIUS as a NAS would
+    #[command(subcommand)]
+    Radius(radius::Verb),
+    /// The key file that seals secrets
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// The policy aaad holds
+    #[command(subcommand)]
+    Policy(policy::Verb),
+}
+
+/// Parses the arguments, does what they say, and reports.
+pub fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Up(args) => up::main(args),
+        Command::Status(args) => wait(status::main(args)),
+        Command::Sessions(args) => wait(sessions::main(args)),
+        Command::Disconnect(args) => wait(disconnect::main(args)),
+        Command::Explain(args) => wait(explain::main(args)),
+        Command::Radius(verb) => wait(radius::main(verb)),
+        Command::Key(verb) => key::main(verb),
+        Command::Policy(verb) => wait(policy::main(verb)),
+    };
+    match ended {
+        Ok(code) => code.into(),
+        Err(Failure { code, error }) => {
+            daemon::exit::report("netctl", &*error);
+            code.into()
+        }
+    }
+}
+
+/// Runs a command that waits for answers; one thread is plenty.
+fn wait(command: impl Future<Output = Ended>) -> Ended {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build();
+    runtime.map_err(|error| Failure { code: CANNOT_START, error: error.into() })?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_the_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("no live session"), "{help}");
+    }
+
+    #[test]
+    fn the_documented_calls_are_understood() {
+        for line in [
+            "netctl up",
+            "netctl up --data /x --http 127.0.0.1:1 --auth [::]:1812 --acct 0.0.0.0:1813 \
+             --nas 10.0.0.0/8=a --nas 192.0.2.1=b --token t --admin-password p --demo",
+            "netctl status --json",
+            "netctl status --run /run/lastmile",
+            "netctl sessions --login a --nas b --limit 3 --json",
+            "netctl disconnect alice",
+            "netctl explain alice --nas bng1",
+            "netctl radius test --user u --password p --secret s --method mschapv2 \
+             --server 192.0.2.1:1812 --attr NAS-Port=3 --attr Filter-Id=x --tries 1",
+            "netctl radius test --user u --password-stdin --secret s --timeout-ms 500",
+            "netctl key new /tmp/key",
+            "netctl policy accept",
+        ] {
+            assert!(parses(line), "{line}");
+        }
+        for line in [
+            "netctl",
+            "netctl up --http nowhere",
+            "netctl disconnect",
+            "netctl radius test --user u --password p --password-stdin --secret s",
+            "netctl radius test --user u --password p --secret s --method eap",
+            "netctl radius test --user u --password p --secret s --tries 0",
+        ] {
+            assert!(!parses(line), "{line}");
+        }
+    }
+}

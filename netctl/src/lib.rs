@@ -1,0 +1,38 @@
+//! `netctl`: the operator's command line, and the one program that can start everything.
+//!
+//! In the order a call meets the modules:
+//!
+//! - [`cli`]: the arguments; nouns, then verbs.
+//! - `exit`: exit codes, and failures on their way to one of them.
+//! - `output`: tables and colours, as wide as the terminal.
+//! - `ask`: finds the daemons' sockets and asks them.
+//! - `status`, `sessions`, `disconnect`, `explain`, `policy`: what they are asked.
+//! - `key`: the key file.
+//! - `radius`: one login over RADIUS, as a NAS would do it.
+//! - [`up`]: all programs in this process.
+//! - `demo`: a small provider to look at, made through the API.
+//! - [`nas_sim`]: a NAS that speaks RADIUS over real sockets, for the demo and for tests.
+
+pub mod cli;
+
+mod exit;
+mod output;
+
+mod ask;
+mod disconnect;
+mod explain;
+mod policy;
+mod sessions;
+mod status;
+
+mod key;
+mod radius;
+
+mod demo;
+pub mod up;
+
+pub mod nas_sim;
+
+mod chance;
+
+pub use cli::main;
