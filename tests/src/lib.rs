@@ -1,0 +1,35 @@
+//! The lab: starts the real programs on free ports in a temporary directory, and speaks the
+//! domain: `lab.nas("bng1").login("asha", "s3cret")`.
+//!
+//! In the order a scenario meets the modules:
+//!
+//! - [`lab`]: one object that is a running installation, embedded or as separate programs.
+//! - [`api`]: the office's side: plans, customers, services, NAS over HTTP.
+//! - [`nas`]: the network's side, through FreeRADIUS's `radclient`.
+//! - [`peer`]: the NAS's CoA port, a real UDP peer that decodes with the `radius` crate.
+//! - [`wire`]: a client of our own for what `radclient` does not show: bytes, and load.
+//! - [`waiting`]: deadlines instead of sleeps.
+//!
+//! Below them: [`program`] (one child process), [`place`] (addresses and ports), [`servers`]
+//! (Postgres and Redis).
+//!
+//! Being test support, everything here panics where it cannot go on.
+
+pub mod lab;
+
+pub mod api;
+pub mod nas;
+pub mod peer;
+pub mod wire;
+
+pub mod waiting;
+
+pub mod place;
+pub mod program;
+pub mod servers;
+
+pub use api::{Answer, Api};
+pub use lab::{Isp, Lab, Way};
+pub use nas::{Nas, Reply, Session, Status};
+pub use peer::{CoaPeer, CoaRequest, Manner};
+pub use waiting::{PATIENCE, SECOND, eventually};

@@ -1,0 +1,39 @@
+//! The path that must work, against the real programs: each scenario is written once and runs
+//! both ways, embedded and as separate processes.
+//!
+//! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
+//! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
+//! command line ([`command_line`]). Then what surrounds it: starting and stopping
+//! ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), and our codec against another
+//! ([`codec`]).
+
+/// One test a way for each scenario: `login::a_new_service_answers::embedded` and `…::separate`.
+macro_rules! both_ways {
+    ($($scenario:ident),* $(,)?) => {
+        $(
+            mod $scenario {
+                use lab::Lab;
+
+                #[test]
+                fn embedded() {
+                    super::$scenario(&mut Lab::embedded());
+                }
+
+                #[test]
+                fn separate() {
+                    super::$scenario(&mut Lab::separate());
+                }
+            }
+        )*
+    };
+}
+
+mod accounting;
+mod changes;
+mod codec;
+mod command_line;
+mod crash;
+mod login;
+mod resources;
+mod settings;
+mod starting;
