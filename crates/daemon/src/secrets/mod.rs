@@ -7,8 +7,8 @@ use std::path::Path;
 
 use model::{Sealed, Secret};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{digest, hmac};
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
 
 use crate::base64;
 
