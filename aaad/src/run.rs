@@ -38,7 +38,7 @@ use crate::control::Control;
 use crate::counters::Counters;
 use crate::duplicate::Duplicates;
 use crate::engine::Engine;
-use crate::follower::{self, FileError, Follower, FollowerState};
+use crate::follower::{self, Follower, FollowerState};
 use crate::listener::{AcctLoop, AuthShard, Positions, RejectLine, SEEN_QUEUE};
 use crate::sessions::{self, Sessions};
 use crate::shipper::Shipper;
@@ -72,9 +72,6 @@ pub enum RunError {
     /// The journal cannot be opened.
     #[error("cannot open the accounting journal")]
     Journal(#[from] JournalError),
-    /// The local policy snapshot cannot be read.
-    #[error("cannot use the local policy snapshot")]
-    Snapshot(#[from] FileError),
     /// A port cannot be listened on.
     #[error("cannot listen on udp {address}")]
     Listen {
@@ -158,8 +155,7 @@ impl Opened {
         let class_key = ClassKey::new(&keyring.derive("class"));
         let cache = Arc::new(Cache::new(keyring));
         let (snapshot_file, records) =
-            follower::restore(&config.data.join("policy.snapshot"), &cache)?;
-        cache.set_billing_heard(parts.clock.now());
+            follower::restore(&config.data.join("policy.snapshot"), &cache);
         info!(records, "local policy snapshot loaded");
         let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
         let sessions = restore_sessions(&config, &journal)?;
@@ -200,8 +196,6 @@ impl Opened {
             Follower {
                 bus: bus.clone(),
                 cache: self.engine.cache.clone(),
-                clock: clock.clone(),
-                snapshot: config.data.join("policy.snapshot"),
                 file: self.snapshot_file,
                 seen: seen_queue,
                 coa: nudge.clone(),

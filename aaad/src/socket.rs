@@ -185,10 +185,7 @@ impl Batch {
         };
         if count < 0 {
             let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(error),
-            };
+            return if is_broken(&error) { Err(error) } else { Ok(0) };
         }
         let mut kept = 0;
         for n in 0..count as usize {
@@ -276,10 +273,11 @@ impl Batch {
             if error.kind() == io::ErrorKind::Interrupted {
                 continue;
             }
-            // The kernel names the error of the first unsent datagram. A refused port or an
-            // unreachable peer is that client's trouble alone: skip it and go on.
+            // The kernel names the error of the first unsent datagram: a refused port, a
+            // network that is down, a full queue. It is that datagram's alone: its sender asks
+            // again. Only a broken socket is ours.
             sent += 1;
-            if !is_peer_error(&error) {
+            if is_broken(&error) {
                 return Err(error);
             }
         }
@@ -287,19 +285,9 @@ impl Batch {
     }
 }
 
-fn is_peer_error(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ECONNREFUSED
-                | libc::EHOSTUNREACH
-                | libc::ENETUNREACH
-                | libc::EPERM
-                | libc::EINVAL
-                | libc::EMSGSIZE
-                | libc::EADDRNOTAVAIL
-        )
-    )
+/// Whether the socket itself can never work again.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT))
 }
 
 fn zeroed_names() -> [libc::sockaddr_storage; BATCH] {

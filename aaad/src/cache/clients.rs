@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemon::secrets::Keyring;
 use ipnetwork::IpNetwork;
@@ -18,6 +19,8 @@ pub(crate) struct ClientEntry {
     pub(crate) source: IpNetwork,
     pub(crate) key: ClientKey,
     pub(crate) previous: Option<ClientKey>,
+    /// During a rotation: the last packet that proved a key proved the previous one.
+    on_previous: AtomicBool,
     pub(crate) nas: Option<NasId>,
     pub(crate) vendor: Vendor,
 }
@@ -33,6 +36,23 @@ pub(crate) struct NasEntry {
     pub(crate) accepts_coa: bool,
     /// Published by billing; false for one only seen here so far.
     pub(crate) published: bool,
+}
+
+impl ClientEntry {
+    /// The key the client uses now, as far as it has proven one; then the other one.
+    pub(crate) fn keys(&self) -> (&ClientKey, Option<&ClientKey>) {
+        match &self.previous {
+            Some(previous) if self.on_previous.load(Ordering::Relaxed) => {
+                (previous, Some(&self.key))
+            }
+            previous => (&self.key, previous.as_ref()),
+        }
+    }
+
+    /// A packet proved the other key of [`ClientEntry::keys`].
+    pub(crate) fn switch_key(&self) {
+        self.on_previous.fetch_xor(true, Ordering::Relaxed);
+    }
 }
 
 impl NasEntry {
@@ -102,6 +122,11 @@ impl ClientTable {
         self.nas.values().filter(|nas| nas.published).count()
     }
 
+    /// NAS that are only seen so far.
+    pub(crate) fn seen_count(&self) -> usize {
+        self.nas.values().filter(|nas| !nas.published).count()
+    }
+
     pub(crate) fn add_seen(&mut self, nas: Arc<NasEntry>) {
         self.nas.entry(nas.id).or_insert(nas);
     }
@@ -147,6 +172,7 @@ impl ClientTable {
             source: client.source,
             key,
             previous,
+            on_previous: AtomicBool::new(false),
             nas: client.nas,
             vendor: client.vendor,
         });

@@ -10,7 +10,7 @@ mod subscribers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use daemon::secrets::Keyring;
@@ -32,6 +32,8 @@ pub(crate) struct Cache {
     epoch: AtomicU64,
     revision: AtomicU64,
     billing_heard: AtomicI64,
+    /// A whole snapshot came from the bus since the start: what is absent, is deleted.
+    whole: AtomicBool,
 }
 
 /// The number of live records, the epoch and the highest revision.
@@ -64,6 +66,7 @@ impl Cache {
             epoch: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             billing_heard: AtomicI64::new(0),
+            whole: AtomicBool::new(false),
         }
     }
 
@@ -99,9 +102,19 @@ impl Cache {
         Ts(self.billing_heard.load(Ordering::Relaxed))
     }
 
-    /// Billing was heard of now.
-    pub(crate) fn set_billing_heard(&self, now: Ts) {
-        self.billing_heard.fetch_max(now.0, Ordering::Relaxed);
+    /// Billing was heard of.
+    pub(crate) fn set_billing_heard(&self, at: Ts) {
+        self.billing_heard.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// Whether a record that is absent is known to be deleted.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    /// The bus has been read to its end.
+    pub(crate) fn set_whole(&self) {
+        self.whole.store(true, Ordering::Relaxed);
     }
 
     /// Applies one change. Only the follower calls this, so there is one writer.
@@ -176,8 +189,12 @@ impl Cache {
         // NAS seen but not yet published stay known, or their sessions would lose their name.
         clients.keep_seen_of(&self.clients.load());
         self.clients.store(Arc::new(clients));
-        self.profiles.store(Arc::new(profiles));
+        // Both sets of profiles while subscribers change over, so that none is without its own.
+        let mut both: FxHashMap<_, _> = FxHashMap::clone(&self.profiles.load());
+        both.extend(profiles.iter().map(|(id, profile)| (*id, profile.clone())));
+        self.profiles.store(Arc::new(both));
         self.subscribers.store(Arc::new(Subscribers::of(entries)));
+        self.profiles.store(Arc::new(profiles));
         self.epoch.store(epoch, Ordering::Relaxed);
         self.revision.store(revision, Ordering::Relaxed);
     }

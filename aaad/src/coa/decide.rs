@@ -16,24 +16,16 @@ pub(crate) enum Move {
     Disconnect,
 }
 
-/// Compares what a session was given (0: not known) with what it should have (nothing: the
-/// service is not in the cache). `named`: a change named this very service.
-pub(crate) fn decide(
-    given: u64,
-    wanted: Option<(Access, u64)>,
-    vendor: Vendor,
-    named: bool,
-) -> Move {
-    match wanted {
-        // A cache that is not loaded must not end anyone; a deletion must.
-        None if named => Move::Disconnect,
-        None => Move::Stay,
-        Some((Access::Reject(_), _)) => Move::Disconnect,
+/// Compares what a session was given (0: not known) with what it should have. `named`: a
+/// change named this very service.
+pub(crate) fn decide(given: u64, access: Access, wanted: u64, vendor: Vendor, named: bool) -> Move {
+    match access {
+        Access::Reject(_) => Move::Disconnect,
         // Nothing is known of what it has: trust it until a change names it.
-        Some((Access::Full, _)) if given == 0 && !named => Move::Stay,
-        Some((Access::Full, _)) if given == 0 => Move::Change,
-        Some((Access::Garden(_), _)) if given == 0 => Move::Disconnect,
-        Some((_, wanted)) => match difference(given, wanted) {
+        Access::Full if given == 0 && !named => Move::Stay,
+        Access::Full if given == 0 => Move::Change,
+        Access::Garden(_) if given == 0 => Move::Disconnect,
+        Access::Full | Access::Garden(_) => match difference(given, wanted) {
             Difference::None => Move::Stay,
             other if dialect::carries(vendor, other) => Move::Change,
             _ => Move::Disconnect,
@@ -52,22 +44,20 @@ mod tests {
 
     #[test]
     fn a_session_is_changed_where_the_nas_can_and_ended_where_it_cannot() {
-        let full = |hash| Some((Access::Full, hash));
-        let held = HoldReason::Admin;
-        for (given, wanted, named, expected) in [
-            (GIVEN, full(GIVEN), true, Move::Stay),
-            (GIVEN, full(OTHER_RATE), false, Move::Change),
-            (GIVEN, full(OTHER_POOL), false, Move::Disconnect),
-            (GIVEN, Some((Access::Reject(held), OTHER_POOL)), false, Move::Disconnect),
-            (GIVEN, Some((Access::Garden(held), OTHER_POOL)), false, Move::Disconnect),
-            (GIVEN, None, true, Move::Disconnect),
-            (GIVEN, None, false, Move::Stay),
-            (0, full(GIVEN), false, Move::Stay),
-            (0, full(GIVEN), true, Move::Change),
-            (0, Some((Access::Garden(held), GIVEN)), false, Move::Disconnect),
+        let reject = Access::Reject(HoldReason::Admin);
+        let garden = Access::Garden(HoldReason::Nonpayment);
+        for (given, access, wanted, named, expected) in [
+            (GIVEN, Access::Full, GIVEN, true, Move::Stay),
+            (GIVEN, Access::Full, OTHER_RATE, false, Move::Change),
+            (GIVEN, Access::Full, OTHER_POOL, false, Move::Disconnect),
+            (GIVEN, reject, OTHER_POOL, false, Move::Disconnect),
+            (GIVEN, garden, OTHER_POOL, false, Move::Disconnect),
+            (0, Access::Full, GIVEN, false, Move::Stay),
+            (0, Access::Full, GIVEN, true, Move::Change),
+            (0, garden, GIVEN, false, Move::Disconnect),
         ] {
-            let step = decide(given, wanted, Vendor::Mikrotik, named);
-            assert_eq!(step, expected, "{given:x} {wanted:x?} {named}");
+            let step = decide(given, access, wanted, Vendor::Mikrotik, named);
+            assert_eq!(step, expected, "{given:x} {access:?} {wanted:x} {named}");
         }
     }
 }

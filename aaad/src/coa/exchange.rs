@@ -98,7 +98,7 @@ async fn try_exchange(
 impl Exchange {
     /// The reply, if the datagram is a signed answer to this request.
     fn read(&self, datagram: &[u8]) -> Option<Reply> {
-        let key = self.nas.coa_key.as_ref().unwrap_or(&self.client.key);
+        let key = self.nas.coa_key.as_ref().unwrap_or(self.client.keys().0);
         let packet = Packet::parse(datagram).ok()?;
         let request = Packet::parse(&self.request).ok()?;
         if packet.identifier() != request.identifier() {

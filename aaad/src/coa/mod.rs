@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config;
+use crate::dialect::Unfit;
 use crate::engine::Engine;
 use crate::sessions::{Session, SessionKey, Sessions};
 
@@ -36,10 +37,25 @@ use exchange::{Exchange, Reply, exchange};
 pub(crate) const NUDGES: usize = 4096;
 /// Sessions queued over all NAS; beyond that the sweep finds the work.
 const QUEUED_MAX: usize = 200_000;
-/// The first pause after a CoA that did not succeed, seconds; it doubles.
-const PAUSE_S: i64 = 60;
-/// The longest pause, seconds.
-const PAUSE_S_MAX: i64 = 3600;
+/// The first pause after a CoA that did not succeed; it doubles.
+const PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+/// Why a request was not sent.
+#[derive(Debug, thiserror::Error)]
+enum NotSent {
+    #[error("the NAS is not known")]
+    UnknownNas,
+    #[error("the RADIUS client is not known")]
+    UnknownClient,
+    #[error("the NAS takes no CoA")]
+    NoCoa,
+    #[error("the plan is not known")]
+    UnknownPlan,
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
 
 /// Why sessions should be compared with their policy.
 #[derive(Debug)]
@@ -54,9 +70,10 @@ pub(crate) enum Nudge {
     Disconnect(Vec<SessionKey>, mpsc::Sender<CoaReport>),
 }
 
-/// One session's turn.
+/// One session's turn. `started` tells it from a later session under the same id.
 struct Job {
     key: SessionKey,
+    started: Ts,
     cause: Cause,
 }
 
@@ -73,15 +90,31 @@ struct NasQueue {
     urgent: VecDeque<Job>,
     normal: VecDeque<Job>,
     queued: HashSet<SessionKey>,
-    in_flight: usize,
+    in_flight: HashSet<SessionKey>,
     next_start: Option<Instant>,
 }
 
 impl NasQueue {
+    /// The next job whose session has no exchange under way: two at once could arrive in
+    /// either order.
     fn pop(&mut self) -> Option<Job> {
-        let job = self.urgent.pop_front().or_else(|| self.normal.pop_front())?;
+        let in_flight = &self.in_flight;
+        let take = |line: &mut VecDeque<Job>| {
+            let at = line.iter().position(|job| !in_flight.contains(&job.key))?;
+            line.remove(at)
+        };
+        let job = take(&mut self.urgent).or_else(|| take(&mut self.normal))?;
         self.queued.remove(&job.key);
         Some(job)
+    }
+
+    /// A change named the service of a session that is queued already.
+    fn name(&mut self, key: &SessionKey) {
+        for job in self.urgent.iter_mut().chain(&mut self.normal).filter(|job| job.key == *key) {
+            if let Cause::Compare { named } = &mut job.cause {
+                *named = true;
+            }
+        }
     }
 
     fn len(&self) -> usize {
@@ -92,6 +125,7 @@ impl NasQueue {
 /// What an exchange was for.
 struct Done {
     key: SessionKey,
+    started: Ts,
     step: Move,
     wanted: u64,
     reply: Reply,
@@ -152,13 +186,19 @@ impl Coa {
         let mut add = |session: &Session, cause: Cause| {
             let queue = queues.entry(session.key.nas).or_default();
             let operator = matches!(cause, Cause::Operator(_));
-            if room == 0 || (!operator && !queue.queued.insert(session.key.clone())) {
+            if room == 0 {
+                return;
+            }
+            if !operator && !queue.queued.insert(session.key.clone()) {
+                if let Cause::Compare { named: true } = cause {
+                    queue.name(&session.key);
+                }
                 return;
             }
             room -= 1;
             let urgent = operator || self.step(now, session, &cause).0 == Move::Disconnect;
             let line = if urgent { &mut queue.urgent } else { &mut queue.normal };
-            line.push_back(Job { key: session.key.clone(), cause });
+            line.push_back(Job { key: session.key.clone(), started: session.started, cause });
         };
         match nudge {
             Nudge::Service(service) => {
@@ -173,8 +213,8 @@ impl Coa {
             }
             Nudge::Everything => {
                 let due = |session: &&Session| {
-                    session.coa.not_before <= now
-                        && !session.coa.leaving
+                    session.coa.not_before.is_none_or(|at| at <= std::time::Instant::now())
+                        && session.coa.left_at.is_none()
                         && self.step(now, session, &Cause::Compare { named: false }).0 != Move::Stay
                 };
                 for session in sessions.iter().filter(due) {
@@ -201,11 +241,16 @@ impl Coa {
             Cause::Compare { named } => *named,
         };
         let vendor = self.vendor_of(session.key.nas);
-        let entry = self.engine.cache.subscribers().find(session.service);
-        let wanted = entry.and_then(|entry| {
-            self.engine.with_policy(now, &entry, |policy| (policy.access, policy.hash()))
-        });
-        (decide(session.given, wanted, vendor, named), wanted.map_or(0, |(_, hash)| hash))
+        let cache = &self.engine.cache;
+        let Some(entry) = cache.subscribers().find(session.service) else {
+            // A cache that is not loaded must not end anyone; a deletion must.
+            let deleted = session.service != ServiceId::NONE && (named || cache.is_whole());
+            return (if deleted { Move::Disconnect } else { Move::Stay }, 0);
+        };
+        let wanted = self.engine.with_policy(now, &entry, |policy| (policy.access, policy.hash()));
+        // A subscriber may come a moment before its new profile: wait for it.
+        let Some((access, hash)) = wanted else { return (Move::Stay, 0) };
+        (decide(session.given, access, hash, vendor, named), hash)
     }
 
     fn vendor_of(&self, nas: NasId) -> model::nas::Vendor {
@@ -222,19 +267,20 @@ impl Coa {
         let now = Instant::now();
         let mut next_turn: Option<Instant> = None;
         for queue in queues.values_mut() {
-            while queue.len() > 0 && queue.in_flight < self.config.in_flight.max(1) {
+            while queue.len() > 0 && queue.in_flight.len() < self.config.in_flight.max(1) {
                 if let Some(at) = queue.next_start.filter(|at| *at > now) {
                     next_turn = Some(next_turn.map_or(at, |t| t.min(at)));
                     break;
                 }
                 let Some(job) = queue.pop() else { break };
+                let key = job.key.clone();
                 if self.start(job, exchanges) {
-                    queue.in_flight += 1;
+                    queue.in_flight.insert(key);
                     queue.next_start = Some(queue.next_start.map_or(now, |at| at.max(now)) + pause);
                 }
             }
         }
-        queues.retain(|_, queue| queue.len() > 0 || queue.in_flight > 0);
+        queues.retain(|_, queue| queue.len() > 0 || !queue.in_flight.is_empty());
         next_turn
     }
 
@@ -242,8 +288,9 @@ impl Coa {
     fn start(&self, job: Job, exchanges: &mut JoinSet<Done>) -> bool {
         let now = self.clock.now();
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(session) = sessions.get(&job.key) else { return false };
-        let (step, wanted) = self.step(now, session, &job.cause);
+        let session = sessions.get(&job.key).filter(|s| s.started == job.started);
+        let Some(session) = session else { return false };
+        let (mut step, wanted) = self.step(now, session, &job.cause);
         if step == Move::Stay {
             return false;
         }
@@ -252,21 +299,27 @@ impl Coa {
             Cause::Compare { .. } => None,
         };
         let local = sessions.local_of(session.key.nas);
-        let prepared = self.prepare(now, session, step, local);
+        let mut prepared = self.prepare(now, session, step, local);
+        // What cannot be said while the session lives is said when it logs in again.
+        if let (Move::Change, Err(NotSent::Unfit(_))) = (step, &prepared) {
+            step = Move::Disconnect;
+            prepared = self.prepare(now, session, step, local);
+        }
         drop(sessions);
         match prepared {
             Ok(prepared) => {
-                let key = job.key;
+                let (key, started) = (job.key, job.started);
                 let (timeout_ms, attempts) = (self.config.timeout_ms, self.config.attempts);
                 exchanges.spawn(async move {
                     let reply = exchange(prepared, timeout_ms, attempts).await;
-                    Done { key, step, wanted, reply, report_to }
+                    Done { key, started, step, wanted, reply, report_to }
                 });
                 true
             }
             Err(why) => {
-                let reply = Reply::NotSent(why);
-                self.record(&Done { key: job.key, step, wanted, reply, report_to });
+                let reply = Reply::NotSent(why.to_string());
+                let Job { key, started, .. } = job;
+                self.record(&Done { key, started, step, wanted, reply, report_to });
                 false
             }
         }
@@ -278,16 +331,16 @@ impl Coa {
         session: &Session,
         step: Move,
         local: Option<IpAddr>,
-    ) -> Result<Exchange, String> {
+    ) -> Result<Exchange, NotSent> {
         let clients = self.engine.cache.clients();
-        let nas = clients.nas(session.key.nas).ok_or("the NAS is not known")?.clone();
-        let client = clients.client(session.client).ok_or("the RADIUS client is not known")?;
+        let nas = clients.nas(session.key.nas).ok_or(NotSent::UnknownNas)?.clone();
+        let client = clients.client(session.client).ok_or(NotSent::UnknownClient)?;
         if !nas.accepts_coa {
-            return Err("the NAS takes no CoA".to_owned());
+            return Err(NotSent::NoCoa);
         }
         let entry = self.engine.cache.subscribers().find(session.service);
         let compose = |policy: Option<&model::policy::Effective<'_>>| {
-            let key = nas.coa_key.as_ref().unwrap_or(&client.key);
+            let key = nas.coa_key.as_ref().unwrap_or(client.keys().0);
             packet::compose(now, session, step, nas.vendor, policy, key)
         };
         let composed = match (&entry, step) {
@@ -296,7 +349,7 @@ impl Coa {
             }
             _ => Some(compose(None)),
         };
-        let request = composed.ok_or("the plan is not known")?.map_err(|e| e.to_string())?;
+        let request = composed.ok_or(NotSent::UnknownPlan)??;
         Ok(Exchange {
             target: nas.coa_target(session.source),
             local,
@@ -308,7 +361,7 @@ impl Coa {
 
     fn finish(&self, done: Done, queues: &mut HashMap<NasId, NasQueue>) {
         if let Some(queue) = queues.get_mut(&done.key.nas) {
-            queue.in_flight = queue.in_flight.saturating_sub(1);
+            queue.in_flight.remove(&done.key);
         }
         self.record(&done);
     }
@@ -337,19 +390,20 @@ impl Coa {
             warn!(nas = %nas_name, session = %id, detail = %detail, "{what} {word}");
         }
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get_mut(&done.key) {
+        let same = |session: &&mut Session| session.started == done.started;
+        if let Some(session) = sessions.get_mut(&done.key).filter(same) {
             let separator = if detail.is_empty() { "" } else { ": " };
             session.coa.text = Some(format!("{what} {word}{separator}{detail}"));
             if outcome == CoaOutcome::Acknowledged {
                 session.coa.failures = 0;
                 match done.step {
                     Move::Change => session.given = done.wanted,
-                    Move::Disconnect | Move::Stay => session.coa.leaving = true,
+                    Move::Disconnect | Move::Stay => session.coa.left_at = Some(now),
                 }
             } else {
-                let pause = (PAUSE_S << session.coa.failures.min(6)).min(PAUSE_S_MAX);
-                session.coa.failures += 1;
-                session.coa.not_before = now.plus_seconds(pause);
+                let pause = (PAUSE * (1 << session.coa.failures.min(6))).min(PAUSE_MAX);
+                session.coa.failures = session.coa.failures.saturating_add(1);
+                session.coa.not_before = Some(std::time::Instant::now() + pause);
             }
         }
         drop(sessions);

@@ -20,6 +20,14 @@ pub(super) fn rate(policy: &Effective<'_>, out: &mut impl Sink) -> Result<(), Un
     Ok(())
 }
 
+/// Both rates, for a living session: WISPr has no word for "no limit any more".
+pub(super) fn rate_in_full(policy: &Effective<'_>, out: &mut impl Sink) -> Result<(), Unfit> {
+    if policy.upload_bps.is_none() || policy.download_bps.is_none() {
+        return Err(Unfit::NoLimit);
+    }
+    rate(policy, out)
+}
+
 /// Filter-Id names the filter that confines the session (RFC 2865 §5.11).
 pub(super) fn filter(name: &str, out: &mut impl Sink) -> Result<(), Unfit> {
     out.standard(attr::FILTER_ID, name.as_bytes(), Rule::Garden)

@@ -53,6 +53,9 @@ pub(crate) enum Unfit {
     /// The rate is beyond what the vendor's attribute can say.
     #[error("the rate is too high for the NAS's attributes")]
     Rate,
+    /// The vendor has no way to take a limit away from a living session.
+    #[error("the NAS cannot be told to drop a limit")]
+    NoLimit,
     /// The system gave no random numbers for a salt.
     #[error("the system gives no random numbers")]
     NoRandom,
@@ -98,7 +101,7 @@ pub(crate) fn change(
 ) -> Result<(), Unfit> {
     match vendor {
         Vendor::Mikrotik => mikrotik::rate_in_full(policy, out)?,
-        Vendor::Generic => generic::rate(policy, out)?,
+        Vendor::Generic => generic::rate_in_full(policy, out)?,
     }
     timeouts(policy, out)
 }

@@ -11,18 +11,18 @@
 
 mod file;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bus::{Bus, BusError};
 use bytes::Bytes;
 use metrics::{counter, gauge};
+use model::NasId;
 use model::nas::NasSeen;
 use model::policy::{Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
-use model::{Clock, NasId};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::cache::{Cache, Touched};
@@ -30,7 +30,7 @@ use crate::coa::Nudge;
 use crate::listener::Seen;
 use daemon::exit::chain;
 
-pub(crate) use file::{FileError, SnapshotFile};
+pub(crate) use file::SnapshotFile;
 
 /// The stream NAS on first sight are reported on; billing-api keeps them.
 pub(crate) const NAS_SEEN: &str = "nas-seen";
@@ -45,6 +45,10 @@ const RETRY: Duration = Duration::from_millis(500);
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 /// How often a table that is refused or not there is looked at again.
 const RELOAD_EVERY: Duration = Duration::from_secs(5);
+/// How soon a mark that is ahead is looked at again.
+const AHEAD_AGAIN: Duration = Duration::from_secs(2);
+/// NAS that are seen but not published, at most: names are chosen by whoever knows a secret.
+const SEEN_MAX: usize = 10_000;
 /// Below this many records a shrinking snapshot is taken as it is.
 const SHRINK_FLOOR: u64 = 20;
 
@@ -80,14 +84,18 @@ impl FollowerState {
         let accepted = *self.accept.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.is_some_and(|(epoch, count)| epoch == mark.epoch && mark.count * 10 >= count * 9)
     }
+
+    /// A snapshot was loaded: an acceptance was for it, and for no later one.
+    fn loaded(&self) {
+        self.set_refused(None);
+        *self.accept.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// The follower task.
 pub(crate) struct Follower {
     pub(crate) bus: Bus,
     pub(crate) cache: Arc<Cache>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) snapshot: PathBuf,
     pub(crate) file: SnapshotFile,
     pub(crate) seen: mpsc::Receiver<Seen>,
     pub(crate) coa: mpsc::Sender<Nudge>,
@@ -112,7 +120,27 @@ enum LoadError {
     #[error(
         "the policy snapshot has {found} records where {have} are in force; `netctl policy accept` takes it all the same"
     )]
-    Shrunk { found: u64, have: u64 },
+    Shrunk { found: u64, have: u64, again: bool },
+}
+
+/// When the table is looked at next, and what the last look left open.
+struct Looks {
+    next: Instant,
+    /// No look before this, whatever is nudged: a table that is refused is not read again and
+    /// again.
+    not_before: Instant,
+    /// The table has been loaded since the start, and nothing has raised a doubt since.
+    loaded: bool,
+    /// A mark that was ahead of us at the last look. The relay sets the mark before it appends
+    /// to the stream, so being behind it once is nothing; twice is.
+    ahead: Option<Mark>,
+}
+
+impl Looks {
+    fn doubt(&mut self) {
+        self.loaded = false;
+        self.next = self.not_before.max(Instant::now());
+    }
 }
 
 impl Follower {
@@ -120,24 +148,21 @@ impl Follower {
     pub(crate) async fn run(mut self) -> Result<(), std::convert::Infallible> {
         let mut stream = bus::Follower::new(STREAM);
         let mut pending: Vec<NasSeen> = Vec::new();
-        let mut reported: HashMap<NasId, model::Ts> = HashMap::new();
-        let mut loaded = false;
-        let mut next_look = tokio::time::Instant::now();
-        loop {
-            if self.stop.is_soft() {
-                return Ok(());
-            }
-            if tokio::time::Instant::now() >= next_look {
-                match self.look(&mut stream, loaded).await {
-                    Ok(()) => {
-                        loaded = true;
-                        next_look = tokio::time::Instant::now() + COMPARE_EVERY;
-                    }
+        let mut reported: HashSet<NasId> = HashSet::new();
+        let now = Instant::now();
+        let mut looks = Looks { next: now, not_before: now, loaded: false, ahead: None };
+        while !self.stop.is_soft() {
+            if Instant::now() >= looks.next {
+                let pause = match self.look(&mut stream, &mut looks).await {
+                    Ok(()) if looks.ahead.is_some() => AHEAD_AGAIN,
+                    Ok(()) => COMPARE_EVERY,
                     Err(error) => {
                         self.report(&error);
-                        next_look = tokio::time::Instant::now() + RELOAD_EVERY;
+                        looks.not_before = Instant::now() + RELOAD_EVERY;
+                        RELOAD_EVERY
                     }
-                }
+                };
+                looks.next = Instant::now() + pause;
             }
             tokio::select! {
                 batch = stream.next(&self.bus, CHUNK, WAIT) => match batch {
@@ -145,27 +170,25 @@ impl Follower {
                         self.connected.ready(true);
                         if batch.restarted {
                             info!("the bus lost its contents: the policy in force stays until it is published again");
-                            next_look = tokio::time::Instant::now() + RELOAD_EVERY;
+                            looks.doubt();
                         }
                         if self.take(&batch.entries) {
-                            loaded = false;
-                            next_look = tokio::time::Instant::now();
+                            looks.doubt();
                         }
                     }
                     Err(error) => {
                         self.connected.ready(false);
                         warn!(error = %chain(&error), "the bus cannot be read; the policy in force stays");
-                        next_look = tokio::time::Instant::now() + RETRY;
                         tokio::select! {
                             () = tokio::time::sleep(RETRY) => {}
                             () = self.stop.soft() => {}
                         }
                     }
                 },
-                Some(seen) = self.seen.recv() => self.keep_seen(seen, &mut pending, &mut reported),
+                Some(seen) = self.seen.recv() => self.keep_seen(&seen, &mut pending, &mut reported),
                 () = self.state.accepted.notified() => {
-                    loaded = false;
-                    next_look = tokio::time::Instant::now();
+                    looks.not_before = Instant::now();
+                    looks.doubt();
                 }
                 () = self.stop.soft() => {}
             }
@@ -174,12 +197,15 @@ impl Follower {
             gauge!("aaad_policy_revision").set(extent.revision as f64);
             gauge!("aaad_policy_records").set(extent.count as f64);
         }
+        Ok(())
     }
 
     fn report(&self, error: &LoadError) {
         match error {
             // Billing has not published yet, or is just about to: `status` shows the revision.
             LoadError::NoMark => debug!("the bus has no policy snapshot yet"),
+            // Told once; `status` goes on saying it.
+            LoadError::Shrunk { again: true, .. } => {}
             LoadError::Shrunk { .. } => {
                 error!(error = %chain(error), "the policy snapshot was refused")
             }
@@ -188,16 +214,23 @@ impl Follower {
     }
 
     /// Loads the table, unless what is in force is as far as its mark.
-    async fn look(&mut self, stream: &mut bus::Follower, loaded: bool) -> Result<(), LoadError> {
+    async fn look(
+        &mut self,
+        stream: &mut bus::Follower,
+        looks: &mut Looks,
+    ) -> Result<(), LoadError> {
         let extent = self.cache.extent();
-        if loaded {
-            let mark = self.mark().await?;
-            let behind = (mark.epoch, mark.revision) != (extent.epoch, extent.revision)
-                && (mark.epoch != extent.epoch || mark.revision > extent.revision);
-            if !behind {
+        let mark = self.mark().await?;
+        if looks.loaded {
+            let behind = mark.epoch != extent.epoch || mark.revision > extent.revision;
+            let twice = looks.ahead.is_some_and(|ahead| ahead.revision > extent.revision);
+            looks.ahead = (behind && !twice).then_some(mark);
+            if !behind || !twice && mark.epoch == extent.epoch {
                 return Ok(());
             }
         }
+        // Told by the mark alone, before anything is read.
+        self.refuse_shrunk(&mark, mark.count, extent.count)?;
         let position = self.bus.end(STREAM).await?;
         let before = self.mark().await?;
         let mut changes: HashMap<Key, Change> = HashMap::new();
@@ -219,14 +252,12 @@ impl Follower {
         if before.epoch != after.epoch || found < promised {
             return Err(LoadError::Partial { found, promised });
         }
-        let shrunk = extent.count >= SHRINK_FLOOR && found * 10 < extent.count * 9;
-        if shrunk && !self.state.is_accepted(&after) {
-            self.state.set_refused(Some(after));
-            return Err(LoadError::Shrunk { found, have: extent.count });
-        }
-        self.state.set_refused(None);
+        self.refuse_shrunk(&after, found, extent.count)?;
         self.cache.replace(before.epoch, before.revision, &changes);
-        self.cache.set_billing_heard(self.clock.now());
+        self.cache.set_whole();
+        self.state.loaded();
+        looks.loaded = true;
+        looks.ahead = None;
         *stream = bus::Follower::resume(STREAM, position, None);
         info!(
             epoch = before.epoch,
@@ -234,11 +265,18 @@ impl Follower {
             records = found,
             "policy snapshot loaded"
         );
-        match SnapshotFile::write(&self.snapshot, &before, changes.values()) {
-            Ok(file) => self.file = file,
-            Err(error) => warn!(error = %chain(&error), "could not keep the policy snapshot"),
-        }
+        self.file.rewrite(&before, self.cache.billing_heard(), changes.values());
         self.nudge(Nudge::Everything);
+        Ok(())
+    }
+
+    fn refuse_shrunk(&self, mark: &Mark, found: u64, have: u64) -> Result<(), LoadError> {
+        let shrunk = have >= SHRINK_FLOOR && found * 10 < have * 9;
+        if shrunk && !self.state.is_accepted(mark) {
+            let again = self.state.refused().is_some_and(|refused| refused.epoch == mark.epoch);
+            self.state.set_refused(Some(*mark));
+            return Err(LoadError::Shrunk { found, have, again });
+        }
         Ok(())
     }
 
@@ -250,55 +288,57 @@ impl Follower {
 
     /// Applies messages; true where the table should be loaded again.
     fn take(&mut self, entries: &[bus::Entry]) -> bool {
-        let mut reload = false;
-        let mut changes = Vec::new();
+        let mut doubt = false;
+        let mut applied = Vec::new();
+        let mut heard = None;
         for entry in entries {
             match serde_json::from_slice::<Message>(&entry.body) {
                 Ok(Message::Change(change)) if change.format <= FORMAT => {
-                    reload |= self.apply(&change);
-                    changes.push(*change);
+                    match self.apply(&change) {
+                        Applied::Well => applied.push(*change),
+                        Applied::AfterAGap => {
+                            applied.push(*change);
+                            doubt = true;
+                        }
+                        Applied::OfAnotherLine => doubt = true,
+                    }
                 }
                 Ok(Message::Snapshot(mark)) => {
                     let extent = self.cache.extent();
-                    reload |= mark.epoch != extent.epoch || mark.revision > extent.revision;
+                    doubt |= mark.epoch != extent.epoch || mark.revision > extent.revision;
                 }
-                Ok(Message::Heartbeat { .. }) => {}
-                Ok(Message::Change(change)) => {
-                    error!(
-                        format = change.format,
-                        "a policy change was written by a newer program: upgrade aaad"
-                    );
+                Ok(Message::Heartbeat { format, at }) if format <= FORMAT => heard = Some(at),
+                Ok(Message::Change(_) | Message::Heartbeat { .. }) => {
+                    error!("the policy line is written by a newer program: upgrade aaad");
                 }
                 Err(error) => {
                     counter!("aaad_policy_unreadable_total").increment(1);
                     warn!(%error, "a policy message does not read");
                 }
             }
-            self.cache.set_billing_heard(self.clock.now());
         }
-        if !changes.is_empty() {
-            // The bus has it too: a disk that is full must not end the program.
-            if let Err(error) = self.file.append(&self.snapshot, &changes) {
-                warn!(error = %chain(&error), "could not keep policy changes on disk");
-            }
+        if let Some(at) = heard {
+            self.cache.set_billing_heard(at);
         }
-        reload
+        if !applied.is_empty() || heard.is_some() {
+            self.file.append(&applied, heard);
+        }
+        doubt
     }
 
-    /// Applies one change and tells the CoA engine; true where the line is another one.
-    fn apply(&self, change: &Change) -> bool {
+    /// Applies one change and tells the CoA engine.
+    fn apply(&self, change: &Change) -> Applied {
         let extent = self.cache.extent();
-        if extent.count > 0 && extent.epoch != change.epoch {
-            return true;
+        if extent.epoch != change.epoch {
+            return Applied::OfAnotherLine;
         }
-        let missed = change.after > extent.revision;
         counter!("aaad_policy_changes_total").increment(1);
         match self.cache.apply(change) {
             Touched::Service(service) => self.nudge(Nudge::Service(service)),
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),
             Touched::Nothing => {}
         }
-        missed
+        if change.after > extent.revision { Applied::AfterAGap } else { Applied::Well }
     }
 
     fn nudge(&self, nudge: Nudge) {
@@ -308,17 +348,21 @@ impl Follower {
         }
     }
 
-    fn keep_seen(
-        &self,
-        seen: Seen,
-        pending: &mut Vec<NasSeen>,
-        reported: &mut HashMap<NasId, model::Ts>,
-    ) {
-        if reported.insert(seen.nas.id, seen.at).is_some() {
+    fn keep_seen(&self, seen: &Seen, pending: &mut Vec<NasSeen>, reported: &mut HashSet<NasId>) {
+        let clients = self.cache.clients();
+        if clients.nas(seen.nas.id).is_some() {
             return;
         }
-        info!(nas = %seen.nas.id, name = %seen.nas.name, source = %seen.source, "a NAS was seen for the first time");
+        if clients.seen_count() >= SEEN_MAX {
+            counter!("aaad_nas_seen_refused_total").increment(1);
+            return;
+        }
         self.cache.add_seen(seen.nas.clone());
+        // One that was deleted since is known here again, but not reported again.
+        if !reported.insert(seen.nas.id) {
+            return;
+        }
+        info!(nas = %seen.nas.id, name = %seen.nas.name, source = %seen.source, at = %seen.at, "a NAS was seen for the first time");
         pending.push(NasSeen {
             format: 1,
             nas: seen.nas.id,
@@ -344,13 +388,20 @@ impl Follower {
     }
 }
 
+/// What became of a change.
+enum Applied {
+    Well,
+    /// Applied, but changes before it were missed.
+    AfterAGap,
+    /// Not applied: its epoch is another one.
+    OfAnotherLine,
+}
+
 /// Applies the local snapshot, before anything else runs.
-pub(crate) fn restore(
-    path: &std::path::Path,
-    cache: &Cache,
-) -> Result<(SnapshotFile, u64), FileError> {
-    let (file, contents) = SnapshotFile::open(path)?;
+pub(crate) fn restore(path: &std::path::Path, cache: &Cache) -> (SnapshotFile, u64) {
+    let (file, contents) = SnapshotFile::open(path);
     let count = contents.changes.len() as u64;
     cache.replace(contents.epoch, contents.revision, &contents.changes);
-    Ok((file, count))
+    cache.set_billing_heard(contents.billing_heard);
+    (file, count)
 }

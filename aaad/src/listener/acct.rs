@@ -28,8 +28,8 @@ use crate::engine::{Engine, Scratch};
 use crate::sessions::Sessions;
 use crate::socket::{self, Batch, Path};
 
-/// How often old segments are looked for, seconds.
-const RETAIN_S: i64 = 60;
+/// How often old segments are looked for.
+const RETAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What the journal may forget: set by the shipper and the checkpoint, read here.
 #[derive(Debug, Default)]
@@ -87,10 +87,10 @@ impl AcctLoop {
             sessions: gauge!("aaad_sessions"),
             commit_s: histogram!("aaad_journal_commit_seconds"),
         };
-        let mut retained = self.clock.now();
+        let mut retained = std::time::Instant::now();
         loop {
             let (readable, stopped) =
-                socket::wait(&fds, self.stop.as_raw_fd(), RETAIN_S as i32 * 1000)?;
+                socket::wait(&fds, self.stop.as_raw_fd(), RETAIN_EVERY.as_millis() as i32)?;
             if stopped {
                 return Ok(());
             }
@@ -110,8 +110,8 @@ impl AcctLoop {
                     self.counters.replies.increment(sent as u64);
                 }
             }
-            if now >= retained.plus_seconds(RETAIN_S) {
-                retained = now;
+            if retained.elapsed() >= RETAIN_EVERY {
+                retained = std::time::Instant::now();
                 self.retain(now, &gauges);
             }
         }
@@ -149,11 +149,12 @@ impl AcctLoop {
         let (key, signed_reply) = match packet.code() {
             Code::ACCOUNTING_REQUEST => {
                 let check = |key| verify_accounting_request(&packet, key);
-                (with_keys(&client, check).map_err(bad)?.1, false)
+                (with_keys(&client, check, |_| true).map_err(bad)?.1, false)
             }
             Code::STATUS_SERVER => {
                 let check = |key| verify_access_request(&packet, key);
-                let (verified, key) = with_keys(&client, check).map_err(bad)?;
+                let (verified, key) =
+                    with_keys(&client, check, |verified| verified.signed()).map_err(bad)?;
                 // RFC 5997 §3: Status-Server must be signed.
                 if !verified.signed() {
                     return Err(DropReason::BadAuthenticator);
@@ -177,8 +178,9 @@ impl AcctLoop {
             if in_this_round || self.duplicates.find(&repeat, now).is_some() {
                 self.counters.duplicates.increment(1);
             } else {
-                let (nas, _) =
-                    nas_of(&self.engine.cache, &client, attributes, path, now, &self.seen);
+                let origin = nas_of(&self.engine.cache, &client, attributes, path, now);
+                let nas = origin.nas;
+                origin.tell(&self.seen);
                 let stamp = self.engine.stamp(now, attributes, facts.user_name, &mut round.scratch);
                 let from = round.arena.len();
                 Record {

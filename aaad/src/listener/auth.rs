@@ -82,8 +82,12 @@ impl AuthShard {
         reply: &mut Vec<u8>,
     ) -> Result<(), DropReason> {
         let (client, packet) = admit(&self.engine.cache, datagram, path)?;
-        let (verified, key) = with_keys(&client, |key| verify_access_request(&packet, key))
-            .map_err(|_| DropReason::BadAuthenticator)?;
+        let (verified, key) = with_keys(
+            &client,
+            |key| verify_access_request(&packet, key),
+            |verified| verified.signed(),
+        )
+        .map_err(|_| DropReason::BadAuthenticator)?;
         match packet.code() {
             Code::ACCESS_REQUEST => {}
             // RFC 5997 §3: Status-Server must be signed, and is never a duplicate.
@@ -105,13 +109,16 @@ impl AuthShard {
             reply.extend_from_slice(earlier);
             return Ok(());
         }
-        let (nas, vendor) =
-            nas_of(&self.engine.cache, &client, packet.attributes(), path, now, &self.seen);
-        let request = AccessRequest { packet, key, vendor };
-        match self.engine.access(now, &request, scratch, reply) {
+        let origin = nas_of(&self.engine.cache, &client, packet.attributes(), path, now);
+        let request = AccessRequest { packet, key, vendor: origin.vendor };
+        let answer = self.engine.access(now, &request, scratch, reply);
+        match answer {
             Answer::Accept => self.counters.accepts.increment(1),
-            Answer::Reject(reason) => self.rejected(nas, &request.packet, reason),
+            Answer::Reject(reason) => self.rejected(origin.nas, &request.packet, reason),
             Answer::Drop(reason) => return Err(reason),
+        }
+        if verified.signed() || answer == Answer::Accept {
+            origin.tell(&self.seen);
         }
         self.duplicates.keep(repeat, reply, now);
         Ok(())

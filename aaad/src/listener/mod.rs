@@ -49,18 +49,26 @@ fn admit<'a>(
     Ok((client, packet))
 }
 
-/// The NAS a packet is from, and what it understands.
+/// The NAS a packet is from.
+struct Origin {
+    nas: NasId,
+    vendor: Vendor,
+    /// Nobody knows it yet. Told to the follower once the packet has proven itself: what
+    /// strangers can forge must not leave anything behind.
+    new: Option<Seen>,
+}
+
 fn nas_of(
     cache: &Cache,
     client: &Arc<ClientEntry>,
     attributes: Attributes<'_>,
     path: Path,
     now: Ts,
-    seen: &mpsc::Sender<Seen>,
-) -> (NasId, Vendor) {
+) -> Origin {
     let clients = cache.clients();
     if let Some(id) = client.nas {
-        return (id, clients.nas(id).map_or(client.vendor, |nas| nas.vendor));
+        let vendor = clients.nas(id).map_or(client.vendor, |nas| nas.vendor);
+        return Origin { nas: id, vendor, new: None };
     }
     let source = path.peer.ip().to_canonical();
     let mut text = SourceText { octets: [0; 48], len: 0 };
@@ -70,12 +78,20 @@ fn nas_of(
         .unwrap_or_else(|| text.of(nas_ip(attributes).unwrap_or(source)));
     let id = model::nas::derived_nas_id(client.id, name);
     match clients.nas(id) {
-        Some(nas) => (id, nas.vendor),
+        Some(nas) => Origin { nas: id, vendor: nas.vendor, new: None },
         None => {
             let nas = Arc::new(NasEntry::seen(client, name));
-            // Full: the next packet tells again.
-            let _ = seen.try_send(Seen { client: client.clone(), nas, source, at: now });
-            (id, client.vendor)
+            let new = Some(Seen { client: client.clone(), nas, source, at: now });
+            Origin { nas: id, vendor: client.vendor, new }
+        }
+    }
+}
+
+impl Origin {
+    /// Tells the follower of a NAS on first sight. Full: its next packet tells again.
+    fn tell(self, seen: &mpsc::Sender<Seen>) {
+        if let Some(new) = self.new {
+            let _ = seen.try_send(new);
         }
     }
 }
@@ -106,14 +122,23 @@ impl SourceText {
     }
 }
 
-/// Runs `check` with the client's secret, then with the one before it, during a rotation.
+/// Runs `check` with the client's secrets, the one in use first. `proves`: whether success with
+/// this packet proves the secret, so that it decides which one is in use from now on.
 fn with_keys<'k, T, E>(
     client: &'k ClientEntry,
     check: impl Fn(&'k ClientKey) -> Result<T, E>,
+    proves: impl Fn(&T) -> bool,
 ) -> Result<(T, &'k ClientKey), E> {
-    match (check(&client.key), &client.previous) {
-        (Ok(verified), _) => Ok((verified, &client.key)),
-        (Err(_), Some(previous)) => check(previous).map(|verified| (verified, previous)),
+    let (first, second) = client.keys();
+    match (check(first), second) {
+        (Ok(verified), _) => Ok((verified, first)),
+        (Err(_), Some(second)) => {
+            let verified = check(second)?;
+            if proves(&verified) {
+                client.switch_key();
+            }
+            Ok((verified, second))
+        }
         (Err(error), None) => Err(error),
     }
 }

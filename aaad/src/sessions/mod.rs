@@ -9,6 +9,7 @@ mod checkpoint;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use model::accounting::Record;
 use model::identity::login_key;
@@ -58,15 +59,17 @@ pub(crate) struct CoaState {
     /// How it went, for people.
     pub(crate) text: Option<String>,
     /// No further attempt before this.
-    pub(crate) not_before: Ts,
-    /// A Disconnect was acknowledged; its Stop is awaited.
-    pub(crate) leaving: bool,
+    pub(crate) not_before: Option<Instant>,
+    /// When a Disconnect was acknowledged; its Stop is awaited.
+    pub(crate) left_at: Option<Ts>,
     /// Attempts in a row that did not succeed.
     pub(crate) failures: u32,
 }
 
 /// Sessions that ended lately, so that a late interim does not bring one back.
 const ENDED_MAX: usize = 16_384;
+/// Reports that come this long after an acknowledged Disconnect were not under way, seconds.
+const LEAVING_S: f64 = 10.0;
 /// Two starts closer than this are one: retransmissions and clock steps, seconds.
 const SAME_START_S: f64 = 10.0;
 
@@ -163,7 +166,7 @@ impl Sessions {
                     self.remember_end(key, started);
                 }
             }
-            Status::On | Status::Off => self.end_all(record.nas),
+            Status::On | Status::Off => self.end_all(record, facts),
             Status::Other(_) => {}
         }
     }
@@ -184,8 +187,13 @@ impl Sessions {
         }
         match self.by_key.get(&key) {
             Some(slot) => {
-                if let Some(session) = &mut self.slots[*slot as usize] {
+                let slot = *slot;
+                if let Some(session) = &mut self.slots[slot as usize] {
                     session.report(record, facts);
+                    if session.service == ServiceId::NONE && record.service != ServiceId::NONE {
+                        session.adopt(record);
+                        self.by_service.entry(record.service).or_default().push(slot);
+                    }
                 }
             }
             None => self.insert(Session::begin(key, started, record, facts)),
@@ -239,9 +247,13 @@ impl Sessions {
         Some(session.started)
     }
 
-    fn end_all(&mut self, nas: NasId) {
-        let keys: Vec<SessionKey> =
-            self.by_key.keys().filter(|key| key.nas == nas).cloned().collect();
+    /// Ends what the NAS had before it restarted. The word of a restart may be repeated, and
+    /// come late: sessions begun since then stay.
+    fn end_all(&mut self, record: &Record<'_>, facts: &Facts<'_>) {
+        let restarted = record.received.plus_seconds(-i64::from(facts.delay_s));
+        let ended =
+            |session: &&Session| session.key.nas == record.nas && session.started < restarted;
+        let keys: Vec<SessionKey> = self.iter().filter(ended).map(|s| s.key.clone()).collect();
         for key in keys {
             self.end(&key);
         }
@@ -285,6 +297,15 @@ impl Session {
         session
     }
 
+    /// The session was heard of before its subscriber was known here.
+    fn adopt(&mut self, record: &Record<'_>) {
+        self.organisation = record.organisation;
+        self.customer = record.customer;
+        self.service = record.service;
+        self.plan_version = record.plan_version;
+        self.given = record.policy_hash;
+    }
+
     /// A further word about a session that is known. Whose it is was settled at its beginning,
     /// and what it was given is changed by CoA alone: later evidence may be of another login.
     fn report(&mut self, record: &Record<'_>, facts: &Facts<'_>) {
@@ -298,6 +319,10 @@ impl Session {
         }
         self.updated = self.updated.max(record.received);
         self.source = record.source;
+        // The NAS said yes to a Disconnect and reports on all the same: compare it again.
+        if self.coa.left_at.is_some_and(|at| record.received.since(at) > LEAVING_S) {
+            self.coa.left_at = None;
+        }
     }
 
     /// Counters only grow: a smaller later value never takes back what was counted.
