@@ -16,7 +16,7 @@ use model::{Clock, Ts};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::coa::Nudge;
+use crate::coa::{BlastRadius, Nudge};
 use crate::engine::Engine;
 use crate::follower::FollowerState;
 use crate::listener::Positions;
@@ -35,6 +35,7 @@ pub(crate) struct Control {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Arc<Mutex<Sessions>>,
     pub(crate) coa: mpsc::Sender<Nudge>,
+    pub(crate) blast: Arc<Mutex<BlastRadius>>,
     pub(crate) journal: journal::Handle,
     pub(crate) positions: Arc<Positions>,
     pub(crate) follower: Arc<FollowerState>,
@@ -53,6 +54,7 @@ impl Handler for Control {
                 "sessions" => answer(&self.list(&parse_args(args)?)),
                 "explain" => answer(&self.explain(&parse_args(args)?)?),
                 "disconnect" => answer(&self.disconnect(parse_args(args)?).await?),
+                "coa_release" => answer(&self.release()),
                 "policy_accept" => answer(&self.follower.accept()),
                 _ => Err(ControlError::UnknownCall(call)),
             }
@@ -102,6 +104,13 @@ impl Control {
             ),
             Fact::warn_unless(self.health.not_ready().is_empty(), "bus", self.bus.describe()),
         ];
+        if self.blast.lock().unwrap_or_else(PoisonError::into_inner).is_held() {
+            facts.push(Fact::warn_unless(
+                false,
+                "disconnects held",
+                "policy would take too many sessions offline: netctl coa release",
+            ));
+        }
         if let Some(mark) = self.follower.refused() {
             facts.push(Fact::warn_unless(
                 false,
@@ -119,6 +128,17 @@ impl Control {
             ready: self.health.is_ready(),
             facts,
         }
+    }
+
+    /// Lets held Disconnects go; false where none are held.
+    fn release(&self) -> bool {
+        let mut blast = self.blast.lock().unwrap_or_else(PoisonError::into_inner);
+        let released = blast.release(std::time::Instant::now());
+        if released {
+            // Full: the sweep finds them within a minute.
+            let _ = self.coa.try_send(Nudge::Everything);
+        }
+        released
     }
 
     fn list(&self, query: &SessionsQuery) -> Listing {

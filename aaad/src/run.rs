@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 
 use crate::cache::Cache;
 use crate::class::ClassKey;
-use crate::coa::{Coa, NUDGES};
+use crate::coa::{BlastRadius, Coa, NUDGES};
 use crate::config::Config;
 use crate::control::Control;
 use crate::counters::Counters;
@@ -158,7 +158,7 @@ impl Opened {
             follower::restore(&config.data.join("policy.snapshot"), &cache);
         info!(records, "local policy snapshot loaded");
         let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
-        let sessions = restore_sessions(&config, &journal)?;
+        let sessions = restore_sessions(&config, &journal);
         info!(sessions = sessions.len(), "live sessions restored");
         Ok(Self {
             journal,
@@ -189,6 +189,7 @@ impl Opened {
         let sessions = Arc::new(Mutex::new(self.sessions));
         let journal = self.journal.handle();
         let state = Arc::new(FollowerState::default());
+        let blast = Arc::new(Mutex::new(BlastRadius::default()));
 
         let mut tasks = Tasks::new();
         tasks.spawn(
@@ -212,6 +213,7 @@ impl Opened {
                 clock: clock.clone(),
                 sessions: sessions.clone(),
                 nudges,
+                blast: blast.clone(),
                 config: config.coa.clone(),
                 stop: shutdown.clone(),
             }
@@ -222,6 +224,7 @@ impl Opened {
             Shipper {
                 bus: bus.clone(),
                 journal: journal.clone(),
+                incarnation: self.journal.incarnation(),
                 positions: positions.clone(),
                 cursor: config.data.join("shipper.cursor"),
                 stop: shutdown.clone(),
@@ -238,6 +241,7 @@ impl Opened {
             clock: clock.clone(),
             sessions: sessions.clone(),
             coa: nudge,
+            blast,
             journal,
             positions: positions.clone(),
             follower: state,
@@ -325,24 +329,36 @@ fn listen(
     Ok((sets, bound))
 }
 
-/// The checkpoint plus the journal's tail. A damaged checkpoint costs time, not sessions: the
-/// journal is read from its beginning instead.
-fn restore_sessions(config: &Config, journal: &Journal) -> Result<Sessions, RunError> {
+/// The checkpoint plus the journal's tail. A checkpoint that is damaged or another journal's
+/// costs time, not sessions: the journal is read from its beginning instead. A journal that
+/// cannot be read costs sessions until their next report, which is better than no answers.
+fn restore_sessions(config: &Config, journal: &Journal) -> Sessions {
+    let handle = journal.handle();
     let mut sessions = Sessions::new(config.auth.fold_case);
-    if let Err(error) = sessions::load(&config.data.join("sessions.checkpoint"), &mut sessions) {
+    let path = config.data.join("sessions.checkpoint");
+    if let Err(error) = sessions::load(&path, |one| handle.knows(one), &mut sessions) {
         warn!(error = %chain(&error), "session checkpoint not used; reading the whole journal");
         sessions = Sessions::new(config.auth.fold_case);
     }
-    let mut reader = journal.handle().reader(sessions.applied());
+    sessions.name_journal(journal.incarnation());
+    let mut reader = handle.reader(sessions.applied());
     let mut entries = Vec::new();
-    while reader.read(1000, &mut entries)? > 0 {
+    loop {
+        match reader.read(1000, &mut entries) {
+            Ok(0) => return sessions,
+            Ok(_) => {}
+            Err(error) => {
+                let after = sessions.applied();
+                error!(error = %chain(&error), after, "live sessions restored only in part");
+                return sessions;
+            }
+        }
         for entry in entries.drain(..) {
             let Ok(record) = Record::decode(&entry.payload) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
             sessions.apply(entry.sequence, &record, &Facts::of(attributes));
         }
     }
-    Ok(sessions)
 }
 
 async fn checkpoints(
@@ -498,4 +514,74 @@ fn advise(config: &Config) -> Vec<Advice> {
         advice.push(Advice::fatal("acct.listen", "is used by auth.listen too"));
     }
     advice
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use model::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A Start of session "a".
+    fn start() -> Record<'static> {
+        Record {
+            received: Ts(1_772_357_400_000_000),
+            client: ClientId::generate(),
+            nas: NasId::generate(),
+            organisation: OrganisationId::NONE,
+            customer: CustomerId::NONE,
+            service: ServiceId::NONE,
+            plan_version: PlanVersionId::NONE,
+            policy_hash: 0,
+            source: IpAddr::from([192, 0, 2, 1]),
+            attributes: &[40, 6, 0, 0, 0, 1, 44, 3, b'a'],
+        }
+    }
+
+    /// A journal in which one session has begun.
+    fn journal(path: &std::path::Path) -> Journal {
+        let options = journal::Options {
+            segment_octets: 1 << 20,
+            octets_max: 16 << 20,
+            reserve_octets: 0,
+            keep_s: 3600,
+        };
+        let (mut journal, _) = Journal::open(path, options).unwrap();
+        let mut bytes = Vec::new();
+        start().encode(&mut bytes);
+        journal.append(&bytes).unwrap();
+        journal.commit().unwrap();
+        journal
+    }
+
+    #[test]
+    fn sessions_are_restored_from_what_can_be_read_of_this_journal() {
+        let data = std::env::temp_dir().join(format!("lastmile-restore-{}", Uuid::now_v7()));
+        fs::create_dir_all(&data).unwrap();
+        let config = Config { data: data.clone(), ..Config::default() };
+        let one = journal(&data.join("one"));
+        let restored = restore_sessions(&config, &one);
+        assert_eq!((restored.len(), restored.applied()), (1, 1));
+
+        // A checkpoint far ahead, of another journal, hides nothing of this one.
+        let mut ahead = Sessions::new(true);
+        let record = start();
+        ahead.apply(500, &record, &Facts::of(Attributes::parse(record.attributes).unwrap()));
+        ahead.name_journal(journal(&data.join("two")).incarnation());
+        sessions::save(&data.join("sessions.checkpoint"), &ahead.encode().0).unwrap();
+        let restored = restore_sessions(&config, &one);
+        assert_eq!((restored.len(), restored.applied()), (1, 1));
+
+        // A directory can be opened and not read.
+        let segments = fs::read_dir(data.join("one")).unwrap().map(|entry| entry.unwrap().path());
+        let mut segments = segments.filter(|path| path.extension().is_some_and(|end| end == "seg"));
+        let segment = segments.next().unwrap();
+        fs::remove_file(&segment).unwrap();
+        fs::create_dir(&segment).unwrap();
+        assert_eq!(restore_sessions(&config, &one).len(), 0);
+        fs::remove_dir_all(&data).unwrap();
+    }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
-use crate::{disconnect, explain, key, policy, radius, sessions, status, up};
+use crate::{coa, disconnect, explain, key, policy, radius, sessions, status, up};
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
 #[derive(Debug, Parser)]
@@ -34,6 +34,10 @@ enum Command {
     /// The key file that seals secrets
     #[command(subcommand)]
     Key(key::Verb),
+    /// Changes to live sessions
+    #[command(subcommand)]
+    Coa(coa::Verb),
+
     /// The policy aaad holds
     #[command(subcommand)]
     Policy(policy::Verb),
@@ -49,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => wait(explain::main(args)),
         Command::Radius(verb) => wait(radius::main(verb)),
         Command::Key(verb) => key::main(verb),
+        Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
     };
     match ended {
@@ -103,6 +108,7 @@ mod tests {
              --server 192.0.2.1:1812 --attr NAS-Port=3 --attr Filter-Id=x --tries 1",
             "netctl radius test --user u --password-stdin --secret s --timeout-ms 500",
             "netctl key new /tmp/key",
+            "netctl coa release",
             "netctl policy accept",
         ] {
             assert!(parses(line), "{line}");

@@ -6,7 +6,8 @@
 //! - `exit`: exit codes, and failures on their way to one of them.
 //! - `output`: tables and colours, as wide as the terminal.
 //! - `ask`: finds the daemons' sockets and asks them.
-//! - `status`, `sessions`, `disconnect`, `explain`, `policy`: what they are asked.
+//! - `status`, `sessions`, `disconnect`, `explain`, `coa`, `policy`: what they are
+//!   asked.
 //! - `key`: the key file.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
 //! - [`up`]: all programs in this process.
@@ -19,6 +20,7 @@ mod exit;
 mod output;
 
 mod ask;
+mod coa;
 mod disconnect;
 mod explain;
 mod policy;

@@ -3,11 +3,14 @@
 //! Exactly once: the transaction first moves each journal's progress on, on condition that it
 //! still is where it was read. Whoever comes second with the same entries, a worker that lost
 //! its lease without noticing, fails there and changes nothing.
+//!
+//! Without a gap: an entry that names one before it that is not in the tables is refused, and
+//! what is missing is asked for. Progress never passes a record that was not applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bus::Entry;
-use model::accounting::Shipped;
+use model::accounting::{Record, Shipped};
 use model::{NasId, OrganisationId, SessionId, Ts};
 use store::{Db, StoreError, Tx};
 
@@ -29,9 +32,13 @@ pub(crate) struct Scope {
 pub(crate) struct Outcome {
     /// Per journal: everything up to this sequence is in the tables, now or before.
     pub(crate) acks: BTreeMap<u128, u64>,
+    /// Per journal with a gap: the highest sequence refused because of it.
+    pub(crate) gaps: BTreeMap<u128, u64>,
     pub(crate) applied: u64,
     /// Had been applied before.
     pub(crate) skipped: u64,
+    /// Came behind a gap.
+    pub(crate) refused: u64,
     pub(crate) dead_letters: u64,
     pub(crate) opened: u64,
     pub(crate) closed: u64,
@@ -44,6 +51,13 @@ impl Outcome {
             let known = self.acks.entry(incarnation).or_default();
             *known = sequence.max(*known);
         }
+        for (incarnation, sequence) in later.gaps {
+            let known = self.gaps.entry(incarnation).or_default();
+            *known = sequence.max(*known);
+        }
+        // What was missing, and all that was refused, may have come behind it.
+        self.gaps.retain(|incarnation, refused| self.acks.get(incarnation) < Some(&*refused));
+        self.refused += later.refused;
         self.applied += later.applied;
         self.skipped += later.skipped;
         self.dead_letters += later.dead_letters;
@@ -58,12 +72,31 @@ enum Content {
     Dead(String),
 }
 
+/// Where in which journal an entry stood.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    incarnation: u128,
+    sequence: u64,
+    /// What has to be in the tables before; 0: no claim.
+    previous: u64,
+}
+
 /// An entry, read.
 struct Item<'a> {
-    /// Journal and sequence, where that much could be read.
-    place: Option<(u128, u64)>,
+    /// Where that much could be read.
+    place: Option<Place>,
     content: Content,
     body: &'a [u8],
+}
+
+/// The format of an entry that a newer program wrote. It is not ours to put aside: it waits for
+/// whoever reads it.
+pub(crate) fn newer_format(body: &[u8]) -> Option<u8> {
+    let record = match Shipped::decode(body) {
+        Ok(shipped) => Record::decode(shipped.record),
+        Err(error) => Err(error),
+    };
+    record.err()?.newer_format()
 }
 
 /// Applies the entries, in their order.
@@ -100,7 +133,8 @@ fn read(body: &[u8], fold_case: bool) -> Item<'_> {
         Ok(message) => Content::Message(message),
         Err(error) => Content::Dead(error.to_string()),
     };
-    Item { place: Some((shipped.incarnation, shipped.sequence)), content, body }
+    let Shipped { incarnation, sequence, previous, .. } = shipped;
+    Item { place: Some(Place { incarnation, sequence, previous }), content, body }
 }
 
 async fn commit(
@@ -121,7 +155,8 @@ async fn commit(
                 outcome.applied += 1;
             }
             Content::Dead(reason) => {
-                let letter = DeadLetter { place: item.place, reason: &reason, body: item.body };
+                let place = item.place.map(|place| (place.incarnation, place.sequence));
+                let letter = DeadLetter { place, reason: &reason, body: item.body };
                 tables::insert_dead_letter(&mut tx, scope.partition, scope.now, letter).await?;
                 outcome.dead_letters += 1;
             }
@@ -138,45 +173,73 @@ async fn advance<'a>(
     tx: &mut Tx,
     scope: Scope,
     position: &str,
-    mut items: Vec<Item<'a>>,
+    items: Vec<Item<'a>>,
     outcome: &mut Outcome,
 ) -> Result<Vec<Item<'a>>, StoreError> {
-    let mut journals: BTreeMap<u128, u64> = BTreeMap::new();
-    for (incarnation, sequence) in items.iter().filter_map(|item| item.place) {
-        let last = journals.entry(incarnation).or_default();
-        *last = sequence.max(*last);
-    }
-    let mut reached: BTreeMap<u128, Option<u64>> = BTreeMap::new();
-    for (&incarnation, &last) in &journals {
+    let places = items.iter().filter_map(|item| item.place);
+    let incarnations: BTreeSet<u128> = places.map(|place| place.incarnation).collect();
+    let mut journals: BTreeMap<u128, Progress> = BTreeMap::new();
+    for incarnation in incarnations {
         let from = tables::find_progress(tx, incarnation, scope.partition).await?;
-        if from.is_none_or(|from| from < last) {
-            let step = Step {
-                incarnation,
-                partition: scope.partition,
-                from,
-                to: last,
-                position,
-                now: scope.now,
-            };
+        journals.insert(incarnation, Progress::from(from));
+    }
+    let fresh = sift(items, &mut journals, outcome);
+    for (&incarnation, progress) in &journals {
+        let Progress { from, reached, refused } = *progress;
+        if let Some(to) = reached.filter(|_| from != reached) {
+            let partition = scope.partition;
+            let step = Step { incarnation, partition, from, to, position, now: scope.now };
             tables::move_progress(tx, step).await?;
         }
-        reached.insert(incarnation, from);
-        outcome.acks.insert(incarnation, from.map_or(last, |from| from.max(last)));
+        outcome.acks.extend(reached.map(|reached| (incarnation, reached)));
+        // What was refused may have come again behind what was missing.
+        let gap = refused.filter(|_| refused > reached);
+        outcome.gaps.extend(gap.map(|refused| (incarnation, refused)));
     }
-    // A shipper that goes back repeats everything from there on in order: within one journal
-    // what is not higher than what was seen has been seen.
+    Ok(fresh)
+}
+
+/// How far a journal is within a batch; `None`: nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    /// Before the batch.
+    from: Option<u64>,
+    /// So far.
+    reached: Option<u64>,
+    /// The highest sequence refused.
+    refused: Option<u64>,
+}
+
+impl Progress {
+    fn from(from: Option<u64>) -> Self {
+        Self { from, reached: from, refused: None }
+    }
+}
+
+/// Keeps what is to be applied. A shipper that goes back repeats everything from there on in
+/// order: within one journal what is not higher than what was seen has been seen. What names
+/// one before it that was not seen is refused.
+fn sift<'a>(
+    mut items: Vec<Item<'a>>,
+    journals: &mut BTreeMap<u128, Progress>,
+    outcome: &mut Outcome,
+) -> Vec<Item<'a>> {
     items.retain(|item| {
-        let Some((incarnation, sequence)) = item.place else { return true };
-        let reached = reached.entry(incarnation).or_default();
-        let fresh = reached.is_none_or(|reached| sequence > reached);
-        if fresh {
-            *reached = Some(sequence);
-        } else {
+        let Some(Place { incarnation, sequence, previous }) = item.place else { return true };
+        let progress = journals.entry(incarnation).or_insert(Progress::from(None));
+        if progress.reached.is_some_and(|reached| sequence <= reached) {
             outcome.skipped += 1;
+            return false;
         }
-        fresh
+        if previous > progress.reached.unwrap_or(0) {
+            progress.refused = progress.refused.max(Some(sequence));
+            outcome.refused += 1;
+            return false;
+        }
+        progress.reached = Some(sequence);
+        true
     });
-    Ok(items)
+    items
 }
 
 /// The sessions of one id.

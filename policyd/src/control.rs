@@ -6,7 +6,7 @@ use bus::Bus;
 use daemon::control::{Answering, ControlError, Handler};
 use daemon::health::Health;
 use model::Ts;
-use model::accounting::PARTITIONS;
+use model::accounting::{self, PARTITIONS};
 use model::control::{Fact, FactState, Status};
 use serde_json::Value;
 use store::Db;
@@ -56,9 +56,24 @@ impl Control {
                 ),
                 Fact::good("records applied", state.applied().to_string()),
                 Fact::warn_unless(dead_letters == 0, "dead letters", dead_letters.to_string()),
+                format(state),
             ],
         }
     }
+}
+
+/// Whether every record that came can be read.
+pub(crate) fn format(state: &State) -> Fact {
+    let name = "record format";
+    let known = accounting::FORMAT;
+    let Some((partitions, format)) = state.waiting_for_newer() else {
+        return Fact::good(name, format!("up to {known}"));
+    };
+    let value = format!(
+        "{partitions} of {PARTITIONS} partitions wait: records have format {format}, this \
+         program reads up to {known}: upgrade policyd"
+    );
+    Fact { name: name.to_owned(), value, state: FactState::Bad }
 }
 
 fn link(name: &str, link: &Link, place: String) -> Fact {

@@ -1,13 +1,15 @@
 //! How policyd is: what its tasks tell, and `status` and the metrics show.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use daemon::exit::chain;
 use daemon::health::{Health, Part};
 use daemon::telemetry::{Metric, describe};
 use metrics::{counter, gauge};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::batch::Outcome;
 
@@ -56,6 +58,8 @@ pub(crate) struct State {
     partitions: AtomicU64,
     applied: AtomicU64,
     dead_letters: AtomicU64,
+    /// Partitions that wait for a newer policyd, and the format of their next record.
+    too_new: Mutex<BTreeMap<u16, u8>>,
 }
 
 impl State {
@@ -65,6 +69,10 @@ impl State {
             Metric::Counter(
                 "policyd_records_skipped_total",
                 "Accounting records that came again and had been applied before.",
+            ),
+            Metric::Counter(
+                "policyd_records_refused_total",
+                "Accounting records that came behind a gap; they are asked for again.",
             ),
             Metric::Counter("policyd_dead_letters_total", "Accounting records put aside."),
             Metric::Counter("policyd_sessions_opened_total", "Sessions first heard of."),
@@ -78,6 +86,7 @@ impl State {
             partitions: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
+            too_new: Mutex::default(),
         }
     }
 
@@ -97,9 +106,41 @@ impl State {
         self.dead_letters.fetch_add(outcome.dead_letters, Ordering::Relaxed);
         counter!("policyd_records_applied_total").increment(outcome.applied);
         counter!("policyd_records_skipped_total").increment(outcome.skipped);
+        counter!("policyd_records_refused_total").increment(outcome.refused);
         counter!("policyd_dead_letters_total").increment(outcome.dead_letters);
         counter!("policyd_sessions_opened_total").increment(outcome.opened);
         counter!("policyd_sessions_closed_total").increment(outcome.closed);
+    }
+
+    /// A partition's next record is too new for this program; told once until it is not.
+    pub(crate) fn waits_for_newer(&self, partition: u16, format: u8) {
+        if self.too_new().insert(partition, format) != Some(format) {
+            let known = model::accounting::FORMAT;
+            error!(
+                partition,
+                format,
+                known,
+                "records come from a newer aaad: they wait until policyd is upgraded"
+            );
+        }
+    }
+
+    /// A partition's next record can be read, or is somebody else's.
+    pub(crate) fn waits_no_more(&self, partition: u16) {
+        if self.too_new().remove(&partition).is_some() {
+            info!(partition, "no record waits for a newer policyd any more");
+        }
+    }
+
+    /// Partitions that wait for a newer policyd, and the newest format among them.
+    pub(crate) fn waiting_for_newer(&self) -> Option<(usize, u8)> {
+        let too_new = self.too_new();
+        Some((too_new.len(), too_new.values().max().copied()?))
+    }
+
+    fn too_new(&self) -> MutexGuard<'_, BTreeMap<u16, u8>> {
+        // Each change is complete in itself, so a panic elsewhere leaves nothing half done.
+        self.too_new.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Partitions held.

@@ -153,9 +153,14 @@ impl Said {
         out
     }
 
-    /// The record with its place in a journal, as it travels.
+    /// The record with its place in a journal, as it travels; it claims nothing.
     pub(crate) fn shipped(&self, incarnation: u128, sequence: u64) -> Bytes {
-        Shipped { incarnation, sequence, record: &self.record() }.encode().into()
+        self.shipped_after(incarnation, sequence, 0)
+    }
+
+    /// The same, and the one before it.
+    pub(crate) fn shipped_after(&self, incarnation: u128, sequence: u64, previous: u64) -> Bytes {
+        Shipped { incarnation, sequence, previous, record: &self.record() }.encode().into()
     }
 }
 
@@ -244,10 +249,11 @@ impl Bench {
         }
     }
 
-    /// Puts records on the stream of partition 0, journal 1, from this sequence on.
+    /// Puts records on the stream of partition 0, journal 1, from this sequence on; each names
+    /// the one before it.
     pub(crate) async fn publish(&self, first: u64, said: &[Said]) {
         let bodies: Vec<Bytes> =
-            (first..).zip(said).map(|(sequence, said)| said.shipped(1, sequence)).collect();
+            (first..).zip(said).map(|(n, said)| said.shipped_after(1, n, n - 1)).collect();
         self.bus.append(&accounting::stream(0), &bodies).await.unwrap();
     }
 
@@ -300,7 +306,7 @@ pub(crate) async fn until_acknowledged(bus: &Bus, acks: &mut Follower, sequence:
                 let ack: Ack = serde_json::from_slice(&entry.body).unwrap();
                 assert_eq!((ack.format, ack.partition), (accounting::FORMAT, 0));
                 assert_eq!(u128::from_str_radix(&ack.incarnation, 16), Ok(1));
-                if ack.sequence >= sequence {
+                if !ack.missing && ack.sequence >= sequence {
                     return;
                 }
             }

@@ -5,9 +5,13 @@
 //! and sequence, and acknowledged again, so that a shipper that missed the first word does not
 //! wait for ever. A saved position would be worth less: it means nothing in another epoch.
 //!
+//! Entries that came behind a gap are refused and trimmed like the others: the worker says how
+//! far it is, and their shipper sends again from there. An entry of a newer format stops the
+//! partition: the lease goes to a newer policyd, if there is one.
+//!
 //! Whatever fails, the entries stay on the bus, and behind it in the journal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +71,8 @@ enum LetGo {
     Lost,
     #[error("somebody else applied the same records")]
     Overtaken,
+    #[error("the next record has format {0}")]
+    TooNew(u8),
     #[error("the bus did not take the acknowledgement")]
     Acknowledge(#[source] BusError),
 }
@@ -82,10 +88,17 @@ impl Worker {
                     self.state.holds(true);
                     let reason = self.serve(lease).await;
                     self.state.holds(false);
+                    let wait = match reason {
+                        LetGo::TooNew(_) => PAUSE_MAX,
+                        _ => pause,
+                    };
                     self.let_go(reason).await;
-                    pause
+                    wait
                 }
-                Ok(None) => self.renew_every(),
+                Ok(None) => {
+                    self.state.waits_no_more(self.partition);
+                    self.renew_every()
+                }
                 Err(error) => {
                     self.state.bus.fails(&error);
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -143,6 +156,7 @@ impl Worker {
         match &reason {
             LetGo::Stop => {}
             LetGo::Acknowledge(error) => self.state.bus.fails(error),
+            LetGo::TooNew(format) => self.state.waits_for_newer(partition, *format),
             LetGo::Lost | LetGo::Overtaken => {
                 warn!(partition, reason = chain(&reason), "gave the partition up");
             }
@@ -156,7 +170,7 @@ impl Worker {
     /// Applies what comes for as long as the lease is ours.
     async fn serve(&self, mut lease: Lease) -> LetGo {
         let mut follower = Follower::new(accounting::stream(self.partition));
-        let mut acknowledged = BTreeMap::new();
+        let mut said = Said::default();
         let mut repeated = Instant::now();
         let mut pause = PAUSE_MIN;
         loop {
@@ -182,20 +196,26 @@ impl Worker {
                 // The shippers publish again what was not acknowledged; repeats are skipped.
                 info!(partition = self.partition, "the bus lost its contents");
             }
-            if !batch.entries.is_empty() {
-                match self.apply(&mut lease, &batch.entries).await {
-                    Ok(outcome) => acknowledged.extend(outcome.acks.clone()),
+            let (entries, too_new) = readable(&batch.entries);
+            if !entries.is_empty() {
+                self.state.waits_no_more(self.partition);
+                match self.apply(&mut lease, entries).await {
+                    Ok(outcome) => said.take(self.partition, &outcome),
                     Err(reason) => return reason,
                 }
-                if let Err(error) = self.settle(&follower, &acknowledged, &batch.entries).await {
+                if let Err(error) = self.settle(&follower, &said, entries).await {
                     return LetGo::Acknowledge(error);
                 }
                 repeated = Instant::now();
             } else if repeated.elapsed() >= REPEAT_ACKS {
-                if let Err(error) = self.acknowledge(&acknowledged).await {
+                said.asked.clear();
+                if let Err(error) = self.acknowledge(&said).await {
                     return LetGo::Acknowledge(error);
                 }
                 repeated = Instant::now();
+            }
+            if let Some(format) = too_new {
+                return LetGo::TooNew(format);
             }
         }
     }
@@ -264,10 +284,10 @@ impl Worker {
     async fn settle(
         &self,
         follower: &Follower,
-        acknowledged: &BTreeMap<u128, u64>,
+        said: &Said,
         entries: &[Entry],
     ) -> Result<(), BusError> {
-        self.acknowledge(acknowledged).await?;
+        self.acknowledge(said).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         // In another epoch the same position may lie behind entries nobody has applied.
         if follower.epoch == Some(self.bus.epoch().await?) {
@@ -276,18 +296,61 @@ impl Worker {
         Ok(())
     }
 
-    async fn acknowledge(&self, acknowledged: &BTreeMap<u128, u64>) -> Result<(), BusError> {
-        let acks = acknowledged.iter().filter_map(|(&incarnation, &sequence)| {
+    async fn acknowledge(&self, said: &Said) -> Result<(), BusError> {
+        let journals: BTreeSet<u128> = said.acks.keys().chain(&said.asked).copied().collect();
+        let acks = journals.into_iter().filter_map(|incarnation| {
             let ack = Ack {
                 format: accounting::FORMAT,
                 incarnation: hex(incarnation),
                 partition: self.partition,
-                sequence,
+                sequence: said.acks.get(&incarnation).copied().unwrap_or(0),
+                missing: said.asked.contains(&incarnation),
             };
             // Numbers and a short text always become JSON.
             serde_json::to_vec(&ack).ok().map(Bytes::from)
         });
         self.bus.append(ACKS, &acks.collect::<Vec<_>>()).await
+    }
+}
+
+/// What the shippers are told.
+#[derive(Default)]
+struct Said {
+    /// Per journal: how far it is in the tables.
+    acks: BTreeMap<u128, u64>,
+    /// Journals with a gap in the last batch.
+    asked: BTreeSet<u128>,
+    /// Journals whose gap was logged and is not known to be closed.
+    gaps: BTreeSet<u128>,
+}
+
+impl Said {
+    fn take(&mut self, partition: u16, outcome: &Outcome) {
+        self.asked = outcome.gaps.keys().copied().collect();
+        for incarnation in &self.asked {
+            // The database may have had more, before it was restored.
+            self.acks.remove(incarnation);
+            if self.gaps.insert(*incarnation) {
+                let has = outcome.acks.get(incarnation).copied().unwrap_or(0);
+                let journal = hex(*incarnation);
+                warn!(partition, journal, has, "records are missing: asked for them again");
+            }
+        }
+        for (incarnation, sequence) in &outcome.acks {
+            self.acks.insert(*incarnation, *sequence);
+            if !self.asked.contains(incarnation) {
+                self.gaps.remove(incarnation);
+            }
+        }
+    }
+}
+
+/// The entries up to the first that only a newer program can read, and its format.
+fn readable(entries: &[Entry]) -> (&[Entry], Option<u8>) {
+    let mut formats = entries.iter().map(|entry| batch::newer_format(&entry.body)).enumerate();
+    match formats.find_map(|(n, format)| Some((n, format?))) {
+        Some((n, format)) => (&entries[..n], Some(format)),
+        None => (entries, None),
     }
 }
 

@@ -8,6 +8,7 @@
 //! Each NAS has its own queue, Disconnects before CoA, a bounded number under way and a bounded
 //! rate, so that one silent NAS holds up nobody else.
 
+mod blast;
 mod decide;
 mod exchange;
 mod packet;
@@ -23,13 +24,14 @@ use model::{Clock, NasId, PlanVersionId, ServiceId, Ts};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config;
 use crate::dialect::Unfit;
 use crate::engine::Engine;
 use crate::sessions::{Session, SessionKey, Sessions};
 
+pub(crate) use blast::BlastRadius;
 use decide::{Move, decide};
 use exchange::{Exchange, Reply, exchange};
 
@@ -138,6 +140,7 @@ pub(crate) struct Coa {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Arc<Mutex<Sessions>>,
     pub(crate) nudges: mpsc::Receiver<Nudge>,
+    pub(crate) blast: Arc<Mutex<BlastRadius>>,
     pub(crate) config: config::Coa,
     pub(crate) stop: daemon::lifecycle::Shutdown,
 }
@@ -291,7 +294,10 @@ impl Coa {
         let session = sessions.get(&job.key).filter(|s| s.started == job.started);
         let Some(session) = session else { return false };
         let (mut step, wanted) = self.step(now, session, &job.cause);
-        if step == Move::Stay {
+        let by_policy = matches!(job.cause, Cause::Compare { .. });
+        if step == Move::Stay
+            || (step == Move::Disconnect && by_policy && !self.may_disconnect(sessions.len()))
+        {
             return false;
         }
         let report_to = match job.cause {
@@ -323,6 +329,22 @@ impl Coa {
                 false
             }
         }
+    }
+
+    /// Whether policy may take one more session offline.
+    fn may_disconnect(&self, live: usize) -> bool {
+        let mut blast = self.blast.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_held = blast.is_held();
+        let admitted = blast.admit(std::time::Instant::now(), live);
+        if !admitted && !was_held {
+            error!(
+                live,
+                "policy would take too many sessions offline at once: the rest is held; look at \
+                 what changed, then `netctl coa release`"
+            );
+        }
+        gauge!("aaad_coa_held").set(if admitted { 0.0 } else { 1.0 });
+        admitted
     }
 
     fn prepare(

@@ -256,6 +256,8 @@ impl AcctLoop {
             sessions.heard(record.nas, appended.local);
             sessions.apply(appended.sequence, &record, &Facts::of(attributes));
         }
+        // The journal may have a new incarnation after a failed sync.
+        sessions.name_journal(self.journal.incarnation());
         gauges.sessions.set(sessions.len() as f64);
     }
 

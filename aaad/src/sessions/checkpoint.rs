@@ -1,8 +1,10 @@
 //! The checkpoint: the session table on disk, so that a restart reads only the journal's tail.
 //!
 //! A framed file (see `journal::framing`) of kind `SESS`: first the journal sequence it is
-//! true for, then one frame a session, then an end frame with their count. It is written
-//! beside the old one, synced and renamed: a crash leaves the old one.
+//! true for and an incarnation of that journal, then one frame a session, then an end frame
+//! with their count. It is written beside the old one, synced and renamed: a crash leaves the
+//! old one. In another journal the sequence would mean something else: its checkpoint is
+//! refused.
 
 use std::fs;
 use std::io;
@@ -16,7 +18,7 @@ use uuid::Uuid;
 use super::{CoaState, Session, SessionKey, Sessions};
 
 const KIND: [u8; 4] = *b"SESS";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,10 @@ pub(crate) enum CheckpointError {
     Header(#[source] framing::FrameError),
     #[error("the session checkpoint is cut short or damaged")]
     Damaged,
+    #[error("the session checkpoint has the older format {0}, which names no journal")]
+    Older(u8),
+    #[error("the session checkpoint is another journal's")]
+    OtherJournal,
 }
 
 /// Writes the table; returns the sequence it is true for.
@@ -46,21 +52,37 @@ pub(crate) fn save(path: &Path, encoded: &[u8]) -> Result<(), CheckpointError> {
     write().map_err(CheckpointError::Write)
 }
 
-/// Reads a checkpoint into an empty table; nothing where there is none.
-pub(crate) fn load(path: &Path, sessions: &mut Sessions) -> Result<(), CheckpointError> {
+/// Reads a checkpoint into an empty table; nothing where there is none. `knows` says whether an
+/// incarnation is one of the journal at hand.
+pub(crate) fn load(
+    path: &Path,
+    knows: impl Fn(u128) -> bool,
+    sessions: &mut Sessions,
+) -> Result<(), CheckpointError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(CheckpointError::Read(error)),
     };
     let frames = framing::open(&bytes, KIND, FORMAT).map_err(CheckpointError::Header)?;
+    if frames.format() < FORMAT {
+        return Err(CheckpointError::Older(frames.format()));
+    }
     let mut read = Vec::new();
     let mut applied = None;
     let mut complete = false;
     for frame in frames {
         let frame = frame.map_err(CheckpointError::Header)?;
         match (frame.split_first(), applied) {
-            (Some((b'A', rest)), None) => applied = rest.try_into().ok().map(u64::from_be_bytes),
+            (Some((b'A', rest)), None) => {
+                let mut fields = Fields(rest);
+                let place = fields.number().zip(fields.uuid());
+                let (sequence, journal) = place.ok_or(CheckpointError::Damaged)?;
+                if !knows(journal.as_u128()) {
+                    return Err(CheckpointError::OtherJournal);
+                }
+                applied = Some(sequence);
+            }
             (Some((b'S', rest)), Some(_)) => {
                 read.push(decode(rest).ok_or(CheckpointError::Damaged)?);
             }
@@ -91,6 +113,7 @@ impl Sessions {
         let mut frame = Vec::with_capacity(512);
         frame.push(b'A');
         frame.extend_from_slice(&self.applied.to_be_bytes());
+        frame.extend_from_slice(&self.journal.to_be_bytes());
         framing::write_frame(&mut out, &frame);
         for session in self.iter() {
             frame.clear();
@@ -250,6 +273,7 @@ mod tests {
         let mut sessions = Sessions::new(true);
         (0..20).for_each(|n| sessions.insert(sample(n)));
         sessions.applied = 4711;
+        sessions.name_journal(8);
         let dir = std::env::temp_dir().join(format!("lastmile-checkpoint-{}", Uuid::now_v7()));
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join("sessions");
@@ -258,7 +282,7 @@ mod tests {
         save(&path, &bytes).unwrap();
 
         let mut again = Sessions::new(true);
-        load(&path, &mut again).unwrap();
+        load(&path, |journal| journal == 8, &mut again).unwrap();
         assert_eq!(again.applied(), 4711);
         assert_eq!(again.len(), 20);
         for session in sessions.iter() {
@@ -268,9 +292,14 @@ mod tests {
         for cut in [bytes.len() - 1, bytes.len() / 2, 3] {
             fs::write(&path, &bytes[..cut]).unwrap();
             let mut empty = Sessions::new(true);
-            assert!(load(&path, &mut empty).is_err());
+            assert!(load(&path, |_| true, &mut empty).is_err());
             assert_eq!(empty.len(), 0);
         }
+        fs::write(&path, &bytes).unwrap();
+        let mut empty = Sessions::new(true);
+        let other = load(&path, |journal| journal == 9, &mut empty);
+        assert!(matches!(other, Err(CheckpointError::OtherJournal)));
+        assert_eq!((empty.len(), empty.applied()), (0, 0));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -78,6 +78,8 @@ pub(crate) struct Sessions {
     fold_case: bool,
     /// The journal sequence up to which the table is true.
     applied: u64,
+    /// An incarnation of the journal that sequence is in.
+    journal: u128,
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
     by_key: HashMap<SessionKey, u32>,
@@ -94,6 +96,7 @@ impl Sessions {
         Self {
             fold_case,
             applied: 0,
+            journal: 0,
             slots: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::new(),
@@ -113,6 +116,11 @@ impl Sessions {
     /// The journal sequence up to which the table is true.
     pub(crate) fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Names the journal whose records are applied, by an incarnation that it still has.
+    pub(crate) fn name_journal(&mut self, incarnation: u128) {
+        self.journal = incarnation;
     }
 
     /// Every live session.

@@ -49,6 +49,17 @@ pub enum RecordError {
     Short(usize),
 }
 
+impl RecordError {
+    /// The format, if it is that of a newer program: the bytes are good, and whoever is
+    /// upgraded reads them. Format 0 is nobody's.
+    pub fn newer_format(&self) -> Option<u8> {
+        match self {
+            Self::Format(format) if *format > FORMAT => Some(*format),
+            _ => None,
+        }
+    }
+}
+
 /// One accounting request, as journaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -140,24 +151,37 @@ fn take<const N: usize>(bytes: &[u8], at: &mut usize) -> [u8; N] {
     out
 }
 
-/// A record on the stream: with the journal position that makes a repeat recognisable.
+/// A record on the stream: with the journal position that makes a repeat recognisable, and the
+/// one before it that makes a gap recognisable.
+///
+/// A *lane* is what one journal incarnation has in one partition; `policyd` counts its progress
+/// by lane. It skips what is not above its progress, applies what claims a `previous` that it
+/// has, and refuses the rest: records between were lost on the way, and it asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shipped<'a> {
     /// The journal's incarnation: random, renewed when a journal is created or recovered.
     pub incarnation: u128,
     /// The record's place in the journal; higher is later.
     pub sequence: u64,
+    /// What `policyd` should have of this lane already: the sequence published before this one,
+    /// or, for the first since the shipper began to read or went back, the last one `policyd`
+    /// said it has. 0: nothing is known of the lane, no claim.
+    pub previous: u64,
     /// The encoded [`Record`].
     pub record: &'a [u8],
 }
 
+/// Octets of a [`Shipped`] before its record.
+const SHIPPED_HEAD: usize = 1 + 16 + 8 + 8;
+
 impl<'a> Shipped<'a> {
-    /// Writes format, incarnation, sequence, record.
+    /// Writes format, incarnation, sequence, previous, record.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1 + 16 + 8 + self.record.len());
+        let mut out = Vec::with_capacity(SHIPPED_HEAD + self.record.len());
         out.push(FORMAT);
         out.extend_from_slice(&self.incarnation.to_be_bytes());
         out.extend_from_slice(&self.sequence.to_be_bytes());
+        out.extend_from_slice(&self.previous.to_be_bytes());
         out.extend_from_slice(self.record);
         out
     }
@@ -165,11 +189,12 @@ impl<'a> Shipped<'a> {
     /// Reads what [`Shipped::encode`] wrote.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, RecordError> {
         match bytes.first() {
-            Some(&FORMAT) if bytes.len() >= 25 => {
+            Some(&FORMAT) if bytes.len() >= SHIPPED_HEAD => {
                 let mut at = 1;
                 let incarnation = u128::from_be_bytes(take(bytes, &mut at));
                 let sequence = u64::from_be_bytes(take(bytes, &mut at));
-                Ok(Self { incarnation, sequence, record: &bytes[at..] })
+                let previous = u64::from_be_bytes(take(bytes, &mut at));
+                Ok(Self { incarnation, sequence, previous, record: &bytes[at..] })
             }
             Some(&FORMAT) | None => Err(RecordError::Short(bytes.len())),
             Some(newer) => Err(RecordError::Format(*newer)),
@@ -186,8 +211,11 @@ pub struct Ack {
     pub incarnation: String,
     /// The partition.
     pub partition: u16,
-    /// The last sequence applied.
+    /// The last sequence applied; 0: none.
     pub sequence: u64,
+    /// Records behind `sequence` are missing: send again from there.
+    #[serde(default)]
+    pub missing: bool,
 }
 
 /// The stream of one partition.
@@ -232,8 +260,10 @@ mod tests {
         let mut bytes = Vec::new();
         original.encode(&mut bytes);
         assert_eq!(Record::decode(&bytes), Ok(original));
-        let shipped = Shipped { incarnation: 7 << 90, sequence: 9, record: &bytes };
+        let shipped = Shipped { incarnation: 7 << 90, sequence: 9, previous: 4, record: &bytes };
         assert_eq!(Shipped::decode(&shipped.encode()), Ok(shipped));
+        let bare = Shipped { record: &[], ..shipped }.encode();
+        assert_eq!(Shipped::decode(&bare[..32]), Err(RecordError::Short(32)));
     }
 
     #[test]
@@ -245,6 +275,16 @@ mod tests {
         }
         bytes[0] = 2;
         assert_eq!(Record::decode(&bytes), Err(RecordError::Format(2)));
+        assert_eq!(Shipped::decode(&bytes), Err(RecordError::Format(2)));
+        assert_eq!(RecordError::Format(2).newer_format(), Some(2));
+        assert_eq!(RecordError::Format(0).newer_format(), None, "no program wrote it");
+    }
+
+    #[test]
+    fn an_acknowledgement_without_the_word_asks_for_nothing() {
+        let text = r#"{"format":1,"incarnation":"07","partition":3,"sequence":9}"#;
+        let ack: Ack = serde_json::from_str(text).unwrap();
+        assert!(!ack.missing);
     }
 
     #[test]

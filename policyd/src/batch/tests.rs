@@ -334,15 +334,15 @@ async fn whoever_is_overtaken_changes_nothing() {
 async fn a_record_that_cannot_be_read_is_put_aside_and_passed_over() {
     for bench in Bench::all().await {
         let good = Said::start("a", 100);
-        let mut newer = good.record();
-        newer[0] = 9;
-        let newer = Shipped { incarnation: 1, sequence: 3, record: &newer }.encode();
+        let mut none = good.record();
+        none[0] = 0;
+        let place = Shipped { incarnation: 1, sequence: 3, previous: 2, record: &none };
         let bodies = [
             good.shipped(1, 1),
             Said::start("", 100).shipped(1, 2),
-            newer.into(),
+            place.encode().into(),
             bytes::Bytes::from_static(b"\x01nonsense"),
-            Shipped { incarnation: 9, sequence: u64::MAX, record: &[] }.encode().into(),
+            Shipped { incarnation: 9, sequence: u64::MAX, ..place }.encode().into(),
             // Not of a session, and no fault: a tunnel's record.
             Said::status(9, 100).shipped(1, 4),
         ];
@@ -379,4 +379,77 @@ async fn a_nas_that_sends_no_text_harms_nobody() {
         assert_eq!(session.login.0, "0x610062");
         assert_eq!(session.line.0.as_deref(), Some("0xfffe"));
     }
+}
+
+/// Entries of journal 1 as (sequence, the one before it).
+fn chained(places: &[(u64, u64)]) -> Vec<Entry> {
+    let said = Said::interim("a", 1000, 900);
+    places.iter().map(|&(n, previous)| entry(said.shipped_after(1, n, previous))).collect()
+}
+
+#[test]
+fn what_names_a_record_that_was_not_seen_is_refused() {
+    // Before, (sequence, previous) …, what is applied, how far that is, the gap that stays.
+    type Case = (Option<u64>, &'static [(u64, u64)], &'static [u64], Option<u64>, Option<u64>);
+    let cases: [Case; 8] = [
+        (None, &[(3, 0), (9, 3), (12, 9)], &[3, 9, 12], Some(12), None),
+        (Some(9), &[(12, 9), (20, 9)], &[12, 20], Some(20), None),
+        (Some(4), &[(12, 9), (20, 12)], &[], Some(4), Some(20)),
+        (None, &[(12, 9)], &[], None, Some(12)),
+        // No claim: the first record of a journal, or a shipper that knows nothing.
+        (Some(4), &[(12, 0)], &[12], Some(12), None),
+        // What was missing comes, and all that was refused once more.
+        (Some(4), &[(12, 9), (5, 4), (9, 5), (12, 9)], &[5, 9, 12], Some(12), None),
+        (Some(4), &[(12, 9), (20, 12), (5, 4), (9, 5)], &[5, 9], Some(9), Some(20)),
+        // A repeat is one, whatever it claims.
+        (Some(9), &[(4, 50), (9, 4)], &[], Some(9), None),
+    ];
+    for (from, places, applied, reached, gap) in cases {
+        let entries = chained(places);
+        let items = entries.iter().map(|entry| read(&entry.body, true)).collect();
+        let mut journals = BTreeMap::from([(1, Progress::from(from))]);
+        let mut outcome = Outcome::default();
+        let fresh = sift(items, &mut journals, &mut outcome);
+        let fresh: Vec<u64> = fresh.iter().map(|item| item.place.unwrap().sequence).collect();
+        assert_eq!(fresh, applied, "{places:?}");
+        let progress = journals[&1];
+        assert_eq!(progress.reached, reached, "{places:?}");
+        assert_eq!(progress.refused.filter(|_| progress.refused > reached), gap, "{places:?}");
+    }
+}
+
+#[tokio::test]
+async fn progress_stays_before_a_gap_and_other_journals_go_on() {
+    for bench in Bench::all().await {
+        let mut entries = chained(&[(1, 0), (2, 1), (7, 5)]);
+        entries.push(entry(Said::start("b", 100).shipped_after(2, 9, 0)));
+        let outcome = apply(bench.db(), bench.scope(), &entries).await.unwrap();
+        assert_eq!((outcome.applied, outcome.refused), (3, 1));
+        assert_eq!(outcome.acks, BTreeMap::from([(1, 2), (2, 9)]));
+        assert_eq!(outcome.gaps, BTreeMap::from([(1, 7)]));
+        // The rest of the batch, in a transaction of its own.
+        let mut whole = outcome;
+        let rest = apply(bench.db(), bench.scope(), &chained(&[(5, 2), (7, 5)])).await.unwrap();
+        whole.add(rest);
+        assert_eq!((whole.acks[&1], whole.gaps.len()), (7, 0), "closed within the batch");
+        // A journal nobody knows, with a claim.
+        let unknown = [entry(Said::start("c", 100).shipped_after(3, 9, 8))];
+        let outcome = apply(bench.db(), bench.scope(), &unknown).await.unwrap();
+        assert_eq!((outcome.acks.len(), outcome.gaps), (0, BTreeMap::from([(3, 9)])));
+    }
+}
+
+#[test]
+fn only_a_format_above_ours_is_a_newer_one() {
+    let mut record = Said::start("a", 100).record();
+    let place = Shipped { incarnation: 1, sequence: 3, previous: 2, record: &[] };
+    for (format, newer) in [(0, None), (1, None), (2, Some(2)), (255, Some(255))] {
+        record[0] = format;
+        let inner = Shipped { record: &record, ..place }.encode();
+        assert_eq!(newer_format(&inner), newer);
+        let mut outer = place.encode();
+        outer[0] = format;
+        assert_eq!(newer_format(&outer), newer);
+    }
+    assert_eq!(newer_format(b""), None);
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use model::accounting::Shipped;
+use model::control::FactState;
 use store::{Engine, Statement, args};
 
 use super::*;
@@ -140,6 +142,133 @@ async fn two_workers_that_both_believe_to_hold_the_partition_apply_each_record_o
         let (download, upload) = (most.iter().map(|n| n * 10).sum(), most.iter().sum());
         assert_eq!(bench.traffic().await, [(organisation(1), download, upload, 9)]);
         assert_eq!(bench.state.applied(), 200);
+    }
+}
+
+/// Waits until the worker says that journal 1 is here and something behind it is missing.
+async fn until_asked(bench: &Bench, acks: &mut Follower, sequence: u64) {
+    let wait = async {
+        loop {
+            let batch = acks.next(&bench.bus, 1, Duration::from_secs(10)).await.unwrap();
+            for entry in batch.entries {
+                let ack: Ack = serde_json::from_slice(&entry.body).unwrap();
+                if ack.missing {
+                    assert_eq!((ack.incarnation, ack.sequence), (hex(1), sequence));
+                    return;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.expect("a request");
+}
+
+fn starts(count: i64) -> Vec<Said> {
+    (1..=count).map(|n| Said::start(&format!("s{n}"), 100 + n)).collect()
+}
+
+#[tokio::test]
+async fn what_the_bus_lost_on_the_way_is_asked_for_and_applied() {
+    for bench in Bench::all().await {
+        let mut acks = bench.acks().await;
+        let running = tokio::spawn(bench.worker("one").run());
+        let said = starts(200);
+        bench.publish(1, &said[..40]).await;
+        bench.until_acknowledged(&mut acks, 40).await;
+        // 41 to 100 were on a bus that came back empty; the shipper has not noticed yet.
+        bench.publish(101, &said[100..]).await;
+        until_asked(&bench, &mut acks, 40).await;
+        assert_eq!(bench.count("session").await, 40, "nothing behind the gap");
+        // Now it has, and goes back; the word that it is missing comes once more, perhaps.
+        bench.publish(41, &said[40..]).await;
+        bench.until_acknowledged(&mut acks, 200).await;
+        assert_eq!(bench.count("session").await, 200);
+        // Each once.
+        assert_eq!(bench.state.applied(), 200);
+        bench.trigger.soft();
+        running.await.unwrap().unwrap();
+        assert_eq!(bench.bus.len(&accounting::stream(0)).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_restored_database_asks_for_what_it_lost() {
+    const RESTORE: [Statement; 2] = [
+        Statement {
+            name: "RESTORE_PROGRESS",
+            sqlite: "UPDATE accounting_progress SET sequence = 10",
+            postgres: "UPDATE accounting_progress SET sequence = 10",
+        },
+        Statement {
+            name: "EMPTY",
+            sqlite: "DELETE FROM accounting_progress",
+            postgres: "DELETE FROM accounting_progress",
+        },
+    ];
+    for bench in Bench::all().await {
+        let mut acks = bench.acks().await;
+        // Under the worker's feet, which remembers having said more.
+        let running = tokio::spawn(bench.worker("one").run());
+        let said = starts(60);
+        bench.publish(1, &said[..40]).await;
+        bench.until_acknowledged(&mut acks, 40).await;
+        for (restore, has, next) in [(&RESTORE[0], 10, 41), (&RESTORE[1], 0, 51)] {
+            bench.db().execute(restore, args![]).await.unwrap();
+            bench.publish(next, &said[next as usize - 1..next as usize]).await;
+            until_asked(&bench, &mut acks, has).await;
+            bench.publish(has + 1, &said[has as usize..next as usize + 8]).await;
+            bench.until_acknowledged(&mut acks, next + 8).await;
+        }
+        assert_eq!(bench.count("session").await, 59);
+        bench.trigger.soft();
+        running.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_format_stops_its_partition_and_is_not_put_aside() {
+    for bench in Bench::all().await {
+        let mut acks = bench.acks().await;
+        let stream = accounting::stream(0);
+        let said = starts(4);
+        let mut record = said[2].record();
+        record[0] = accounting::FORMAT + 1;
+        let newer = Shipped { incarnation: 1, sequence: 3, previous: 2, record: &record };
+        let bodies = [
+            said[0].shipped_after(1, 1, 0),
+            said[1].shipped_after(1, 2, 1),
+            newer.encode().into(),
+            said[3].shipped_after(1, 4, 3),
+        ];
+        bench.bus.append(&stream, &bodies).await.unwrap();
+        let running = tokio::spawn(bench.worker("one").run());
+        bench.until_acknowledged(&mut acks, 2).await;
+        let waits = async {
+            while bench.state.waiting_for_newer().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waits).await.unwrap();
+        assert_eq!(bench.state.waiting_for_newer(), Some((1, 2)));
+        let fact = crate::control::format(&bench.state);
+        assert_eq!(fact.state, FactState::Bad);
+        assert!(fact.value.ends_with("upgrade policyd"), "{}", fact.value);
+        assert_eq!((bench.count("session").await, bench.count("dead_letter").await), (2, 0));
+        assert_eq!(bench.bus.len(&stream).await.unwrap(), 2, "it and what is behind it");
+
+        // The lease is free for a newer policyd; once it holds it, the word is taken back.
+        let long = Duration::from_secs(3600);
+        let taken = async {
+            while bench.bus.lease(&stream, "newer", long).await.unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            while bench.state.waiting_for_newer().is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), taken).await.unwrap();
+        assert_eq!(crate::control::format(&bench.state).state, FactState::Good);
+        bench.trigger.soft();
+        running.await.unwrap().unwrap();
     }
 }
 

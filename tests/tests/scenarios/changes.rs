@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use lab::peer::Kind;
+use lab::wire::WireNas;
 use lab::{Lab, Manner, PATIENCE, SECOND, Session, Status, eventually};
 
 both_ways!(
@@ -11,6 +12,7 @@ both_ways!(
     a_change_of_plan_changes_the_live_session,
     a_nas_that_refuses_is_reported,
     a_silent_nas_is_asked_again_and_holds_up_no_other,
+    too_many_disconnects_at_once_are_held_until_they_are_released,
 );
 
 /// Session-Context-Not-Found (RFC 5176 §3.5).
@@ -117,4 +119,30 @@ fn a_silent_nas_is_asked_again_and_holds_up_no_other(lab: &mut Lab) {
     assert_eq!(requests[0].packet, requests[1].packet, "a retransmission is the same packet");
     assert_eq!(requests[0].from, requests[1].from, "from the same port");
     outcome_with(lab, &silent, &["Disconnect", "unknown"], PATIENCE);
+}
+
+/// What policy may take offline at once in a small network.
+const ALWAYS: usize = 200;
+
+fn too_many_disconnects_at_once_are_held_until_they_are_released(lab: &mut Lab) {
+    let isp = lab.isp();
+    let mut nas = WireNas::new(isp.nas.source, isp.nas.acct, &isp.nas.secret);
+    let sessions = ALWAYS + 5;
+    for n in 0..sessions {
+        assert!(nas.start("asha", &format!("held-{n:04}"), PATIENCE), "session {n}");
+    }
+    lab.api().suspend(&isp.service);
+    let status = eventually("status tells of it", PATIENCE, || {
+        let status = lab.netctl(&["status"]);
+        status.stdout.contains("netctl coa release").then_some(status)
+    });
+    assert!(status.stdout.contains("disconnects held"), "{}", status.stdout);
+    assert_eq!(isp.nas.coa_peer().requests().len(), ALWAYS, "and no more");
+
+    let released = lab.netctl(&["coa", "release"]);
+    assert_eq!(released.code, Some(0), "{}", released.stderr);
+    eventually("the others go", PATIENCE, || {
+        (isp.nas.coa_peer().requests().len() == sessions).then_some(())
+    });
+    assert_eq!(lab.netctl(&["coa", "release"]).code, Some(1), "nothing is held any more");
 }
