@@ -7,6 +7,7 @@
 //! - `console`: the pages staff see, rendered here from the same services.
 //! - `domain`: the rules; every change is one [`domain`] unit of work: rows, audit entry and
 //!   event in one transaction.
+//! - `entity`: one definition per entity, read by one interpreter.
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
@@ -17,6 +18,7 @@ pub mod config;
 mod console;
 mod control;
 mod domain;
+mod entity;
 mod first_start;
 mod http;
 mod nas_seen;

@@ -50,14 +50,25 @@ impl Input {
         self.fields.get(field).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether a field is named at all, with a value or with null.
+    pub(crate) fn names(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// A field that must be there is not, unless something worse was said of it.
+    pub(crate) fn missing(&mut self, field: &str) {
+        let pointer = format!("{}/{field}", self.prefix);
+        if !self.faults.iter().any(|fault| fault.pointer == pointer) {
+            self.fault(field, "is required");
+        }
+    }
+
     /// A text that must be there, trimmed, of at most `max` characters.
     pub(crate) fn text(&mut self, field: &'static str, max: usize) -> String {
         match self.optional_text(field, max) {
             Some(text) => text,
             None => {
-                if !self.faults.iter().any(|f| f.pointer == format!("{}/{field}", self.prefix)) {
-                    self.fault(field, "is required");
-                }
+                self.missing(field);
                 String::new()
             }
         }

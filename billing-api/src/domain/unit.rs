@@ -14,7 +14,7 @@ const EVENT_FORMAT: i64 = 1;
 /// A domain event: what happened to which record, and which policy it may have changed.
 pub(crate) struct Event<'a> {
     /// `resource.verb_past`.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: &'a str,
     /// The record's id.
     pub(crate) entity_id: String,
     /// The record afterwards, without secrets.
@@ -69,6 +69,15 @@ impl<'a> Unit<'a> {
         args: Args,
     ) -> Result<Vec<Row>, StoreError> {
         self.tx.fetch_all(st, args).await
+    }
+
+    /// Runs a statement that the entity interpreter put together.
+    pub(crate) async fn dynamic_all(
+        &mut self,
+        sql: &str,
+        args: Args,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.tx.dynamic_all(sql, args).await
     }
 
     /// Writes the audit entry and the event of one change. `before` and `after` are the

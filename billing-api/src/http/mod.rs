@@ -7,6 +7,7 @@
 mod body;
 mod caller;
 mod customers;
+mod entities;
 mod health;
 mod nas;
 mod plans;
@@ -42,6 +43,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/metrics").route(web::get().to(health::metrics)))
         .service(
             web::scope("/api/v1")
+                .configure(entities::routes)
                 .service(
                     web::resource("/plans")
                         .route(web::get().to(plans::list))

@@ -16,7 +16,7 @@ pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -49,8 +49,6 @@ mod tests {
 
     #[test]
     fn both_schemas_say_the_same_in_their_own_types() {
-        let postgres = include_str!("../schema/postgres/0001_office.sql");
-        let sqlite = include_str!("../schema/sqlite/0001_office.sql");
         let pairs = [
             (
                 "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -63,11 +61,15 @@ mod tests {
             (" BYTEA", " BLOB"),
             (" UUID", " BLOB"),
         ];
-        let translated =
-            pairs.iter().fold(postgres.to_owned(), |text, (pg, lite)| text.replace(pg, lite));
-        for (n, (expected, found)) in translated.lines().zip(sqlite.lines()).enumerate() {
-            assert_eq!(found, expected, "line {}", n + 1);
+        assert_eq!(MIGRATIONS.postgres.len(), MIGRATIONS.sqlite.len());
+        for (postgres, sqlite) in MIGRATIONS.postgres.iter().zip(MIGRATIONS.sqlite) {
+            let postgres_text = postgres.sql.to_owned();
+            let translated =
+                pairs.iter().fold(postgres_text, |text, (pg, lite)| text.replace(pg, lite));
+            for (n, (expected, found)) in translated.lines().zip(sqlite.sql.lines()).enumerate() {
+                assert_eq!(found, expected, "{} line {}", sqlite.name, n + 1);
+            }
+            assert_eq!(translated.lines().count(), sqlite.sql.lines().count());
         }
-        assert_eq!(translated.lines().count(), sqlite.lines().count());
     }
 }

@@ -62,6 +62,22 @@ fn decode(text: &[u8]) -> Option<u128> {
     Some(value)
 }
 
+/// The text of an id whose kind is known only while running: the interpreter of entity
+/// descriptions needs it.
+pub fn show(prefix: &str, id: Uuid) -> String {
+    let text = encode(id.as_u128());
+    format!("{prefix}_{}", String::from_utf8_lossy(&text))
+}
+
+/// Reads what [`show`] wrote.
+pub fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
+    let body = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .ok_or(IdError::Prefix { expected: prefix })?;
+    decode(body.as_bytes()).map(Uuid::from_u128).ok_or(IdError::Body { prefix })
+}
+
 macro_rules! define_ids {
     ($( $(#[$doc:meta])* $name:ident = $prefix:literal; )*) => {
         $(
@@ -88,9 +104,7 @@ macro_rules! define_ids {
 
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    let text = encode(self.0.as_u128());
-                    let text = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
-                    write!(f, "{}_{text}", $prefix)
+                    f.write_str(&show($prefix, self.0))
                 }
             }
 
@@ -104,13 +118,7 @@ macro_rules! define_ids {
                 type Err = IdError;
 
                 fn from_str(text: &str) -> Result<Self, IdError> {
-                    let body = text
-                        .strip_prefix($prefix)
-                        .and_then(|rest| rest.strip_prefix('_'))
-                        .ok_or(IdError::Prefix { expected: $prefix })?;
-                    decode(body.as_bytes())
-                        .map(|value| Self(Uuid::from_u128(value)))
-                        .ok_or(IdError::Body { prefix: $prefix })
+                    parse($prefix, text).map(Self)
                 }
             }
 

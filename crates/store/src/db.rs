@@ -19,7 +19,7 @@ pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const STATEMENTS_CACHED: usize = 500;
 
 /// The name errors show for a query built at run time.
-const BUILT: &str = "a list query";
+const BUILT: &str = "a built statement";
 
 /// The two database engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -314,6 +314,20 @@ impl Tx {
         args: Args,
     ) -> Result<Vec<Row>, StoreError> {
         let call = self.call(statement, args)?;
+        self.rows(call).await
+    }
+
+    /// Runs a statement put together while running, and reads all its rows. The text must
+    /// hold words of the program alone; what comes from outside is an argument.
+    pub async fn dynamic_all(&mut self, sql: &str, args: Args) -> Result<Vec<Row>, StoreError> {
+        if let Some(statement) = self.failed {
+            return Err(StoreError::Aborted { statement });
+        }
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        self.rows(Call { name: BUILT, sql, args, persistent: false }).await
+    }
+
+    async fn rows(&mut self, call: Call) -> Result<Vec<Row>, StoreError> {
         let name = call.name;
         let rows = match &mut self.open {
             Open::Sqlite(tx) => {

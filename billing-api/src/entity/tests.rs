@@ -1,0 +1,263 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use daemon::secrets::Keyring;
+use model::{OrganisationId, SystemClock};
+use serde_json::{Value as Json, json};
+use store::args;
+use store::testing::TestDb;
+use tokio::sync::{Notify, Semaphore};
+
+use super::query::ListQuery;
+use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
+use super::{Flags, read, write};
+use crate::domain::{Actor, Fault, Office};
+use crate::store::{MIGRATIONS, organisation};
+
+static LABELS: &super::Entity = &LABEL;
+
+async fn offices() -> Vec<(TestDb, Office)> {
+    let mut offices = Vec::new();
+    for test in store::testing::engines("billing").await {
+        test.db.migrate(&MIGRATIONS).await.unwrap();
+        let office = Office {
+            db: test.db.clone(),
+            network: test.db.clone(),
+            keyring: Keyring::ephemeral(),
+            clock: Arc::new(SystemClock),
+            committed: Notify::new(),
+            hashing: Semaphore::new(1),
+        };
+        offices.push((test, office));
+    }
+    offices
+}
+
+/// An organisation below another, and somebody who acts in it.
+async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
+    let id = OrganisationId::generate();
+    let above = parent.map_or("", |parent| parent.path.as_str());
+    let path = format!("{above}{}/", id.0.simple());
+    let now = office.now();
+    let parent = parent.map(|parent| parent.organisation);
+    let args =
+        args![id, parent, path.as_str(), "isp", "Somebody", true, "USD", "UTC", "en", now, "test"];
+    office.db.execute(&organisation::INSERT, args).await.unwrap();
+    Actor::system("test", id, path)
+}
+
+async fn label(office: &Office, actor: &Actor, body: Json) -> Result<(Json, i64), Fault> {
+    let draft = write::parse(LABELS, body.to_string().as_bytes(), true)?;
+    write::create(office, actor, LABELS, draft).await
+}
+
+fn query(parameters: &[(&str, &str)]) -> Result<ListQuery, Fault> {
+    let owned = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    ListQuery::parse(LABELS, owned.collect::<BTreeMap<_, _>>())
+}
+
+async fn names(office: &Office, actor: &Actor, parameters: &[(&str, &str)]) -> Vec<String> {
+    let listed = read::list(office, actor, LABELS, &query(parameters).unwrap()).await.unwrap();
+    listed.rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn pointers(fault: Fault) -> Vec<String> {
+    match fault {
+        Fault::Invalid(faults) => faults.into_iter().map(|fault| fault.pointer).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_can_be_sorted_by_has_a_value_in_every_row() {
+    for entity in ENTITIES {
+        for field in entity.fields.iter().filter(|field| field.flags.has(Flags::SORTABLE)) {
+            assert!(field.flags.has(Flags::REQUIRED), "{}.{}", entity.name, field.name);
+        }
+    }
+}
+
+#[test]
+fn a_query_that_means_nothing_is_refused_by_parameter() {
+    let refused = |parameters| pointers(query(parameters).unwrap_err());
+    assert_eq!(refused(&[("nmae", "x")]), ["?nmae"]);
+    assert_eq!(refused(&[("colour", "#000000")]), ["?colour"]);
+    assert_eq!(refused(&[("kind", "dog")]), ["?kind"]);
+    assert_eq!(refused(&[("kind[gt]", "customer")]), ["?kind[gt]"]);
+    assert_eq!(refused(&[("created_at[gte]", "yesterday")]), ["?created_at[gte]"]);
+    assert_eq!(refused(&[("sort", "description")]), ["?sort"]);
+    assert_eq!(refused(&[("fields", "name,password")]), ["?fields"]);
+    assert_eq!(refused(&[("limit", "0")]), ["?limit"]);
+    assert_eq!(refused(&[("cursor", "abc")]), ["?cursor"]);
+    assert!(query(&[("sort", "-name,kind"), ("name[in]", "a,b"), ("q", "x")]).is_ok());
+}
+
+#[tokio::test]
+async fn a_label_is_created_changed_deleted_and_restored() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        let wrong = json!({"name": " ", "kind": "dog", "colour": "red", "size": 1});
+        let faults = pointers(label(&office, &isp, wrong).await.unwrap_err());
+        for pointer in ["/name", "/kind", "/colour", "/size"] {
+            assert!(faults.contains(&pointer.to_owned()), "{pointer} in {faults:?}");
+        }
+
+        let body = json!({"name": "VIP", "kind": "customer", "colour": "#1c7ed6"});
+        let (made, version) = label(&office, &isp, body.clone()).await.unwrap();
+        assert!(made["id"].as_str().unwrap().starts_with("lbl_"));
+        assert_eq!((version, &made["description"]), (1, &Json::Null));
+        assert!(matches!(label(&office, &isp, body.clone()).await, Err(Fault::Conflict { .. })));
+
+        let id = LABELS.id(made["id"].as_str().unwrap()).unwrap();
+        let change = |body: Json| write::parse(LABELS, body.to_string().as_bytes(), false).unwrap();
+        let draft = change(json!({"description": "calls first", "colour": null}));
+        let (changed, version) =
+            write::update(&office, &isp, LABELS, id, draft, Some(1)).await.unwrap();
+        assert_eq!((version, &changed["colour"]), (2, &Json::Null));
+        assert_eq!(changed["name"], "VIP", "what is not named stays");
+        let late = write::update(&office, &isp, LABELS, id, change(json!({"name": "X"})), Some(1));
+        assert!(matches!(late.await, Err(Fault::Stale)));
+        let emptied = write::parse(LABELS, br#"{"name":null}"#, false);
+        assert_eq!(pointers(emptied.err().unwrap()), ["/name"]);
+
+        write::delete(&office, &isp, LABELS, id, None).await.unwrap();
+        assert!(matches!(read::find(&office, &isp, LABELS, id).await, Err(Fault::NotFound(_))));
+        label(&office, &isp, body).await.unwrap();
+        let taken = write::restore(&office, &isp, LABELS, id).await;
+        assert!(matches!(taken, Err(Fault::Conflict { .. })), "its name was taken meanwhile");
+    }
+}
+
+#[tokio::test]
+async fn pages_in_any_sort_show_every_row_once() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        for n in 0..23 {
+            let kind = ["customer", "service", "device"][n % 3];
+            let body = json!({"name": format!("L{:02}", n / 2), "kind": kind});
+            label(&office, &isp, body).await.unwrap();
+        }
+        for sort in ["", "name", "-name", "kind,-name", "-kind,name", "created_at", "-updated_at"] {
+            let mut seen = Vec::new();
+            let mut cursor: Option<String> = None;
+            loop {
+                let mut parameters = vec![("sort", sort), ("limit", "4"), ("total", "true")];
+                if let Some(cursor) = &cursor {
+                    parameters.push(("cursor", cursor));
+                }
+                let page = query(&parameters).unwrap();
+                let listed = read::list(&office, &isp, LABELS, &page).await.unwrap();
+                assert_eq!(listed.total, Some((23, true)));
+                seen.extend(listed.rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+                cursor = listed.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), 23, "sort {sort:?}");
+            assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 23, "sort {sort:?}");
+        }
+        let ordered = names(&office, &isp, &[("sort", "-name"), ("limit", "500")]).await;
+        assert!(ordered.is_sorted_by(|a, b| a >= b));
+        let other = query(&[("sort", "name"), ("limit", "4")]).unwrap();
+        let next = read::list(&office, &isp, LABELS, &other).await.unwrap().next.unwrap();
+        assert_eq!(
+            pointers(query(&[("sort", "-name"), ("cursor", &next)]).unwrap_err()),
+            ["?cursor"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn filters_and_search_find_what_they_say() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        for (name, kind, description) in [
+            ("Gold", "customer", "pays 100% early"),
+            ("Silver", "customer", "pays late"),
+            ("Gold_2", "service", "under_scored"),
+        ] {
+            let body = json!({"name": name, "kind": kind, "description": description});
+            label(&office, &isp, body).await.unwrap();
+        }
+        let found = async |parameters: &[(&str, &str)]| {
+            let mut found = names(&office, &isp, parameters).await;
+            found.sort();
+            found
+        };
+        assert_eq!(found(&[("kind", "customer")]).await, ["Gold", "Silver"]);
+        assert_eq!(found(&[("kind[ne]", "customer")]).await, ["Gold_2"]);
+        assert_eq!(found(&[("name[in]", "Silver,Gold_2")]).await, ["Gold_2", "Silver"]);
+        assert_eq!(found(&[("name[contains]", "OLD")]).await, ["Gold", "Gold_2"]);
+        assert_eq!(found(&[("name[gt]", "Gold_")]).await, ["Gold_2", "Silver"]);
+        assert_eq!(found(&[("external_id[null]", "true"), ("q", "_")]).await, ["Gold_2"]);
+        assert_eq!(found(&[("q", "100%")]).await, ["Gold"]);
+        assert_eq!(
+            found(&[("q", "PAYS"), ("created_at[gte]", "2020-01-01T00:00:00Z")]).await,
+            ["Gold", "Silver"]
+        );
+        let chosen = query(&[("fields", "name,kind"), ("limit", "1")]).unwrap();
+        let listed = read::list(&office, &isp, LABELS, &chosen).await.unwrap();
+        let keys: Vec<&String> = listed.rows[0].as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), 3, "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_reaches_the_rows_of_another_organisation() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        let partner = actor(&office, Some(&isp)).await;
+        let rival = actor(&office, Some(&isp)).await;
+        let body = json!({"name": "Secret", "kind": "customer"});
+        let (made, _) = label(&office, &rival, body).await.unwrap();
+        let id = LABELS.id(made["id"].as_str().unwrap()).unwrap();
+        assert_eq!(names(&office, &isp, &[]).await, ["Secret"], "those above see it");
+        for parameters in [&[][..], &[("q", "secret")], &[("name", "Secret")], &[("sort", "name")]]
+        {
+            assert!(names(&office, &partner, parameters).await.is_empty(), "{parameters:?}");
+        }
+        let draft = || write::parse(LABELS, br#"{"name":"Mine"}"#, false).unwrap();
+        let not_found = |result: Result<(Json, i64), Fault>| {
+            assert!(matches!(result, Err(Fault::NotFound("label"))));
+        };
+        not_found(read::find(&office, &partner, LABELS, id).await);
+        not_found(write::update(&office, &partner, LABELS, id, draft(), None).await);
+        not_found(write::restore(&office, &partner, LABELS, id).await);
+        let deleted = write::delete(&office, &partner, LABELS, id, None).await;
+        assert!(matches!(deleted, Err(Fault::NotFound("label"))));
+        assert_eq!(names(&office, &rival, &[]).await, ["Secret"]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_can_only_name_what_its_author_can_read() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        let partner = actor(&office, Some(&isp)).await;
+        let rival = actor(&office, Some(&isp)).await;
+        let customer = |body: &str| crate::domain::customer::New::parse(body.as_bytes()).unwrap();
+        let ours = crate::domain::customer::create(&office, &partner, customer(r#"{"name":"A"}"#));
+        let ours = ours.await.unwrap().id.to_string();
+        let tag = json!({"name": "VIP", "kind": "customer"});
+        let own = label(&office, &partner, tag.clone()).await.unwrap().0["id"].clone();
+        let foreign = label(&office, &rival, tag).await.unwrap().0["id"].clone();
+
+        let put = async |label_id: &Json| {
+            let body = json!({"customer_id": ours, "label_id": label_id}).to_string();
+            let draft = write::parse(&CUSTOMER_LABEL, body.as_bytes(), true)?;
+            write::create(&office, &partner, &CUSTOMER_LABEL, draft).await
+        };
+        assert_eq!(pointers(put(&foreign).await.unwrap_err()), ["/label_id"]);
+        let nowhere = json!(model::id::show("lbl", uuid::Uuid::now_v7()));
+        let same_answer = pointers(put(&nowhere).await.unwrap_err());
+        assert_eq!(same_answer, ["/label_id"], "as if it were not there");
+        put(&own).await.unwrap();
+        assert!(matches!(put(&own).await, Err(Fault::Conflict { .. })));
+        let parameters =
+            BTreeMap::from([("label_id".to_owned(), own.as_str().unwrap().to_owned())]);
+        let query = ListQuery::parse(&CUSTOMER_LABEL, parameters).unwrap();
+        let listed = read::list(&office, &partner, &CUSTOMER_LABEL, &query).await.unwrap();
+        assert_eq!(listed.rows.len(), 1);
+    }
+}
