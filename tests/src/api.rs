@@ -67,6 +67,11 @@ impl Api {
         self.send(self.agent.post(self.url(path)), body)
     }
 
+    /// `POST` with a JSON body under an Idempotency-Key.
+    pub fn post_under(&self, key: &str, path: &str, body: &Value) -> Answer {
+        self.send(self.agent.post(self.url(path)).header("Idempotency-Key", key), body)
+    }
+
     /// `PATCH` with a JSON body.
     pub fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send(self.agent.patch(self.url(path)), body)

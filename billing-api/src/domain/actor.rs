@@ -1,5 +1,6 @@
 //! Who acts, and what they may see.
 
+use super::idempotency::Idempotency;
 use model::{OrganisationId, StaffId, TokenId};
 
 /// Who acts.
@@ -23,6 +24,8 @@ pub(crate) struct Actor {
     pub(crate) organisation: OrganisationId,
     /// The path of that organisation: every statement takes it, rows outside do not exist.
     pub(crate) path: String,
+    /// The key its request may be repeated under.
+    pub(crate) idempotency: Option<Idempotency>,
     /// The request it acts in.
     pub(crate) request_id: Option<String>,
 }
@@ -30,7 +33,14 @@ pub(crate) struct Actor {
 impl Actor {
     /// The program itself, acting in an organisation.
     pub(crate) fn system(part: &'static str, organisation: OrganisationId, path: String) -> Self {
-        Self { who: Who::System(part), name: part.to_owned(), organisation, path, request_id: None }
+        Self {
+            who: Who::System(part),
+            name: part.to_owned(),
+            organisation,
+            path,
+            idempotency: None,
+            request_id: None,
+        }
     }
 
     /// How it is written into created_by and the audit entry.

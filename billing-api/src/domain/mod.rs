@@ -5,6 +5,7 @@
 
 mod actor;
 mod fault;
+pub(crate) mod idempotency;
 mod input;
 mod office;
 mod unit;

@@ -43,6 +43,7 @@ pub(crate) async fn by_token(office: &Office, token: &str) -> Result<Actor, Faul
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
+        idempotency: None,
         request_id: None,
     })
 }
@@ -136,6 +137,7 @@ pub(crate) async fn by_cookie(
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
+        idempotency: None,
         request_id: None,
     };
     Ok((actor, session))

@@ -5,8 +5,9 @@ use model::{AuditId, EventId, OrganisationId, Ts};
 use serde_json::{Value, json};
 use store::{Args, Row, Statement, StoreError, Tx, args};
 
+use super::idempotency::KEPT_S;
 use super::{Actor, Fault, Office};
-use crate::store::audit;
+use crate::store::{audit, idempotency as kept};
 
 /// The format of event payloads; readers refuse newer ones.
 const EVENT_FORMAT: i64 = 1;
@@ -30,13 +31,15 @@ pub(crate) struct Unit<'a> {
     pub(crate) now: Ts,
     tx: Tx,
     policy_changed: bool,
+    /// The record as it is afterwards: the answer to the request.
+    answer: Option<(i64, Value)>,
 }
 
 impl<'a> Unit<'a> {
     /// Begins.
     pub(crate) async fn begin(office: &'a Office, actor: &'a Actor) -> Result<Self, Fault> {
         let tx = office.db.begin().await?;
-        Ok(Self { office, actor, now: office.now(), tx, policy_changed: false })
+        Ok(Self { office, actor, now: office.now(), tx, policy_changed: false, answer: None })
     }
 
     /// Runs a statement; how many rows it changed.
@@ -106,6 +109,8 @@ impl<'a> Unit<'a> {
                 ],
             )
             .await?;
+        let status = if action == "created" { 201 } else { 200 };
+        self.answer = Some((status, event.payload.clone()));
         let keys: Vec<String> = event.policy.iter().map(ToString::to_string).collect();
         self.policy_changed |= !keys.is_empty();
         let payload = json!({"type": event.kind, "data": event.payload});
@@ -128,7 +133,23 @@ impl<'a> Unit<'a> {
     }
 
     /// Commits, and wakes the relay where the network is concerned.
-    pub(crate) async fn commit(self) -> Result<(), Fault> {
+    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        if let (Some(idempotency), Some((status, body))) =
+            (&self.actor.idempotency, self.answer.take())
+        {
+            let old = self.now.plus_seconds(-KEPT_S);
+            self.tx.execute(&kept::FORGET, args![old]).await?;
+            let (key, fingerprint) = (idempotency.key.as_str(), idempotency.fingerprint.clone());
+            let args = args![self.actor.label(), key, fingerprint, status, body, self.now];
+            match self.tx.execute(&kept::INSERT, args).await {
+                // The same request is being answered at this moment.
+                Err(StoreError::Unique { .. }) => {
+                    let detail = "a request with this key is under way".to_owned();
+                    return Err(Fault::Conflict { pointer: "Idempotency-Key", detail });
+                }
+                result => result?,
+            };
+        }
         self.tx.commit().await?;
         if self.policy_changed {
             self.office.committed.notify_one();

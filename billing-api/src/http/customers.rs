@@ -7,17 +7,20 @@ use model::CustomerId;
 use super::body::Body;
 use super::caller::Caller;
 use super::query::Query;
-use super::{Problem, created, list as listed, shown};
+use super::{Problem, created, list as listed, replay, shown};
 use crate::domain::{Fault, Office, customer};
 
 /// `POST /customers`
 pub(super) async fn create(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let view = customer::create(&office, &caller.0, customer::New::parse(&body.0)?).await?;
         Ok(created(format!("/api/v1/customers/{}", view.id), view.version, &view))
     };

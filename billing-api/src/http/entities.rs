@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::body::Body;
 use super::caller::Caller;
-use super::{Problem, created, if_match, shown, wrong_method};
+use super::{Problem, created, if_match, replay, shown, wrong_method};
 use crate::domain::{Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
@@ -60,10 +60,13 @@ async fn create(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let draft = write::parse(entity, &body.0, true)?;
         let (view, version) = write::create(&office, &caller.0, entity, draft).await?;
         let id = view["id"].as_str().unwrap_or_default();
@@ -90,11 +93,14 @@ async fn update(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let id = entity.id(&id)?;
         let draft = write::parse(entity, &body.0, false)?;
         let expected = if_match(&request)?;
@@ -124,10 +130,13 @@ async fn restore(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
         let (view, version) = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
         Ok(shown(version, &view))
     };

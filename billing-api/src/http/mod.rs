@@ -18,13 +18,15 @@ mod sessions;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::{Fault, Page};
+use crate::domain::idempotency::{self, Idempotency};
+use crate::domain::{Actor, Fault, Office, Page};
 
 pub(crate) use body::BODY_OCTETS_MAX;
 pub(crate) use problem::Problem;
@@ -168,6 +170,27 @@ fn created<T: Serialize>(location: String, version: i64, view: &T) -> HttpRespon
 /// A resource with its version.
 fn shown<T: Serialize>(version: i64, view: &T) -> HttpResponse {
     HttpResponse::Ok().insert_header(("ETag", etag(version))).json(view)
+}
+
+/// Takes the Idempotency-Key of a request, and the answer it was given before, if it was.
+async fn replay(
+    office: &Office,
+    actor: &mut Actor,
+    request: &HttpRequest,
+    body: &[u8],
+) -> Result<Option<HttpResponse>, Fault> {
+    let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().unwrap_or("");
+    let (method, path) = (request.method().as_str(), request.path());
+    actor.idempotency = Some(Idempotency::of(key, method, path, body)?);
+    let Some(answer) = idempotency::find(office, actor).await? else { return Ok(None) };
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("Idempotent-Replayed", "true"));
+    if let Some(version) = answer.body["version"].as_i64() {
+        response.insert_header(("ETag", etag(version)));
+    }
+    Ok(Some(response.json(answer.body)))
 }
 
 fn etag(version: i64) -> String {

@@ -7,17 +7,20 @@ use model::NasId;
 use super::body::Body;
 use super::caller::Caller;
 use super::query::Query;
-use super::{Problem, created, list as listed, shown};
+use super::{Problem, created, list as listed, replay, shown};
 use crate::domain::{Fault, Office, nas};
 
 /// `POST /nas`
 pub(super) async fn create(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let view = nas::create(&office, &caller.0, nas::New::parse(&body.0)?).await?;
         Ok(created(format!("/api/v1/nas/{}", view.id), view.version, &view))
     };

@@ -7,7 +7,7 @@ use model::{CustomerId, ServiceId};
 use super::body::Body;
 use super::caller::Caller;
 use super::query::Query;
-use super::{Problem, created, if_match, list as listed, shown};
+use super::{Problem, created, if_match, list as listed, replay, shown};
 use crate::domain::{Fault, Office, customer, service};
 
 fn service_id(id: &str) -> Result<ServiceId, Fault> {
@@ -22,11 +22,14 @@ fn customer_id(id: &str) -> Result<CustomerId, Fault> {
 pub(super) async fn create(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     customer: Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let customer = customer_id(&customer)?;
         let new = service::New::parse(&body.0)?;
         let view = service::create(&office, &caller.0, customer, new).await?;
@@ -86,11 +89,14 @@ pub(super) async fn find(
 pub(super) async fn change(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let id = service_id(&id)?;
         let change = service::Change::parse(&body.0)?;
         let expected = if_match(&request)?;
@@ -104,10 +110,13 @@ pub(super) async fn change(
 pub(super) async fn suspend(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
         let expected = if_match(&request)?;
         let view = service::suspend(&office, &caller.0, service_id(&id)?, expected).await?;
         Ok(shown(view.version, &view))
@@ -119,10 +128,13 @@ pub(super) async fn suspend(
 pub(super) async fn activate(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
         let expected = if_match(&request)?;
         let view = service::activate(&office, &caller.0, service_id(&id)?, expected).await?;
         Ok(shown(view.version, &view))

@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod customer;
+pub(crate) mod idempotency;
 pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
@@ -16,7 +17,7 @@ pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -25,6 +26,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     access::ALL,
     audit::ALL,
     customer::ALL,
+    idempotency::ALL,
     nas::ALL,
     organisation::ALL,
     plan::ALL,

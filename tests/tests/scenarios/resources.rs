@@ -7,6 +7,8 @@ both_ways!(
     the_documented_requests_create_the_documented_resources,
     bad_input_names_the_field,
     who_proves_nothing_learns_nothing,
+    a_request_sent_again_under_its_key_gets_the_first_answer,
+    described_resources_work_like_the_others,
 );
 
 /// The status of input that is not valid.
@@ -175,4 +177,33 @@ fn who_proves_nothing_learns_nothing(lab: &mut Lab) {
     for verb in ["suspend", "activate"] {
         api.post(&format!("/api/v1/services/svc_{nobody}/{verb}"), &json!({})).problem(404);
     }
+}
+
+fn a_request_sent_again_under_its_key_gets_the_first_answer(lab: &mut Lab) {
+    let api = lab.api();
+    let customer = json!({"name": "Asha Rao", "email": "asha@example.net"});
+    let first = api.post_under("order-1", "/api/v1/customers", &customer).expect(201);
+    let again = api.post_under("order-1", "/api/v1/customers", &customer).expect(201);
+    assert_eq!(first, again);
+    let other = json!({"name": "Binod"});
+    api.post_under("order-1", "/api/v1/customers", &other).problem(INVALID);
+    // A refused request leaves nothing behind: corrected, it goes under the same key.
+    api.post_under("order-2", "/api/v1/customers", &json!({"nmae": "Binod"})).problem(INVALID);
+    api.post_under("order-2", "/api/v1/customers", &other).expect(201);
+    let listed = api.get("/api/v1/customers").expect(200);
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(2), "{listed}");
+}
+
+fn described_resources_work_like_the_others(lab: &mut Lab) {
+    let api = lab.api();
+    let label = json!({"name": "VIP", "kind": "customer", "colour": "#1c7ed6"});
+    let answer = api.post("/api/v1/labels", &label);
+    let label = check_created(lab, &answer, &label, "lbl", "labels");
+    api.post("/api/v1/labels", &json!({"name": "X", "kind": "dog"})).blames(INVALID, "/kind");
+    let found = api.get("/api/v1/labels?name[contains]=vi&sort=-name&total=true").expect(200);
+    assert_eq!((&found["total"], &found["data"][0]["id"]), (&json!(1), &label["id"]));
+    api.get("/api/v1/labels?colour=red").problem(INVALID);
+    let path = format!("/api/v1/labels/{}", label["id"].as_str().expect("an id"));
+    let changed = api.patch(&path, &json!({"description": "calls first"})).expect(200);
+    assert_eq!(changed["version"], 2);
 }
