@@ -6,7 +6,7 @@ use serde::Serialize;
 use store::{StoreError, args};
 
 use super::input::is_email;
-use super::{Actor, Event, Fault, Input, Office, Page, Unit};
+use super::{Actor, Event, Fault, Input, Office, Page, Unit, contains};
 use crate::store::customer as sql;
 use crate::store::customer::Customer;
 use crate::store::organisation;
@@ -95,6 +95,8 @@ pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<V
         .fetch_one(&organisation::NEXT_NUMBER, args![actor.organisation, "customer", 1001])
         .await?
         .get("last")?;
+    let search = [Some(new.name.as_str()), new.email.as_deref(), new.phone.as_deref()];
+    let search = search.into_iter().flatten().collect::<Vec<_>>().join("\n").to_lowercase();
     let inserted = unit
         .execute(
             &sql::INSERT,
@@ -110,7 +112,8 @@ pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<V
                 new.external.0,
                 new.external.1,
                 unit.now,
-                actor.label()
+                actor.label(),
+                search
             ],
         )
         .await;
@@ -151,7 +154,7 @@ pub(crate) async fn list(
     query: Option<&str>,
     limit: i64,
 ) -> Result<Page<View>, Fault> {
-    let pattern = query.map(|text| format!("%{}%", text.trim().to_lowercase()));
+    let pattern = query.map(|text| contains(text.trim()));
     let rows = office
         .db
         .fetch_all(&sql::LIST, args![actor.path.as_str(), after, pattern, limit + 1])

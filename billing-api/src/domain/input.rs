@@ -196,6 +196,19 @@ impl Input {
     }
 }
 
+/// A LIKE pattern for "contains", in lower case, with `!` as its escape.
+pub(crate) fn contains(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// An e-mail address, as far as it can be told without sending one: something, one @, a
 /// domain with a dot (RFC 5321 allows more; mail servers refuse it).
 pub(crate) fn is_email(text: &str) -> bool {

@@ -59,9 +59,16 @@ pub(crate) async fn list(
     limit: i64,
 ) -> Result<Page<View>, Fault> {
     let (organisations, unknown) = scope(office, actor).await?;
-    let login = filter.login.as_deref().map(normalise_login);
-    let args = args![organisations, unknown, login, filter.open, after, filter.service, limit + 1];
-    let rows = office.network.fetch_all(&sql::LIST, args).await?;
+    let wanted = sql::Wanted {
+        organisations,
+        unknown,
+        login_key: filter.login.as_deref().map(normalise_login),
+        open: filter.open,
+        service: filter.service,
+        before: after,
+    };
+    let (text, args) = sql::page(office.network.engine(), wanted, limit + 1);
+    let rows = office.network.dynamic_all(&text, args).await?;
     let names = nas_names(office, actor).await?;
     let views: Vec<View> = rows
         .iter()

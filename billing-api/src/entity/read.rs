@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::query::{ListQuery, Op};
 use super::{Entity, Field, Flags, Kind, Scope};
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Fault, Office, contains};
 
 /// Totals are exact up to here; beyond, they say that there are more.
 const TOTAL_EXACT: i64 = 10_000;
@@ -90,7 +90,7 @@ fn conditions(entity: &Entity, actor: &Actor, query: &ListQuery, args: &mut Args
             (Op::Null, [Value::Bool(Some(true))]) => format!("{name} IS NULL"),
             (Op::Null, _) => format!("{name} IS NOT NULL"),
             (Op::Contains, [Value::Text(Some(text))]) => {
-                let pattern = Value::Text(Some(pattern(text)));
+                let pattern = Value::Text(Some(contains(text)));
                 format!("lower({name}) LIKE {} ESCAPE '!'", bind(&pattern))
             }
             (op, [value]) => format!("{name} {} {}", sign(op), bind(value)),
@@ -99,7 +99,7 @@ fn conditions(entity: &Entity, actor: &Actor, query: &ListQuery, args: &mut Args
         conditions.push(condition);
     }
     if let Some(text) = &query.search {
-        let number = args.push(pattern(text));
+        let number = args.push(contains(text));
         let searched = entity.all_fields().filter(|field| field.flags.has(Flags::SEARCHED));
         let places: Vec<String> =
             searched.map(|f| format!("lower({}) LIKE ${number} ESCAPE '!'", f.name)).collect();
@@ -119,19 +119,6 @@ fn sign(op: Op) -> &'static str {
         Op::GreaterOrEqual => ">=",
         Op::Equal | Op::In | Op::Contains | Op::Null => "=",
     }
-}
-
-/// A LIKE pattern for "contains", in lower case.
-fn pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in text.to_lowercase().chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
 }
 
 /// "Behind the row with these values": keyset paging, which neither skips nor repeats rows

@@ -7,24 +7,24 @@ store::statements! {
     /// Creates a customer.
     pub(crate) INSERT = "INSERT INTO customer
         (id, organisation_id, number, name, email, phone, status, locale,
-         external_source, external_id, created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $12)";
+         external_source, external_id, created_at, created_by, updated_at, updated_by, search)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $12, $13)";
     /// One customer.
     pub(crate) FIND = "SELECT * FROM customer
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
-    /// A page, the newest first: those before an id, where the text (lower case, with % around)
-    /// is in the name or the e-mail address.
+    /// A page, the newest first: those before an id, where the pattern is met by
+    /// name, e-mail address or telephone number.
     pub(crate) LIST = {
         sqlite: "SELECT * FROM customer
             WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
               AND deleted_at IS NULL AND ($2 IS NULL OR id < $2)
-              AND ($3 IS NULL OR lower(name) LIKE $3 OR lower(email) LIKE $3)
+              AND ($3 IS NULL OR search LIKE $3 ESCAPE '!')
             ORDER BY id DESC LIMIT $4",
         postgres: "SELECT * FROM customer
             WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
               AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2)
-              AND ($3::text IS NULL OR lower(name) LIKE $3 OR lower(email) LIKE $3)
+              AND ($3::text IS NULL OR search LIKE $3 ESCAPE '!')
             ORDER BY id DESC LIMIT $4",
     };
     /// How many there are.

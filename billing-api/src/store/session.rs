@@ -4,29 +4,10 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::{CustomerId, NasId, ServiceId, SessionId, Ts};
-use store::{Row, StoreError};
+use model::{CustomerId, NasId, OrganisationId, ServiceId, SessionId, Ts};
+use store::{Args, Engine, Row, StoreError, any_of};
 
 store::statements! {
-    /// A page of sessions of these organisations, the newest first. `$2`: also those of nobody
-    /// known. Then: login key, only open ones, those before an id, service.
-    pub(crate) LIST = {
-        sqlite: "SELECT * FROM session
-            WHERE (organisation_id IN (SELECT unhex(value) FROM json_each($1))
-                   OR ($2 AND organisation_id IS NULL))
-              AND ($3 IS NULL OR login_key = $3)
-              AND ($4 IS NULL OR (ended_at IS NULL) = $4)
-              AND ($5 IS NULL OR id < $5)
-              AND ($6 IS NULL OR service_id = $6)
-            ORDER BY id DESC LIMIT $7",
-        postgres: "SELECT * FROM session
-            WHERE (organisation_id = ANY($1) OR ($2 AND organisation_id IS NULL))
-              AND ($3::text IS NULL OR login_key = $3)
-              AND ($4::boolean IS NULL OR (ended_at IS NULL) = $4)
-              AND ($5::uuid IS NULL OR id < $5)
-              AND ($6::uuid IS NULL OR service_id = $6)
-            ORDER BY id DESC LIMIT $7",
-    };
     /// How many sessions of these organisations are open.
     pub(crate) COUNT_OPEN = {
         sqlite: "SELECT COUNT(*) AS count FROM session
@@ -54,6 +35,59 @@ store::statements! {
                    OR ($2 AND organisation_id = '00000000-0000-0000-0000-000000000000'))
             GROUP BY minute ORDER BY minute",
     };
+}
+
+/// Which sessions to read.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Sessions of these organisations.
+    pub(crate) organisations: Vec<OrganisationId>,
+    /// And those of nobody known.
+    pub(crate) unknown: bool,
+    /// Of this lookup key.
+    pub(crate) login_key: Option<String>,
+    /// Only open or only ended ones.
+    pub(crate) open: Option<bool>,
+    /// Of this service.
+    pub(crate) service: Option<ServiceId>,
+    /// Those before this one.
+    pub(crate) before: Option<SessionId>,
+}
+
+const COLUMNS: &str = "id, customer_id, service_id, nas_id, acct_session_id, login, \
+    calling_station, ip, started_at, updated_at, ended_at, end_cause, download_octets, \
+    upload_octets";
+
+/// The statement for a page of sessions, the newest first. It names only the conditions that
+/// are asked for, so that each can use its index, and only the columns that are read, so that
+/// `policyd` may add others while this program runs.
+pub(crate) fn page(engine: Engine, wanted: Wanted, limit: i64) -> (String, Args) {
+    let mut args = Args::new();
+    let organisations = args.push(wanted.organisations);
+    let scope = any_of(engine, "organisation_id", organisations);
+    let mut conditions = vec![match wanted.unknown {
+        true => format!("({scope} OR organisation_id IS NULL)"),
+        false => scope,
+    }];
+    if let Some(key) = wanted.login_key {
+        conditions.push(format!("login_key = ${}", args.push(key)));
+    }
+    match wanted.open {
+        Some(true) => conditions.push("ended_at IS NULL".to_owned()),
+        Some(false) => conditions.push("ended_at IS NOT NULL".to_owned()),
+        None => {}
+    }
+    if let Some(service) = wanted.service {
+        conditions.push(format!("service_id = ${}", args.push(service)));
+    }
+    if let Some(before) = wanted.before {
+        conditions.push(format!("id < ${}", args.push(before)));
+    }
+    let limit = args.push(limit);
+    let conditions = conditions.join(" AND ");
+    let sql =
+        format!("SELECT {COLUMNS} FROM session WHERE {conditions} ORDER BY id DESC LIMIT ${limit}");
+    (sql, args)
 }
 
 /// The office's side of a session list.
@@ -100,7 +134,7 @@ pub(crate) struct SessionRow {
     pub upload_octets: u64,
 }
 
-/// Reads a row of [`LIST`].
+/// Reads a row of [`page`].
 pub(crate) fn session(row: &Row) -> Result<SessionRow, StoreError> {
     let ip: Option<IpNetwork> = row.get("ip")?;
     Ok(SessionRow {

@@ -192,6 +192,12 @@ fn a_request_sent_again_under_its_key_gets_the_first_answer(lab: &mut Lab) {
     api.post_under("order-2", "/api/v1/customers", &other).expect(201);
     let listed = api.get("/api/v1/customers").expect(200);
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(2), "{listed}");
+    api.post("/api/v1/customers", &json!({"name": "ŠÁRKA Öttinger"})).expect(201);
+    // "öTT" and "_", as a URL has them.
+    for (query, count) in [("%C3%B6TT", 1), ("asha%40", 1), ("_", 0)] {
+        let found = api.get(&format!("/api/v1/customers?q={query}")).expect(200);
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(count), "{query}: {found}");
+    }
 }
 
 fn described_resources_work_like_the_others(lab: &mut Lab) {

@@ -117,6 +117,9 @@ CREATE TABLE customer (
     phone TEXT,
     status TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- What search looks into: name, e-mail and phone in lower case, folded by the program,
+    -- because SQLite folds ASCII alone.
+    search TEXT NOT NULL,
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
