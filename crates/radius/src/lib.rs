@@ -14,6 +14,7 @@
 //! - [`rate`]: speeds in the vendors' own notations.
 //! - [`mod@write`]: the [`Writer`] for answers, and for requests of our own.
 //! - [`dict`]: names for everything above, and text for logs and command lines.
+//! - [`dictionary`]: dictionary files, ours and those of operators.
 //!
 //! Below them: [`key`], [`hash`] and [`value`], and the numbers in [`attr`] and [`vendor`].
 
@@ -31,6 +32,7 @@ pub mod rate;
 pub mod write;
 
 pub mod dict;
+pub mod dictionary;
 
 pub mod attr;
 pub mod hash;
