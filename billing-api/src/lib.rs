@@ -12,6 +12,7 @@
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `first_start`: what an empty database is given.
+//! - `seed`: services by the million, to measure with.
 
 pub mod config;
 
@@ -24,6 +25,7 @@ mod http;
 mod nas_seen;
 mod relay;
 mod run;
+mod seed;
 mod store;
 
 pub use config::Config;

@@ -32,6 +32,7 @@ use crate::first_start::{self, Tell, Welcome};
 use crate::http::{self, Web};
 use crate::nas_seen::NasSeenKeeper;
 use crate::relay::Relay;
+use crate::seed;
 use crate::store::MIGRATIONS;
 
 /// What the caller provides: the same for `billing-api` itself, `netctl up` and tests.
@@ -141,6 +142,12 @@ impl Opened {
     /// Where HTTP is served.
     pub fn http_address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Makes sure of `count` services to measure with, logins `u0000000` and up; how many of
+    /// them were created now. The network hears of them when this runs.
+    pub async fn seed(&self, count: u64) -> Result<u64, RunError> {
+        Ok(seed::grow(&self.office, count).await?)
     }
 
     /// Serves until the soft stop: requests under way are finished, then the tasks end.

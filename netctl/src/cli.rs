@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
-use crate::{coa, disconnect, explain, key, policy, radius, sessions, status, up};
+use crate::{bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up};
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
 #[derive(Debug, Parser)]
@@ -31,6 +31,11 @@ enum Command {
     /// Try RADIUS as a NAS would
     #[command(subcommand)]
     Radius(radius::Verb),
+    /// What a RADIUS attribute is: its number, type and values
+    Dict(dict::Args),
+    /// How fast a RADIUS server is
+    #[command(subcommand)]
+    Bench(bench::Verb),
     /// The key file that seals secrets
     #[command(subcommand)]
     Key(key::Verb),
@@ -52,6 +57,8 @@ pub fn main() -> ExitCode {
         Command::Disconnect(args) => wait(disconnect::main(args)),
         Command::Explain(args) => wait(explain::main(args)),
         Command::Radius(verb) => wait(radius::main(verb)),
+        Command::Dict(args) => dict::main(args),
+        Command::Bench(verb) => bench::main(verb),
         Command::Key(verb) => key::main(verb),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
@@ -107,6 +114,13 @@ mod tests {
             "netctl radius test --user u --password p --secret s --method mschapv2 \
              --server 192.0.2.1:1812 --attr NAS-Port=3 --attr Filter-Id=x --tries 1",
             "netctl radius test --user u --password-stdin --secret s --timeout-ms 500",
+            "netctl up --seed 1000000",
+            "netctl bench radius --secret s --logins u%07d:p%07d --count 100000 --method chap \
+             --outstanding 64 --seconds 3 --sockets 8 --pid 1 --json",
+            "netctl bench radius --server [::1]:1 --secret s --rate 50000 --requests 200000",
+            "netctl bench echo --listen 127.0.0.1:1 --reply-octets 20",
+            "netctl dict mikrotik-rate-limit --dir /etc/dict --notes --json",
+            "netctl dict 26.14988.8",
             "netctl key new /tmp/key",
             "netctl coa release",
             "netctl policy accept",
@@ -120,6 +134,11 @@ mod tests {
             "netctl radius test --user u --password p --password-stdin --secret s",
             "netctl radius test --user u --password p --secret s --method eap",
             "netctl radius test --user u --password p --secret s --tries 0",
+            "netctl up --seed 0",
+            "netctl up --seed 10000001",
+            "netctl bench radius --secret s --rate 1 --outstanding 1",
+            "netctl bench radius --secret s --logins alice:secret",
+            "netctl bench echo --reply-octets 4097",
         ] {
             assert!(!parses(line), "{line}");
         }

@@ -10,6 +10,8 @@
 //!   asked.
 //! - `key`: the key file.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
+//! - `bench`: how fast a RADIUS server is.
+//! - `dict`: what an attribute is.
 //! - [`up`]: all programs in this process.
 //! - `demo`: a small provider to look at, made through the API.
 //! - [`nas_sim`]: a NAS that speaks RADIUS over real sockets, for the demo and for tests.
@@ -29,6 +31,9 @@ mod status;
 
 mod key;
 mod radius;
+
+mod bench;
+mod dict;
 
 mod demo;
 pub mod up;

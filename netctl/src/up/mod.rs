@@ -60,6 +60,11 @@ pub(crate) struct Args {
     #[arg(long)]
     demo: bool,
 
+    /// Make sure of N services on one plan, with logins u0000000 … and passwords p0000000 …
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=settings::SEED_MAX))]
+    seed: Option<u32>,
+
     /// Settings file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

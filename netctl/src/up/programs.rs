@@ -40,6 +40,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) enum UpError {
     #[error("could not start {program}{hint}")]
     Open { program: &'static str, hint: &'static str, source: BoxError },
+    #[error("could not create the services of --seed")]
+    Seed(#[source] BoxError),
     #[error("could not start the demo")]
     Demo(#[source] BoxError),
     #[error(
@@ -117,6 +119,9 @@ impl Opened {
         let parts = billing_api::Parts { bus, health: billing_health.clone(), clock };
         let billing = billing_api::Opened::open(billing_config(settings, place), parts).await;
         let billing = billing.map_err(|source| UpError::open("billing-api", source))?;
+        if let Some(count) = settings.seed {
+            seed(&billing, count.into()).await.map_err(|error| UpError::Seed(error.into()))?;
+        }
         Ok(Self { policyd, aaad, billing, healths, demo: demo.zip(nas) })
     }
 
@@ -371,6 +376,17 @@ fn called() -> &'static str {
         let name = std::env::args().next().filter(|name| name.contains('/'));
         name.unwrap_or_else(|| "netctl".to_owned())
     })
+}
+
+/// Makes sure of the seeded services, and says how that goes: a million take their time.
+async fn seed(billing: &billing_api::Opened, count: u64) -> Result<(), billing_api::RunError> {
+    let started = std::time::Instant::now();
+    let created = billing.seed(count).await?;
+    if created > 0 {
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("netctl: created {created} services in {seconds:.1} s");
+    }
+    Ok(())
 }
 
 /// Opens the demo's NAS: its sockets are something that can fail.

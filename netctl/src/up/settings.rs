@@ -35,9 +35,14 @@ pub struct Settings {
     pub admin_password: Option<SecretSource>,
     /// Whether to add the demo.
     pub demo: bool,
+    /// How many services there must be to measure with.
+    pub seed: Option<u32>,
     /// Logging.
     pub log: Log,
 }
+
+/// Services a seed makes at most: their logins have seven digits.
+pub const SEED_MAX: i64 = 10_000_000;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -50,6 +55,7 @@ impl Default for Settings {
             token: None,
             admin_password: None,
             demo: false,
+            seed: None,
             log: Log::default(),
         }
     }
@@ -168,6 +174,9 @@ pub enum SettingsError {
         /// The setting.
         key: &'static str,
     },
+    /// More logins than there are names for, or none.
+    #[error("seed: give 1 to {SEED_MAX}")]
+    Seed,
     /// The demo's NAS has this address.
     #[error(
         "--demo brings a NAS at 127.0.0.1 with a secret of its own: leave out --nas {0}=…, or --demo"
@@ -177,7 +186,7 @@ pub enum SettingsError {
 
 /// Reads the layers.
 pub(super) fn load(args: Args) -> Result<Settings, SettingsError> {
-    let Args { data, http, auth, acct, nas, token, admin_password, demo, config } = args;
+    let Args { data, http, auth, acct, nas, token, admin_password, demo, seed, config } = args;
     let mut source = Source::new("netctl", config)?;
     let mut set = |key: &str, value: Option<Value>| {
         source.flags.extend(value.map(|value| (key.to_owned(), value)));
@@ -195,6 +204,7 @@ pub(super) fn load(args: Args) -> Result<Settings, SettingsError> {
     set("token", token.map(Value::String));
     set("admin_password", admin_password.map(Value::String));
     set("demo", demo.then_some(Value::Boolean(true)));
+    set("seed", seed.map(|count| Value::Integer(count.into())));
     if !nas.is_empty() {
         // Read here, so that what is wrong is said of the flag by its name.
         for client in &nas {
@@ -207,6 +217,9 @@ pub(super) fn load(args: Args) -> Result<Settings, SettingsError> {
         if address.port() == 0 {
             return Err(SettingsError::AnyPort { key });
         }
+    }
+    if settings.seed.is_some_and(|count| !(1..=SEED_MAX).contains(&i64::from(count))) {
+        return Err(SettingsError::Seed);
     }
     let demo_address = IpNetwork::from(std::net::IpAddr::from([127, 0, 0, 1]));
     if settings.demo && settings.nas.iter().any(|client| client.source == demo_address) {
@@ -291,6 +304,22 @@ mod tests {
         let taken = line_of(Args { demo: true, ..nas(&["127.0.0.1=x"]) });
         assert!(taken.starts_with("--demo brings a NAS at 127.0.0.1"), "{taken}");
         assert!(load(Args { demo: true, ..nas(&["127.0.0.0/8=x"]) }).is_ok());
+    }
+
+    #[test]
+    fn a_seed_is_bounded_in_the_file_too() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (count, expected) in [(0, None), (1, Some(1)), (10_000_001, None)] {
+            std::fs::write(file.path(), format!("seed = {count}\n")).unwrap();
+            let args = Args { config: Some(file.path().to_owned()), ..Args::default() };
+            match (load(args), expected) {
+                (Ok(settings), Some(_)) => assert_eq!(settings.seed, expected),
+                (Err(error), None) => assert_eq!(error.to_string(), "seed: give 1 to 10000000"),
+                (found, _) => panic!("{count}: {found:?}"),
+            }
+        }
+        let settings = load(Args { seed: Some(7), ..Args::default() }).unwrap();
+        assert_eq!(settings.seed, Some(7));
     }
 
     #[test]

@@ -210,7 +210,7 @@ pub static STANDARD: &[Entry] = &[
     // RFC 6911
     ipv6(168, "Framed-IPv6-Address"),
     ipv6(169, "DNS-Server-IPv6-Address"),
-    text(170, "Route-IPv6-Information"),
+    row(170, "Route-IPv6-Information", Data::Ipv6Prefix),
     text(171, "Delegated-IPv6-Prefix-Pool"),
     text(172, "Stateful-IPv6-Address-Pool"),
 ];
