@@ -321,11 +321,12 @@ impl Relay {
                 break;
             }
         }
-        // Rows above `published` are in the table already; the mark vouches for what followers
-        // may rely on.
-        let mark = Mark { format: FORMAT, epoch: at.epoch, revision: at.published, count };
+        // The table has every state up to the line's revision, and perhaps later ones: those are
+        // above it, and are published next like any other change.
+        let mark = Mark { format: FORMAT, epoch: at.epoch, revision: at.revision, count };
         self.bus.set_mark(TABLE, &serde_json::to_vec(&mark)?).await?;
         self.send(&[Bytes::from(serde_json::to_vec(&Message::Snapshot(mark))?)]).await?;
+        self.office.db.execute(&sql::SET_PUBLISHED, args![LINE, at.revision]).await?;
         Ok(true)
     }
 
