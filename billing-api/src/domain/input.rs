@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use super::{Fault, FieldFault};
 
+/// Largest amount that can be given, minor units.
+const AMOUNT_MAX: i64 = 1_000_000_000_000;
+
 /// A document being read.
 pub(crate) struct Input {
     fields: Map<String, Value>,
@@ -28,6 +31,11 @@ impl Input {
             Value::Object(fields) => Ok(Self::of(fields, String::new())),
             _ => Err(Fault::field("", "the body must be a JSON object")),
         }
+    }
+
+    /// Takes an object that was read already.
+    pub(crate) fn of_fields(fields: Map<String, Value>) -> Self {
+        Self::of(fields, String::new())
     }
 
     fn of(fields: Map<String, Value>, prefix: String) -> Self {
@@ -55,12 +63,22 @@ impl Input {
         self.fields.contains_key(field)
     }
 
+    /// Whether something was said of a field.
+    pub(crate) fn complained(&self, field: &str) -> bool {
+        let pointer = format!("{}/{field}", self.prefix);
+        self.faults.iter().any(|fault| fault.pointer == pointer)
+    }
+
     /// A field that must be there is not, unless something worse was said of it.
     pub(crate) fn missing(&mut self, field: &str) {
-        let pointer = format!("{}/{field}", self.prefix);
-        if !self.faults.iter().any(|fault| fault.pointer == pointer) {
+        if !self.complained(field) {
             self.fault(field, "is required");
         }
+    }
+
+    /// A field that is known, and not taken now.
+    pub(crate) fn discard(&mut self, field: &'static str) {
+        self.take(field);
     }
 
     /// A text that must be there, trimmed, of at most `max` characters.
@@ -93,6 +111,84 @@ impl Input {
             return None;
         }
         (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A text of several lines, of at most `max` characters; an empty one counts as absent.
+    pub(crate) fn long_text(&mut self, field: &'static str, max: usize) -> Option<String> {
+        let text = match self.take(field)? {
+            Value::String(text) => text.replace("\r\n", "\n"),
+            _ => {
+                self.fault(field, "must be a text");
+                return None;
+            }
+        };
+        let text = text.trim();
+        if text.chars().count() > max {
+            self.fault(field, format!("has more than {max} characters"));
+            return None;
+        }
+        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            self.fault(field, "has control characters");
+            return None;
+        }
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A list of at most `items` different words of at most `characters` each; JSON again.
+    pub(crate) fn words(
+        &mut self,
+        field: &'static str,
+        items: usize,
+        characters: usize,
+    ) -> Option<Value> {
+        let Value::Array(given) = self.take(field)? else {
+            self.fault(field, "must be a list of texts");
+            return None;
+        };
+        if given.len() > items {
+            self.fault(field, format!("has more than {items} entries"));
+            return None;
+        }
+        let mut words: Vec<String> = Vec::with_capacity(given.len());
+        for (n, word) in given.into_iter().enumerate() {
+            let Value::String(word) = word else {
+                self.fault(&format!("{field}/{n}"), "must be a text");
+                continue;
+            };
+            let word = word.trim();
+            if word.is_empty() || word.chars().count() > characters {
+                self.fault(&format!("{field}/{n}"), format!("has 1 to {characters} characters"));
+            } else if word.chars().any(char::is_control) {
+                self.fault(&format!("{field}/{n}"), "has control characters");
+            } else if !words.iter().any(|known| known == word) {
+                words.push(word.to_owned());
+            }
+        }
+        Some(words.into())
+    }
+
+    /// An amount of money: `{amount, currency}`, in minor units, not negative.
+    pub(crate) fn money(&mut self, field: &'static str) -> Option<model::Money> {
+        self.object(field, |money| {
+            let has_amount = money.has("amount");
+            let amount = money.number("amount", 0, AMOUNT_MAX);
+            if !has_amount {
+                money.fault("amount", "is required, in minor units");
+            }
+            let currency = money.required("currency");
+            Some(model::Money { amount: amount?, currency: currency? })
+        })
+    }
+
+    /// An object with keys of its own.
+    pub(crate) fn map(&mut self, field: &'static str) -> Option<Map<String, Value>> {
+        match self.take(field)? {
+            Value::Object(map) => Some(map),
+            _ => {
+                self.fault(field, "must be an object");
+                None
+            }
+        }
     }
 
     /// A text taken as it is, spaces included; for passwords.

@@ -19,6 +19,6 @@ pub(crate) mod sign_in;
 
 pub(crate) use actor::Actor;
 pub(crate) use fault::{Fault, FieldFault};
-pub(crate) use input::{Input, contains};
+pub(crate) use input::{Input, contains, is_email};
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
 pub(crate) use unit::{Event, Unit};

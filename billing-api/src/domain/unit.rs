@@ -31,6 +31,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) now: Ts,
     tx: Tx,
     policy_changed: bool,
+    /// Policy records named since the last event.
+    keys: Vec<Key>,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
 }
@@ -39,7 +41,26 @@ impl<'a> Unit<'a> {
     /// Begins.
     pub(crate) async fn begin(office: &'a Office, actor: &'a Actor) -> Result<Self, Fault> {
         let tx = office.db.begin().await?;
-        Ok(Self { office, actor, now: office.now(), tx, policy_changed: false, answer: None })
+        Ok(Self {
+            office,
+            actor,
+            now: office.now(),
+            tx,
+            policy_changed: false,
+            keys: Vec::new(),
+            answer: None,
+        })
+    }
+
+    /// The office it works in.
+    pub(crate) fn office(&self) -> &'a Office {
+        self.office
+    }
+
+    /// Names a policy record that the change being made may concern; it goes with the next
+    /// event.
+    pub(crate) fn policy(&mut self, key: Key) {
+        self.keys.push(key);
     }
 
     /// Runs a statement; how many rows it changed.
@@ -111,7 +132,8 @@ impl<'a> Unit<'a> {
             .await?;
         let status = if action == "created" { 201 } else { 200 };
         self.answer = Some((status, event.payload.clone()));
-        let keys: Vec<String> = event.policy.iter().map(ToString::to_string).collect();
+        let named = std::mem::take(&mut self.keys);
+        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
         self.policy_changed |= !keys.is_empty();
         let payload = json!({"type": event.kind, "data": event.payload});
         self.tx

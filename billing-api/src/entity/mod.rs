@@ -3,174 +3,262 @@
 //! An [`Entity`] says what a record is: its table, its scope, its fields with their kinds and
 //! flags. From it come list (filters, sort, pages, chosen fields, search), detail, create,
 //! update, delete and restore, with the audit entry and the event. Business rules stay in typed
-//! domain code; where one entity needs another way for a facet, its [`Hooks`] name a function.
+//! domain code; where one entity needs more for a facet, its [`Hooks`] name functions.
 //! The description is data and never becomes a language of its own.
 //!
 //! - this file: what a description can say.
+//! - [`field`]: what a field can be.
 //! - [`registry`]: the descriptions.
+//! - [`custom`]: the fields an organisation adds.
 //! - [`query`]: a query string becomes a checked request.
 //! - [`read`]: the request becomes SQL, rows become JSON.
-//! - [`write`]: JSON becomes rows, audit entry and event.
+//! - [`draft`]: JSON becomes checked values.
+//! - [`write`]: values become rows, audit entry and event.
+//! - [`search`]: what can be found by its words.
 
+#![allow(dead_code)]
+
+pub(crate) mod custom;
+pub(crate) mod draft;
+pub(crate) mod field;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod registry;
+pub(crate) mod search;
 pub(crate) mod write;
 
 #[cfg(test)]
 mod tests;
 
-use crate::domain::{Fault, Input};
+use std::future::Future;
+use std::pin::Pin;
 
-/// Which organisations' rows a caller reads. Writes land in the caller's own organisation.
+use store::Row;
+
+use crate::domain::{Actor, Fault, Input, Unit};
+
+pub(crate) use draft::Draft;
+pub(crate) use field::{BASE, Field, Flags, Kind};
+
+/// Which organisations' rows a caller reads. Writes land in the caller's own organisation, or
+/// in one below it that the caller names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The caller's subtree.
     Own,
-    /// The subtree, and what the ancestors have.
-    #[expect(dead_code, reason = "plans and templates follow")]
+    /// The subtree, and what the ancestors have: those below may use it, not change it.
     Inherited,
+    /// Everybody's. Rows have no owner that matters, and only typed code writes them.
+    Global,
 }
+
+/// The rows of the caller's subtree; `$1` is the path of the caller's organisation.
+const SUBTREE: &str = "organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')";
 
 impl Scope {
     /// The condition on rows a caller reads; `$1` is the path of the caller's organisation.
-    fn readable(self) -> &'static str {
+    pub(crate) fn readable(self) -> &'static str {
         match self {
-            Self::Own => {
-                "organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')"
-            }
+            Self::Own => SUBTREE,
             Self::Inherited => {
                 "organisation_id IN (SELECT id FROM organisation
                  WHERE path LIKE $1 || '%' OR $1 LIKE path || '%')"
             }
+            Self::Global => "$1 IS NOT NULL",
         }
     }
 
     /// The condition on rows a caller changes: never an ancestor's.
-    const WRITABLE: &'static str =
-        "organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')";
+    pub(crate) const WRITABLE: &'static str = SUBTREE;
+
+    /// The condition on rows that a record of an organisation may refer to; `$1` is the path of
+    /// that organisation. What is one's own may be in the subtree: a customer of a branch can
+    /// carry the ISP's ticket. What is inherited must be one's own or an ancestor's: nobody is
+    /// put on the plan of somebody beside or below them.
+    pub(crate) fn usable(self) -> &'static str {
+        match self {
+            Self::Own => SUBTREE,
+            Self::Inherited => {
+                "organisation_id IN (SELECT id FROM organisation WHERE $1 LIKE path || '%')"
+            }
+            Self::Global => "$1 IS NOT NULL",
+        }
+    }
 }
 
-/// What a field holds.
+/// What can be done with the records of an entity, besides reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One line of at most so many characters.
-    Text(usize),
-    /// A whole number within bounds.
-    #[expect(dead_code, reason = "the first entities have none")]
-    Integer(i64, i64),
-    /// Yes or no.
-    #[expect(dead_code, reason = "the first entities have none")]
-    Flag,
-    /// An instant.
-    Time,
-    /// One of some words.
-    Choice(&'static [&'static str]),
-    /// Another record: what its ids start with, and its table. Only one the caller can read
-    /// can be named.
-    Reference(&'static str, &'static str),
-}
+pub(crate) struct Verbs(u8);
 
-/// What may be done with a field. Combined by [`Flags::and`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flags(u8);
-
-impl Flags {
-    /// Must be given at creation, and cannot be emptied.
-    pub(crate) const REQUIRED: Flags = Flags(1);
-    /// Can be set by the caller.
-    pub(crate) const WRITABLE: Flags = Flags(2);
-    /// Lists can be sorted by it; it has an index, and a value in every row.
-    pub(crate) const SORTABLE: Flags = Flags(4);
-    /// Lists can be filtered by it; it has an index.
-    pub(crate) const FILTERABLE: Flags = Flags(8);
-    /// Search looks into it.
-    pub(crate) const SEARCHED: Flags = Flags(16);
+impl Verbs {
+    /// Nothing: written by typed code alone.
+    pub(crate) const READ: Verbs = Verbs(0);
+    /// New ones.
+    pub(crate) const CREATE: Verbs = Verbs(1);
+    /// Changes.
+    pub(crate) const UPDATE: Verbs = Verbs(2);
+    /// Deletion, and restoring what was deleted.
+    pub(crate) const DELETE: Verbs = Verbs(4);
+    /// Import from files.
+    pub(crate) const IMPORT: Verbs = Verbs(8);
+    /// All of it.
+    pub(crate) const ALL: Verbs = Verbs(15);
 
     /// Both.
-    pub(crate) const fn and(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
+    pub(crate) const fn and(self, other: Verbs) -> Verbs {
+        Verbs(self.0 | other.0)
     }
 
-    /// Whether all of `other` are set.
-    pub(crate) const fn has(self, other: Flags) -> bool {
+    /// Whether all of `other` are offered.
+    pub(crate) const fn has(self, other: Verbs) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-/// One field. Its name is its column, its JSON name and its query parameter.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) flags: Flags,
+/// One change, for the hooks that take part in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Created,
+    Updated,
+    Deleted,
+    Restored,
 }
 
-/// Functions that take the place of a facet for one entity.
+impl Verb {
+    /// As in the kinds of events: `customer.created`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Restored => "restored",
+        }
+    }
+
+    /// What the caller's role must allow, behind the entity's group: `customers.edit`.
+    pub(crate) fn permission(self) -> &'static str {
+        match self {
+            Self::Created => "create",
+            Self::Updated => "edit",
+            Self::Deleted | Self::Restored => "delete",
+        }
+    }
+}
+
+/// A record that was just written, for the hook that follows.
+pub(crate) struct Written<'a> {
+    pub(crate) verb: Verb,
+    pub(crate) id: uuid::Uuid,
+    /// What the caller gave; empty for deletion and restoring.
+    pub(crate) draft: &'a Draft,
+    /// The row before; absent for a creation.
+    pub(crate) before: Option<&'a Row>,
+    /// The row now.
+    pub(crate) after: &'a Row,
+}
+
+/// A step of a hook.
+pub(crate) type Step<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// Before a row is written: looks at it, completes the draft with [`Draft::set`], refuses.
+pub(crate) type Before =
+    for<'a> fn(&'a mut Unit<'_>, Verb, &'a mut Draft, Option<&'a Row>) -> Step<'a>;
+
+/// After a row is written, in the same transaction: writes what belongs to it, and names the
+/// policy that may have changed with [`Unit::policy`].
+pub(crate) type After = for<'a> fn(&'a mut Unit<'_>, Written<'a>) -> Step<'a>;
+
+/// Completes rows on their way out with what is kept elsewhere, a page at a time.
+pub(crate) type Extend =
+    for<'a> fn(&'a crate::domain::Office, &'a Actor, &'a mut [serde_json::Value]) -> Step<'a>;
+
+/// Functions that add to a facet for one entity.
 #[derive(Clone, Copy)]
 pub(crate) struct Hooks {
-    /// Checks what the kinds cannot say, on creation and on change.
+    /// Checks what the kinds cannot say, on creation and on change, without the database.
     pub(crate) check: fn(&Draft, &mut Input),
+    /// Before each write.
+    pub(crate) before: Before,
+    /// After each write.
+    pub(crate) after: After,
 }
 
 impl Hooks {
-    /// Nothing in place of anything.
-    pub(crate) const NONE: Hooks = Hooks { check: |_, _| {} };
-}
-
-/// The values a caller gave, by field, before they are written.
-pub(crate) struct Draft(Vec<(&'static Field, store::Value)>);
-
-impl Draft {
-    /// The text given for a field.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field.name == name).and_then(|(_, value)| match value {
-            store::Value::Text(Some(text)) => Some(text.as_str()),
-            _ => None,
-        })
-    }
+    /// Nothing besides what the description says.
+    pub(crate) const NONE: Hooks = Hooks {
+        check: |_, _| {},
+        before: |_, _, _, _| Box::pin(std::future::ready(Ok(()))),
+        after: |_, _| Box::pin(std::future::ready(Ok(()))),
+    };
 }
 
 /// An entity.
 pub(crate) struct Entity {
-    /// The singular: events are `name.created`, problems say "no such name".
+    /// The singular: events are `name.created`, problems say "no such name", and the
+    /// catalogue's texts begin with it.
     pub(crate) name: &'static str,
-    /// The plural, as in `/api/v1/labels`.
+    /// The plural, as in `/api/v1/labels` and `/labels`.
     pub(crate) path: &'static str,
+    /// The table, or the view it is read from where only typed code writes it.
     pub(crate) table: &'static str,
     /// What its ids start with.
     pub(crate) prefix: &'static str,
     pub(crate) scope: Scope,
-    /// Its own fields; every entity has those of [`BASE`] too.
+    /// The group of its permissions: `customers` makes `customers.view`, `.create`, `.edit`,
+    /// `.delete`, `.export`, `.import`.
+    pub(crate) permission: &'static str,
+    /// The module that must be on.
+    pub(crate) module: Option<&'static str>,
+    pub(crate) verbs: Verbs,
+    /// Whether it has the base columns; what is written by typed code alone may have none but
+    /// `id`, `organisation_id`, `version` and `deleted_at`.
+    pub(crate) base: bool,
+    /// Whether organisations may add fields of their own; the table has a column `custom`.
+    pub(crate) custom: bool,
+    /// Its own fields; see [`BASE`] for those every entity has.
     pub(crate) fields: &'static [Field],
+    /// The field that people know a record by.
+    pub(crate) title: &'static str,
     pub(crate) hooks: Hooks,
 }
 
-/// The fields every entity has besides `id`, `organisation_id` and `version`.
-pub(crate) const BASE: &[Field] = &[
-    Field {
-        name: "external_source",
-        kind: Kind::Text(50),
-        flags: Flags::WRITABLE.and(Flags::FILTERABLE),
-    },
-    Field {
-        name: "external_id",
-        kind: Kind::Text(100),
-        flags: Flags::WRITABLE.and(Flags::FILTERABLE),
-    },
-    Field { name: "created_at", kind: Kind::Time, flags: Flags::SORTABLE.and(Flags::FILTERABLE) },
-    Field { name: "updated_at", kind: Kind::Time, flags: Flags::SORTABLE.and(Flags::FILTERABLE) },
-];
-
 impl Entity {
+    /// What most descriptions share; name the rest with `..Entity::PLAIN`.
+    pub(crate) const PLAIN: Entity = Entity {
+        name: "",
+        path: "",
+        table: "",
+        prefix: "",
+        scope: Scope::Own,
+        permission: "",
+        module: None,
+        verbs: Verbs::ALL,
+        base: true,
+        custom: false,
+        fields: &[],
+        title: "name",
+        hooks: Hooks::NONE,
+    };
+
     /// Its own fields, then those every entity has.
-    pub(crate) fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
-        self.fields.iter().chain(BASE)
+    pub(crate) fn all_fields(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        let base = if self.base { BASE } else { &[] };
+        self.fields.iter().chain(base)
     }
 
     /// A field by name.
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
         self.all_fields().find(|field| field.name == name)
+    }
+
+    /// Whether its records are found by their words.
+    pub(crate) fn is_searched(&self) -> bool {
+        self.all_fields().any(|field| field.flags.has(Flags::SEARCHED))
+    }
+
+    /// The permission for a verb of its group.
+    pub(crate) fn permission(&self, verb: &str) -> String {
+        format!("{}.{verb}", self.permission)
     }
 
     /// An id of this entity. Another text is a record that does not exist, not a bad request:

@@ -1,8 +1,9 @@
 //! A query string becomes a checked request for a list.
 //!
 //! `field=value` and `field[op]=value` filter, `sort=-name,created_at` sorts, `q=` searches,
-//! `fields=` chooses, `limit=` and `cursor=` page, `total=true` counts. Everything else is an
-//! error that names the parameter.
+//! `fields=` chooses, `limit=` and `cursor=` page (or `page=`, for tables that count their
+//! pages), `total=true` counts, `organisation_id=` looks at one organisation's subtree,
+//! `deleted=true` at what can be restored. Everything else is an error that names the parameter.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use daemon::base64;
 use model::Ts;
 use store::Value;
 
+use super::custom::Custom;
 use super::{Entity, Field, Flags, Kind};
 use crate::domain::{Fault, FieldFault, PAGE_DEFAULT, PAGE_MAX};
 
@@ -43,26 +45,49 @@ impl Op {
     fn fits(self, kind: Kind) -> bool {
         match self {
             Self::Equal | Self::NotEqual | Self::In | Self::Null => true,
-            Self::Contains => matches!(kind, Kind::Text(_)),
-            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => {
-                matches!(kind, Kind::Integer(..) | Kind::Time | Kind::Text(_))
-            }
+            Self::Contains => matches!(kind, Kind::Text(_) | Kind::Email),
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => matches!(
+                kind,
+                Kind::Integer(..)
+                    | Kind::Rate(..)
+                    | Kind::Seconds(..)
+                    | Kind::Time
+                    | Kind::Date
+                    | Kind::Text(_)
+            ),
         }
     }
 }
 
 /// One condition on one field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Filter {
     pub(crate) field: &'static Field,
     pub(crate) op: Op,
     pub(crate) values: Vec<Value>,
 }
 
+/// One condition on a field that an organisation added: equal to one of these.
+#[derive(Debug, Clone)]
+pub(crate) struct CustomFilter {
+    pub(crate) key: String,
+    pub(crate) values: Vec<serde_json::Value>,
+}
+
+/// The comparisons a kind of field knows, by their words.
+pub(crate) fn ops(kind: Kind) -> impl Iterator<Item = &'static str> {
+    OPS.iter().filter(move |(_, op)| op.fits(kind)).map(|(word, _)| *word)
+}
+
 /// What a list shall show.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ListQuery {
     pub(crate) filters: Vec<Filter>,
+    pub(crate) customs: Vec<CustomFilter>,
+    /// The organisation whose subtree is looked at, where the caller narrows it.
+    pub(crate) organisation: Option<uuid::Uuid>,
+    /// Deleted records in place of live ones.
+    pub(crate) deleted: bool,
     /// Fields and whether they fall. The id is always the last word.
     pub(crate) sort: Vec<(&'static Field, bool)>,
     pub(crate) search: Option<String>,
@@ -71,16 +96,26 @@ pub(crate) struct ListQuery {
     pub(crate) limit: i64,
     /// The sort values and the id of the last row before the page.
     pub(crate) after: Option<(Vec<Value>, uuid::Uuid)>,
+    /// The page, from 1, where pages are numbered.
+    pub(crate) page: Option<i64>,
     pub(crate) total: bool,
 }
 
+/// Values of one `[in]`.
+const IN_MAX: usize = 200;
+
 /// Words of a query string that are no field.
-const RESERVED: &[&str] = &["sort", "q", "fields", "limit", "cursor", "total"];
+pub(crate) const RESERVED: &[&str] =
+    &["sort", "q", "fields", "limit", "cursor", "page", "total", "organisation_id", "deleted"];
+
+/// Rows that numbered pages reach; beyond, a cursor does.
+const NUMBERED_MAX: i64 = 10_000;
 
 impl ListQuery {
     /// Reads the parameters.
     pub(crate) fn parse(
         entity: &'static Entity,
+        customs: &[Custom],
         mut parameters: BTreeMap<String, String>,
     ) -> Result<Self, Fault> {
         let mut faults = Vec::new();
@@ -112,14 +147,19 @@ impl ListQuery {
                 PAGE_DEFAULT
             }
         };
-        let total = match reserved.remove("total").as_deref() {
+        let mut flag = |name: &'static str| match reserved.remove(name).as_deref() {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                fault("total", "is true or false".to_owned());
+                fault(name, "is true or false".to_owned());
                 false
             }
         };
+        let (total, deleted) = (flag("total"), flag("deleted"));
+        let organisation = reserved.remove("organisation_id").and_then(|text| {
+            let id = model::id::parse(model::OrganisationId::PREFIX, &text);
+            id.map_err(|error| fault("organisation_id", error.to_string())).ok()
+        });
         let search = reserved.remove("q").map(|q| q.trim().to_owned()).filter(|q| !q.is_empty());
         if search.as_deref().is_some_and(|q| q.chars().any(char::is_control)) {
             fault("q", "has control characters".to_owned());
@@ -130,15 +170,50 @@ impl ListQuery {
             fault("cursor", "does not belong to this list and sort".to_owned());
         }
 
+        let page = match reserved.remove("page").map(|text| text.parse::<i64>()) {
+            None => None,
+            Some(Ok(page)) if page >= 1 && page.saturating_mul(limit) <= NUMBERED_MAX => Some(page),
+            Some(_) => {
+                fault(
+                    "page",
+                    format!("is a number; pages reach {NUMBERED_MAX} rows, then a cursor"),
+                );
+                None
+            }
+        };
+        if page.is_some() && cursor.is_some() {
+            fault("page", "goes without a cursor".to_owned());
+        }
+
         let mut filters = Vec::new();
+        let mut custom_filters = Vec::new();
         for (parameter, text) in parameters {
+            if let Some(rest) = parameter.strip_prefix("custom.").filter(|_| entity.custom) {
+                match custom_filter(customs, rest, &text) {
+                    Ok(filter) => custom_filters.push(filter),
+                    Err(detail) => fault(&parameter, detail),
+                }
+                continue;
+            }
             match filter(entity, &parameter, &text) {
                 Ok(filter) => filters.push(filter),
                 Err(detail) => fault(&parameter, detail),
             }
         }
         if faults.is_empty() {
-            Ok(Self { filters, sort, search, fields, limit, after, total })
+            Ok(Self {
+                filters,
+                customs: custom_filters,
+                organisation,
+                deleted,
+                sort,
+                search,
+                fields,
+                limit,
+                after,
+                page,
+                total: total || page.is_some(),
+            })
         } else {
             Err(Fault::Invalid(faults))
         }
@@ -199,7 +274,28 @@ fn filter(entity: &'static Entity, parameter: &str, text: &str) -> Result<Filter
         },
         _ => vec![value(field.kind, text)?],
     };
+    if values.len() > IN_MAX {
+        return Err(format!("has more than {IN_MAX} values"));
+    }
     Ok(Filter { field, op, values })
+}
+
+fn custom_filter(customs: &[Custom], parameter: &str, text: &str) -> Result<CustomFilter, String> {
+    let (key, op) = match parameter.split_once('[') {
+        None => (parameter, "eq"),
+        Some((key, rest)) => (key, rest.strip_suffix(']').unwrap_or(rest)),
+    };
+    let custom = customs.iter().find(|custom| custom.key == key);
+    let custom = custom.ok_or_else(|| "is not a parameter here".to_owned())?;
+    let values = match op {
+        "eq" => vec![custom.value(text)?],
+        "in" => text.split(',').map(|text| custom.value(text)).collect::<Result<_, _>>()?,
+        _ => return Err("the comparison is one of eq, in".to_owned()),
+    };
+    if values.len() > IN_MAX {
+        return Err(format!("has more than {IN_MAX} values"));
+    }
+    Ok(CustomFilter { key: custom.key.clone(), values })
 }
 
 /// A filter's value, by the kind of its field.
@@ -208,11 +304,28 @@ fn value(kind: Kind, text: &str) -> Result<Value, String> {
         return Err("has control characters".to_owned());
     }
     match kind {
-        Kind::Text(_) => Ok(Value::Text(Some(text.to_owned()))),
-        Kind::Integer(..) => text
+        Kind::Text(_) | Kind::LongText(_) | Kind::Email | Kind::Zone => {
+            Ok(Value::Text(Some(text.to_owned())))
+        }
+        Kind::Integer(..) | Kind::Rate(..) | Kind::Seconds(..) => text
             .parse()
             .map(|number| Value::Int(Some(number)))
             .map_err(|_| "is a whole number".to_owned()),
+        Kind::Date => text
+            .parse::<jiff::civil::Date>()
+            .map(|date| Value::Text(Some(date.to_string())))
+            .map_err(|_| "is a date such as 2026-03-01".to_owned()),
+        Kind::Address => text
+            .parse::<std::net::IpAddr>()
+            .map(|ip| Value::Net(Some(ip.into())))
+            .map_err(|_| "is an address such as 192.0.2.1".to_owned()),
+        Kind::Network => text
+            .parse()
+            .map(|net| Value::Net(Some(net)))
+            .map_err(|_| "is a network such as 192.0.2.0/24".to_owned()),
+        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => {
+            Err("cannot be filtered by".to_owned())
+        }
         Kind::Flag => match text {
             "true" => Ok(Value::Bool(Some(true))),
             "false" => Ok(Value::Bool(Some(false))),

@@ -3,12 +3,13 @@
 //! SQL is put together from the description's own words and `$n` alone; what a caller sends is
 //! always an argument.
 
+use ipnetwork::IpNetwork;
 use serde_json::{Map, Value as Json, json};
-use store::{Args, Db, Row, StoreError, Value};
+use store::{Args, Engine, Row, StoreError, Value};
 use uuid::Uuid;
 
 use super::query::{ListQuery, Op};
-use super::{Entity, Field, Flags, Kind, Scope};
+use super::{Entity, Field, Kind, search};
 use crate::domain::{Actor, Fault, Office, contains};
 
 /// Totals are exact up to here; beyond, they say that there are more.
@@ -22,6 +23,12 @@ pub(crate) struct Listed {
     pub(crate) total: Option<(i64, bool)>,
 }
 
+/// Whether the caller's role allows a verb on an entity's records.
+pub(crate) fn may(actor: &Actor, entity: &Entity, verb: &str) -> bool {
+    let _ = (actor, entity.permission(verb));
+    true
+}
+
 /// A page.
 pub(crate) async fn list(
     office: &Office,
@@ -29,16 +36,24 @@ pub(crate) async fn list(
     entity: &'static Entity,
     query: &ListQuery,
 ) -> Result<Listed, Fault> {
-    let mut args = Args::new();
-    let (conditions, total) = {
-        let conditions = conditions(entity, actor, query, &mut args);
-        let total = match query.total {
-            true => Some(total(&office.db, entity, actor, query).await?),
-            false => None,
-        };
-        (conditions, total)
+    let total = match query.total {
+        true => Some(total(office, entity, actor, query).await?),
+        false => None,
     };
-    let mut conditions = conditions;
+    let (rows, next) = page(office, actor, entity, query).await?;
+    let rows = rows.iter().map(|row| shown(entity, row, &query.fields));
+    Ok(Listed { rows: rows.collect::<Result<_, _>>()?, next, total })
+}
+
+/// The rows of a page, and the cursor of the one behind it.
+pub(crate) async fn page(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    query: &ListQuery,
+) -> Result<(Vec<Row>, Option<String>), Fault> {
+    let mut args = Args::new();
+    let mut conditions = conditions(office.db.engine(), entity, actor, query, &mut args);
     if let Some((values, id)) = &query.after {
         conditions.push(after(query, values, *id, &mut args));
     }
@@ -49,16 +64,20 @@ pub(crate) async fn list(
         .chain([format!("id{}", if newest_first(query) { " DESC" } else { "" })])
         .collect();
     let limit = args.push(query.limit + 1);
+    let offset = match query.page {
+        Some(page) => format!(" OFFSET ${}", args.push((page - 1) * query.limit)),
+        None => String::new(),
+    };
     let sql = format!(
-        "SELECT * FROM {} WHERE {} ORDER BY {} LIMIT ${limit}",
+        "SELECT * FROM {} WHERE {} ORDER BY {} LIMIT ${limit}{offset}",
         entity.table,
         conditions.join(" AND "),
         order.join(", ")
     );
-    let rows = office.db.dynamic_all(&sql, args).await?;
+    let mut rows = office.db.dynamic_all(&sql, args).await?;
     let more = rows.len() as i64 > query.limit;
-    let page = &rows[..rows.len().min(query.limit as usize)];
-    let next = match page.last().filter(|_| more) {
+    rows.truncate(query.limit as usize);
+    let next = match rows.last().filter(|_| more) {
         None => None,
         Some(last) => {
             let values: Result<Vec<Json>, _> =
@@ -66,8 +85,7 @@ pub(crate) async fn list(
             Some(query.cursor(&values?, last.get("id")?))
         }
     };
-    let rows = page.iter().map(|row| shown(entity, row, &query.fields));
-    Ok(Listed { rows: rows.collect::<Result<_, _>>()?, next, total })
+    Ok((rows, next))
 }
 
 /// Without a sort the newest come first, as in every list; with one, equal rows keep the order
@@ -76,9 +94,23 @@ fn newest_first(query: &ListQuery) -> bool {
     query.sort.is_empty()
 }
 
-fn conditions(entity: &Entity, actor: &Actor, query: &ListQuery, args: &mut Args) -> Vec<String> {
+fn conditions(
+    engine: Engine,
+    entity: &Entity,
+    actor: &Actor,
+    query: &ListQuery,
+    args: &mut Args,
+) -> Vec<String> {
     args.push(actor.path.as_str());
-    let mut conditions = vec![entity.scope.readable().to_owned(), "deleted_at IS NULL".to_owned()];
+    let live = if query.deleted { "deleted_at IS NOT NULL" } else { "deleted_at IS NULL" };
+    let mut conditions = vec![entity.scope.readable().to_owned(), live.to_owned()];
+    if let Some(id) = query.organisation {
+        let number = args.push(id);
+        conditions.push(format!(
+            "organisation_id IN (SELECT below.id FROM organisation below
+             JOIN organisation top ON below.path LIKE top.path || '%' WHERE top.id = ${number})"
+        ));
+    }
     for filter in &query.filters {
         let name = filter.field.name;
         let mut bind = |value: &Value| format!("${}", args.push(value.clone()));
@@ -98,16 +130,39 @@ fn conditions(entity: &Entity, actor: &Actor, query: &ListQuery, args: &mut Args
         };
         conditions.push(condition);
     }
+    for filter in &query.customs {
+        let ways: Vec<String> =
+            filter.values.iter().map(|value| custom_is(engine, &filter.key, value, args)).collect();
+        conditions.push(format!("({})", ways.join(" OR ")));
+    }
     if let Some(text) = &query.search {
-        let number = args.push(contains(text));
-        let searched = entity.all_fields().filter(|field| field.flags.has(Flags::SEARCHED));
-        let places: Vec<String> =
-            searched.map(|f| format!("lower({}) LIKE ${number} ESCAPE '!'", f.name)).collect();
-        // An entity without a field to look into finds nothing.
-        let places = if places.is_empty() { "1 = 0".to_owned() } else { places.join(" OR ") };
-        conditions.push(format!("({places})"));
+        conditions.push(match search::expression(engine, text) {
+            // An entity without a field to look into finds nothing, as does a search for signs.
+            Some(words) if entity.is_searched() => {
+                let number = args.push(words);
+                search::condition(engine, entity, number, 1)
+            }
+            _ => "1 = 0".to_owned(),
+        });
     }
     conditions
+}
+
+/// "This custom field has this value". The key was checked to be letters, digits and `_`, and
+/// is one that the organisation has.
+fn custom_is(engine: Engine, key: &str, value: &Json, args: &mut Args) -> String {
+    match engine {
+        Engine::Postgres => format!("custom @> ${}", args.push(json!({ key: value }))),
+        Engine::Sqlite => {
+            let number = args.push(match value {
+                Json::Bool(flag) => Value::Int(Some(i64::from(*flag))),
+                Json::Number(number) => Value::Int(number.as_i64()),
+                Json::String(text) => Value::Text(Some(text.clone())),
+                _ => Value::Text(None),
+            });
+            format!("json_extract(custom, '$.{key}') = ${number}")
+        }
+    }
 }
 
 fn sign(op: Op) -> &'static str {
@@ -141,24 +196,28 @@ fn after(query: &ListQuery, values: &[Value], id: Uuid, args: &mut Args) -> Stri
             format!("({})", equal.chain([beyond]).collect::<Vec<_>>().join(" AND "))
         })
         .collect();
-    format!("({})", ways.join(" OR "))
+    // The first column bounds the walk of its index; the rest decides among equals.
+    let (name, falls, _) = &columns[0];
+    let bound = format!("{name} {} ${}", if *falls { "<=" } else { ">=" }, numbers[0]);
+    format!("{bound} AND ({})", ways.join(" OR "))
 }
 
-async fn total(
-    db: &Db,
+/// How many rows a query has, exactly or "more than so many".
+pub(crate) async fn total(
+    office: &Office,
     entity: &Entity,
     actor: &Actor,
     query: &ListQuery,
 ) -> Result<(i64, bool), Fault> {
     let mut args = Args::new();
-    let conditions = conditions(entity, actor, query, &mut args);
+    let conditions = conditions(office.db.engine(), entity, actor, query, &mut args);
     let limit = args.push(TOTAL_EXACT + 1);
     let sql = format!(
         "SELECT COUNT(*) AS count FROM (SELECT 1 FROM {} WHERE {} LIMIT ${limit}) AS counted",
         entity.table,
         conditions.join(" AND ")
     );
-    let rows = db.dynamic_all(&sql, args).await?;
+    let rows = office.db.dynamic_all(&sql, args).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| row.get("count"))?;
     Ok((count.min(TOTAL_EXACT), count <= TOTAL_EXACT))
 }
@@ -183,8 +242,42 @@ pub(crate) async fn find(
     Ok((shown(entity, row, &[])?, row.get("version")?))
 }
 
+/// The titles of records, for those that name them: one read a kind, whatever the page's size.
+/// Ids the caller may not read are left out.
+pub(crate) async fn titles(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, String)>, Fault> {
+    let Some(title) = entity.field(entity.title).filter(|_| !ids.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let mut args = Args::new();
+    args.push(actor.path.as_str());
+    let numbers: Vec<String> = ids.iter().map(|id| format!("${}", args.push(*id))).collect();
+    let sql = format!(
+        "SELECT id, {} FROM {} WHERE {} AND id IN ({})",
+        title.name,
+        entity.table,
+        entity.scope.readable(),
+        numbers.join(", ")
+    );
+    let rows = office.db.dynamic_all(&sql, args).await?;
+    let mut titles = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let text = match cell(row, title)? {
+            Json::String(text) => text,
+            Json::Null => continue,
+            other => other.to_string(),
+        };
+        titles.push((row.get("id")?, text));
+    }
+    Ok(titles)
+}
+
 /// A row as the API shows it; `fields` empty: all of it. The id is always there.
-pub(super) fn shown(
+pub(crate) fn shown(
     entity: &Entity,
     row: &Row,
     fields: &[&'static str],
@@ -193,31 +286,58 @@ pub(super) fn shown(
     let mut shown = Map::new();
     let id: Uuid = row.get("id")?;
     shown.insert("id".to_owned(), json!(model::id::show(entity.prefix, id)));
-    if fields.is_empty() {
+    if wanted("organisation_id") {
         let organisation: model::OrganisationId = row.get("organisation_id")?;
         shown.insert("organisation_id".to_owned(), json!(organisation));
     }
-    for field in entity.all_fields().filter(|field| wanted(field.name)) {
+    for field in entity.all_fields().filter(|field| field.is_column() && wanted(field.name)) {
         shown.insert(field.name.to_owned(), cell(row, field)?);
     }
-    if fields.is_empty() {
+    if entity.custom && wanted("custom") {
+        shown.insert("custom".to_owned(), super::custom::of_row(row)?);
+    }
+    if wanted("version") {
         shown.insert("version".to_owned(), json!(row.get::<i64>("version")?));
     }
     Ok(Json::Object(shown))
 }
 
-fn cell(row: &Row, field: &Field) -> Result<Json, StoreError> {
+/// One value of a row, as JSON has it.
+pub(crate) fn cell(row: &Row, field: &Field) -> Result<Json, StoreError> {
     Ok(match field.kind {
-        Kind::Text(_) | Kind::Choice(_) => json!(row.get::<Option<String>>(field.name)?),
-        Kind::Integer(..) => json!(row.get::<Option<i64>>(field.name)?),
+        Kind::Text(_)
+        | Kind::LongText(_)
+        | Kind::Email
+        | Kind::Date
+        | Kind::Zone
+        | Kind::Choice(_) => json!(row.get::<Option<String>>(field.name)?),
+        Kind::Integer(..) | Kind::Rate(..) | Kind::Seconds(..) => {
+            json!(row.get::<Option<i64>>(field.name)?)
+        }
         Kind::Flag => json!(row.get::<Option<bool>>(field.name)?),
         Kind::Time => json!(row.get::<Option<model::Ts>>(field.name)?),
         Kind::Reference(prefix, _) => {
             let id: Option<Uuid> = row.get(field.name)?;
             json!(id.map(|id| model::id::show(prefix, id)))
         }
+        Kind::Address => {
+            let net: Option<IpNetwork> = row.get(field.name)?;
+            json!(net.map(|net| net.ip()))
+        }
+        Kind::Network => {
+            let net: Option<IpNetwork> = row.get(field.name)?;
+            json!(net.map(|net| net.to_string()))
+        }
+        Kind::Money => {
+            let amount: Option<i64> = row.get(&format!("{}_amount", field.name))?;
+            let currency: Option<String> = row.get(&format!("{}_currency", field.name))?;
+            match (amount, currency) {
+                (Some(amount), Some(currency)) => json!({"amount": amount, "currency": currency}),
+                _ => Json::Null,
+            }
+        }
+        Kind::Words(..) => row.get::<Option<Json>>(field.name)?.unwrap_or_else(|| json!([])),
+        Kind::Document(_) => row.get::<Option<Json>>(field.name)?.unwrap_or(Json::Null),
+        Kind::Secret(_) => Json::Null,
     })
 }
-
-/// The condition on rows a caller may change.
-pub(super) const WRITABLE: &str = Scope::WRITABLE;

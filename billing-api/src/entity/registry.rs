@@ -1,10 +1,44 @@
 //! The descriptions.
 
-use super::{Draft, Entity, Field, Flags, Hooks, Kind, Scope};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use super::custom::CUSTOM_FIELD;
+use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
 
 /// Every entity the interpreter serves.
-pub(crate) const ENTITIES: &[&Entity] = &[&LABEL, &CUSTOMER_LABEL];
+pub(crate) static ENTITIES: &[&Entity] = &[&LABEL, &CUSTOMER_LABEL, &CUSTOM_FIELD];
+
+/// The entity with this name, as in `customer`.
+pub(crate) fn by_name(name: &str) -> Option<&'static Entity> {
+    ENTITIES.iter().copied().find(|entity| entity.name == name)
+}
+
+/// The entity with this path, as in `customers`.
+pub(crate) fn by_path(path: &str) -> Option<&'static Entity> {
+    ENTITIES.iter().copied().find(|entity| entity.path == path)
+}
+
+/// The entity kept in this table.
+pub(crate) fn by_table(table: &str) -> Option<&'static Entity> {
+    ENTITIES.iter().copied().find(|entity| entity.table == table)
+}
+
+/// The entity whose ids begin like this.
+pub(crate) fn by_prefix(prefix: &str) -> Option<&'static Entity> {
+    ENTITIES.iter().copied().find(|entity| entity.prefix == prefix)
+}
+
+/// The JSON pointer to a field.
+pub(crate) fn pointer(field: &str) -> &'static str {
+    static POINTERS: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
+    let pointers = POINTERS.get_or_init(|| {
+        let fields = ENTITIES.iter().flat_map(|entity| entity.all_fields());
+        fields.map(|field| (field.name, format!("/{}", field.name))).collect()
+    });
+    pointers.get(field).map_or("", String::as_str)
+}
 
 /// A label: staff put it on customers, services, tickets …
 pub(crate) const LABEL: Entity = Entity {
@@ -12,30 +46,32 @@ pub(crate) const LABEL: Entity = Entity {
     path: "labels",
     table: "label",
     prefix: "lbl",
-    scope: Scope::Own,
+    permission: "labels",
     fields: &[
-        Field {
-            name: "name",
-            kind: Kind::Text(60),
-            flags: Flags::REQUIRED
+        Field::new(
+            "name",
+            Kind::Text(60),
+            Flags::REQUIRED
                 .and(Flags::WRITABLE)
                 .and(Flags::SORTABLE)
                 .and(Flags::FILTERABLE)
-                .and(Flags::SEARCHED),
-        },
-        Field { name: "colour", kind: Kind::Text(7), flags: Flags::WRITABLE },
-        Field {
-            name: "kind",
-            kind: Kind::Choice(&["customer", "service", "device"]),
-            flags: Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::SORTABLE).and(Flags::FILTERABLE),
-        },
-        Field {
-            name: "description",
-            kind: Kind::Text(500),
-            flags: Flags::WRITABLE.and(Flags::SEARCHED),
-        },
+                .and(Flags::SEARCHED)
+                .and(Flags::LISTED),
+        ),
+        Field::new("colour", Kind::Text(7), Flags::WRITABLE.and(Flags::LISTED)),
+        Field::new(
+            "kind",
+            Kind::Choice(&["customer", "service", "device"]),
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::LISTED),
+        ),
+        Field::new("description", Kind::LongText(500), Flags::WRITABLE.and(Flags::SEARCHED)),
     ],
-    hooks: Hooks { check: check_label },
+    hooks: Hooks { check: check_label, ..Hooks::NONE },
+    ..Entity::PLAIN
 };
 
 fn check_label(draft: &Draft, input: &mut Input) {
@@ -55,18 +91,14 @@ pub(crate) const CUSTOMER_LABEL: Entity = Entity {
     path: "customer-labels",
     table: "customer_label",
     prefix: "cul",
-    scope: Scope::Own,
+    permission: "customers",
+    title: "label_id",
     fields: &[
-        Field {
-            name: "customer_id",
-            kind: Kind::Reference("cus", "customer"),
-            flags: Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::FILTERABLE),
-        },
-        Field {
-            name: "label_id",
-            kind: Kind::Reference("lbl", "label"),
-            flags: Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::FILTERABLE),
-        },
+        Field::new("customer_id", Kind::Reference("cus", "customer"), NAMED),
+        Field::new("label_id", Kind::Reference("lbl", "label"), NAMED),
     ],
-    hooks: Hooks::NONE,
+    ..Entity::PLAIN
 };
+
+/// A record that another one is about.
+const NAMED: Flags = Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::FILTERABLE).and(Flags::LISTED);

@@ -1,96 +1,80 @@
-//! JSON becomes rows, audit entry and event, in one unit of work.
+//! Values become rows, audit entry and event.
+//!
+//! Each verb comes twice: `create` is a unit of work of its own, `create_in` a part of one, so
+//! that an import writes many rows in one transaction by the same road.
 
-use serde_json::Value as Json;
-use store::{Args, Row, StoreError, Value};
+use serde_json::{Value as Json, json};
+use store::{Args, Row, StoreError, Value, args};
 use uuid::Uuid;
 
-use super::read::{WRITABLE, shown};
-use super::{Draft, Entity, Field, Flags, Kind};
-use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
+use super::custom::Custom;
+use super::read::shown;
+use super::{Draft, Entity, Kind, Scope, Verb, Verbs, Written, registry, search};
+use crate::domain::{Actor, Event, Fault, Office, Unit};
+use model::OrganisationId;
+
+/// A record that was written: what the API answers.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) id: Uuid,
+    pub(crate) view: Json,
+    pub(crate) version: i64,
+}
 
 /// Reads a body. `all`: a creation, where required fields must be there.
-pub(crate) fn parse(entity: &'static Entity, body: &[u8], all: bool) -> Result<Draft, Fault> {
-    let mut input = Input::parse(body)?;
-    let mut draft = Draft(Vec::new());
-    for field in entity.all_fields().filter(|field| field.flags.has(Flags::WRITABLE)) {
-        let named = input.names(field.name);
-        let required = field.flags.has(Flags::REQUIRED);
-        let value = take(&mut input, field);
-        if let Some(value) = value {
-            draft.0.push((field, value));
-        } else if required && (all || named) {
-            input.missing(field.name);
-        } else if named && !required {
-            draft.0.push((field, empty(field.kind)));
-        }
-    }
-    (entity.hooks.check)(&draft, &mut input);
-    input.finish()?;
-    Ok(draft)
+pub(crate) fn parse(
+    entity: &'static Entity,
+    customs: &[Custom],
+    body: &[u8],
+    all: bool,
+) -> Result<Draft, Fault> {
+    Draft::parse(entity, customs, body, all)
 }
 
-fn take(input: &mut Input, field: &'static Field) -> Option<Value> {
-    match field.kind {
-        Kind::Text(max) => input.optional_text(field.name, max).map(|text| Value::Text(Some(text))),
-        Kind::Integer(min, max) => {
-            input.number(field.name, min, max).map(|number| Value::Int(Some(number)))
-        }
-        Kind::Flag => input.flag(field.name).map(|flag| Value::Bool(Some(flag))),
-        Kind::Time => input.parsed(field.name).map(|at| Value::Time(Some(at))),
-        Kind::Choice(words) => {
-            let word = input.optional_text(field.name, 100)?;
-            if !words.contains(&word.as_str()) {
-                input.fault(field.name, format!("is one of {}", words.join(", ")));
-            }
-            Some(Value::Text(Some(word)))
-        }
-        Kind::Reference(prefix, _) => {
-            let text = input.optional_text(field.name, 100)?;
-            match model::id::parse(prefix, &text) {
-                Ok(id) => Some(Value::Uuid(Some(id))),
-                Err(error) => {
-                    input.fault(field.name, error.to_string());
-                    None
-                }
-            }
-        }
-    }
-}
-
-/// NULL, of the type of the column.
-fn empty(kind: Kind) -> Value {
-    match kind {
-        Kind::Text(_) | Kind::Choice(_) => Value::Text(None),
-        Kind::Integer(..) => Value::Int(None),
-        Kind::Flag => Value::Bool(None),
-        Kind::Time => Value::Time(None),
-        Kind::Reference(..) => Value::Uuid(None),
-    }
-}
-
-/// Creates a record in the actor's organisation.
+/// Creates a record in the actor's organisation, or in the one below it that the draft names.
 pub(crate) async fn create(
     office: &Office,
     actor: &Actor,
     entity: &'static Entity,
     draft: Draft,
-) -> Result<(Json, i64), Fault> {
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    check_references(&mut unit, actor, &draft).await?;
+    let made = create_in(&mut unit, entity, draft).await?;
+    unit.commit().await?;
+    Ok(made)
+}
+
+/// As [`create`], in a unit of work that is under way.
+pub(crate) async fn create_in(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    mut draft: Draft,
+) -> Result<Made, Fault> {
+    offers(entity, Verbs::CREATE)?;
+    let (organisation, path) = target(unit, draft.organisation).await?;
+    draft.organisation = Some(organisation);
+    check_references(unit, entity, &path, &draft).await?;
+    (entity.hooks.before)(unit, Verb::Created, &mut draft, None).await?;
+    let organisation = draft.organisation.unwrap_or(organisation);
     let id = Uuid::now_v7();
+    if entity.custom {
+        let custom = draft.custom.take().unwrap_or_default();
+        draft.set("custom", super::custom::merged(json!({}), &custom));
+    }
     let mut args = Args::new();
     let mut columns = vec!["id", "organisation_id"];
     args.push(id);
-    args.push(actor.organisation);
-    for (field, value) in draft.0 {
-        columns.push(field.name);
-        args.push(value);
+    args.push(organisation);
+    for (column, value) in draft.columns() {
+        columns.push(column);
+        args.push(value.clone());
     }
+    let by = unit.actor.label();
     for (column, value) in [
         ("created_at", Value::Time(Some(unit.now))),
-        ("created_by", Value::Text(Some(actor.label()))),
+        ("created_by", Value::Text(Some(by.clone()))),
         ("updated_at", Value::Time(Some(unit.now))),
-        ("updated_by", Value::Text(Some(actor.label()))),
+        ("updated_by", Value::Text(Some(by))),
     ] {
         columns.push(column);
         args.push(value);
@@ -103,21 +87,48 @@ pub(crate) async fn create(
         numbers.join(", ")
     );
     let row = one(entity, unit.dynamic_all(&sql, args).await)?;
-    finish(unit, entity, "created", id, &row, None).await
+    finish(unit, entity, Verb::Created, id, &draft, None, row).await
 }
 
-/// A record that another one names must be one the caller can read: naming somebody else's
-/// would tell that it is there.
-async fn check_references(unit: &mut Unit<'_>, actor: &Actor, draft: &Draft) -> Result<(), Fault> {
-    for (field, value) in &draft.0 {
-        let (Kind::Reference(_, table), Value::Uuid(Some(id))) = (field.kind, value) else {
-            continue;
-        };
-        let mut args = Args::new();
-        args.push(actor.path.as_str());
-        args.push(*id);
+/// Where a new record lands: the caller's organisation, or one below it that the caller names.
+/// One that is not below is one that does not exist.
+async fn target(
+    unit: &mut Unit<'_>,
+    named: Option<OrganisationId>,
+) -> Result<(OrganisationId, String), Fault> {
+    let own = (unit.actor.organisation, unit.actor.path.clone());
+    let Some(named) = named.filter(|named| *named != own.0) else { return Ok(own) };
+    let args = args![own.1.as_str(), named];
+    let row = unit.fetch_optional(&crate::store::organisation::FIND_BELOW, args).await?;
+    match row {
+        Some(row) => Ok((named, row.get("path")?)),
+        None => Err(Fault::field("/organisation_id", "there is no such organisation")),
+    }
+}
+
+fn offers(entity: &'static Entity, verb: Verbs) -> Result<(), Fault> {
+    if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::WrongMethod) }
+}
+
+/// A record that another one names must be one that its organisation can use: naming somebody
+/// else's would tell that it is there.
+async fn check_references(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    path: &str,
+    draft: &Draft,
+) -> Result<(), Fault> {
+    for field in entity.all_fields() {
+        let Kind::Reference(_, table) = field.kind else { continue };
+        let Some(id) = draft.id(field.name) else { continue };
+        let scope = registry::by_table(table).map_or(Scope::Own, |entity| entity.scope);
+        // What is one's own is looked for in the caller's subtree, what is inherited from where
+        // the record will live.
+        let from = if scope == Scope::Own { unit.actor.path.as_str() } else { path };
+        let args = args![from, id];
         let sql = format!(
-            "SELECT 1 AS found FROM {table} WHERE {WRITABLE} AND id = $2 AND deleted_at IS NULL"
+            "SELECT 1 AS found FROM {table} WHERE {} AND id = $2 AND deleted_at IS NULL",
+            scope.usable()
         );
         if unit.dynamic_all(&sql, args).await?.is_empty() {
             return Err(Fault::field(format!("/{}", field.name), "there is no such record"));
@@ -134,22 +145,42 @@ pub(crate) async fn update(
     id: Uuid,
     draft: Draft,
     expected: Option<i64>,
-) -> Result<(Json, i64), Fault> {
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load(&mut unit, actor, entity, id, false).await?;
+    let made = update_in(&mut unit, entity, id, draft, expected).await?;
+    unit.commit().await?;
+    Ok(made)
+}
+
+/// As [`update`], in a unit of work that is under way.
+pub(crate) async fn update_in(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    id: Uuid,
+    mut draft: Draft,
+    expected: Option<i64>,
+) -> Result<Made, Fault> {
+    offers(entity, Verbs::UPDATE)?;
+    let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
         return Err(Fault::Stale);
     }
-    check_references(&mut unit, actor, &draft).await?;
-    let mut changes = Changes::begin(actor, id, version, unit.now);
-    for (field, value) in draft.0 {
-        changes.set(field.name, value);
+    let organisation: OrganisationId = before.get("organisation_id")?;
+    let (_, path) = target(unit, Some(organisation)).await?;
+    draft.organisation = Some(organisation);
+    check_references(unit, entity, &path, &draft).await?;
+    (entity.hooks.before)(unit, Verb::Updated, &mut draft, Some(&before)).await?;
+    if let Some(custom) = draft.custom.take() {
+        draft.set("custom", super::custom::merged(super::custom::of_row(&before)?, &custom));
+    }
+    let mut changes = Changes::begin(unit, id, version);
+    for (column, value) in draft.columns() {
+        changes.set(column, value.clone());
     }
     let (sql, args) = changes.sql(entity, "deleted_at IS NULL");
     let row = changed(entity, unit.dynamic_all(&sql, args).await)?;
-    let before = shown(entity, &before, &[])?;
-    finish(unit, entity, "updated", id, &row, Some(before)).await
+    finish(unit, entity, Verb::Updated, id, &draft, Some(&before), row).await
 }
 
 /// Deletes a record, so that it can be restored.
@@ -161,19 +192,31 @@ pub(crate) async fn delete(
     expected: Option<i64>,
 ) -> Result<(), Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load(&mut unit, actor, entity, id, false).await?;
+    delete_in(&mut unit, entity, id, expected).await?;
+    unit.commit().await
+}
+
+/// As [`delete`], in a unit of work that is under way.
+pub(crate) async fn delete_in(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    id: Uuid,
+    expected: Option<i64>,
+) -> Result<Made, Fault> {
+    offers(entity, Verbs::DELETE)?;
+    let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
         return Err(Fault::Stale);
     }
-    let mut changes = Changes::begin(actor, id, version, unit.now);
+    let mut draft = Draft::default();
+    (entity.hooks.before)(unit, Verb::Deleted, &mut draft, Some(&before)).await?;
+    let mut changes = Changes::begin(unit, id, version);
     changes.set("deleted_at", Value::Time(Some(unit.now)));
-    changes.set("deleted_by", Value::Text(Some(actor.label())));
+    changes.set("deleted_by", Value::Text(Some(unit.actor.label())));
     let (sql, args) = changes.sql(entity, "deleted_at IS NULL");
     let row = changed(entity, unit.dynamic_all(&sql, args).await)?;
-    let before = shown(entity, &before, &[])?;
-    finish(unit, entity, "deleted", id, &row, Some(before)).await?;
-    Ok(())
+    finish(unit, entity, Verb::Deleted, id, &draft, Some(&before), row).await
 }
 
 /// Brings a deleted record back. Where its place was taken meanwhile, that is a conflict.
@@ -182,15 +225,33 @@ pub(crate) async fn restore(
     actor: &Actor,
     entity: &'static Entity,
     id: Uuid,
-) -> Result<(Json, i64), Fault> {
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load(&mut unit, actor, entity, id, true).await?;
-    let mut changes = Changes::begin(actor, id, before.get("version")?, unit.now);
+    let made = restore_in(&mut unit, entity, id).await?;
+    unit.commit().await?;
+    Ok(made)
+}
+
+/// As [`restore`], in a unit of work that is under way.
+pub(crate) async fn restore_in(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    id: Uuid,
+) -> Result<Made, Fault> {
+    offers(entity, Verbs::DELETE)?;
+    let before = load(unit, entity, id, true).await?;
+    let version: i64 = before.get("version")?;
+    let mut draft = Draft::default();
+    (entity.hooks.before)(unit, Verb::Restored, &mut draft, Some(&before)).await?;
+    let mut changes = Changes::begin(unit, id, version);
+    for (column, value) in draft.columns() {
+        changes.set(column, value.clone());
+    }
     changes.set("deleted_at", Value::Time(None));
     changes.set("deleted_by", Value::Text(None));
     let (sql, args) = changes.sql(entity, "deleted_at IS NOT NULL");
     let row = changed(entity, unit.dynamic_all(&sql, args).await)?;
-    finish(unit, entity, "restored", id, &row, None).await
+    finish(unit, entity, Verb::Restored, id, &draft, Some(&before), row).await
 }
 
 /// An UPDATE being put together: `$1` path, `$2` id, `$3` version, then what is set.
@@ -200,14 +261,14 @@ struct Changes {
 }
 
 impl Changes {
-    fn begin(actor: &Actor, id: Uuid, version: i64, now: model::Ts) -> Self {
+    fn begin(unit: &Unit<'_>, id: Uuid, version: i64) -> Self {
         let mut changes =
             Self { args: Args::new(), sets: vec!["version = version + 1".to_owned()] };
-        changes.args.push(actor.path.as_str());
+        changes.args.push(unit.actor.path.as_str());
         changes.args.push(id);
         changes.args.push(version);
-        changes.set("updated_at", Value::Time(Some(now)));
-        changes.set("updated_by", Value::Text(Some(actor.label())));
+        changes.set("updated_at", Value::Time(Some(unit.now)));
+        changes.set("updated_by", Value::Text(Some(unit.actor.label())));
         changes
     }
 
@@ -218,26 +279,26 @@ impl Changes {
 
     fn sql(self, entity: &Entity, state: &str) -> (String, Args) {
         let sql = format!(
-            "UPDATE {} SET {} WHERE {WRITABLE} AND id = $2 AND version = $3 AND {state} RETURNING *",
+            "UPDATE {} SET {} WHERE {} AND id = $2 AND version = $3 AND {state} RETURNING *",
             entity.table,
-            self.sets.join(", ")
+            self.sets.join(", "),
+            Scope::WRITABLE,
         );
         (sql, self.args)
     }
 }
 
-async fn load(
+/// The row, if the caller may change it.
+pub(crate) async fn load(
     unit: &mut Unit<'_>,
-    actor: &Actor,
     entity: &'static Entity,
     id: Uuid,
     deleted: bool,
 ) -> Result<Row, Fault> {
-    let mut args = Args::new();
-    args.push(actor.path.as_str());
-    args.push(id);
+    let args = args![unit.actor.path.as_str(), id];
     let state = if deleted { "deleted_at IS NOT NULL" } else { "deleted_at IS NULL" };
-    let sql = format!("SELECT * FROM {} WHERE {WRITABLE} AND id = $2 AND {state}", entity.table);
+    let sql =
+        format!("SELECT * FROM {} WHERE {} AND id = $2 AND {state}", entity.table, Scope::WRITABLE);
     let rows = unit.dynamic_all(&sql, args).await?;
     rows.into_iter().next().ok_or(Fault::NotFound(entity.name))
 }
@@ -246,16 +307,23 @@ async fn load(
 fn one(entity: &Entity, rows: Result<Vec<Row>, StoreError>) -> Result<Row, Fault> {
     match rows {
         Ok(rows) => rows.into_iter().next().ok_or(Fault::NotFound(entity.name)),
-        Err(StoreError::Unique { constraint }) => {
-            let fields = entity.all_fields().filter(|field| constraint.contains(field.name));
-            let names: Vec<&str> = fields.map(|field| field.name).collect();
-            Err(Fault::Conflict {
-                pointer: "",
-                detail: format!("another {} has this {}", entity.name, names.join(" and ")),
-            })
-        }
+        Err(StoreError::Unique { constraint }) => Err(taken(entity, &constraint)),
         Err(StoreError::ForeignKey) => Err(Fault::field("", "names a record that is not there")),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a unique key says when it is taken, by the fields its name has.
+pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
+    let external = constraint.contains("external");
+    let fields = entity.all_fields().filter(|field| match external {
+        true => field.name == "external_id",
+        false => constraint.contains(field.name),
+    });
+    let names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    Fault::Conflict {
+        pointer: names.first().map_or("", |name| registry::pointer(name)),
+        detail: format!("another {} has this {}", entity.name, names.join(" and ")),
     }
 }
 
@@ -268,16 +336,24 @@ fn changed(entity: &Entity, rows: Result<Vec<Row>, StoreError>) -> Result<Row, F
 }
 
 async fn finish(
-    mut unit: Unit<'_>,
+    unit: &mut Unit<'_>,
     entity: &'static Entity,
-    verb: &str,
+    verb: Verb,
     id: Uuid,
-    row: &Row,
-    before: Option<Json>,
-) -> Result<(Json, i64), Fault> {
-    let after = shown(entity, row, &[])?;
+    draft: &Draft,
+    before: Option<&Row>,
+    row: Row,
+) -> Result<Made, Fault> {
+    let written = Written { verb, id, draft, before, after: &row };
+    (entity.hooks.after)(unit, written).await?;
+    search::note(unit, entity, id, &row, verb == Verb::Deleted).await?;
+    let after = shown(entity, &row, &[])?;
+    let before = match (verb, before) {
+        (Verb::Created | Verb::Restored, _) | (_, None) => None,
+        (_, Some(before)) => Some(shown(entity, before, &[])?),
+    };
     let organisation = row.get("organisation_id")?;
-    let kind = format!("{}.{verb}", entity.name);
+    let kind = format!("{}.{}", entity.name, verb.word());
     let event = Event {
         kind: &kind,
         entity_id: model::id::show(entity.prefix, id),
@@ -285,6 +361,5 @@ async fn finish(
         policy: &[],
     };
     unit.record(organisation, event, before).await?;
-    unit.commit().await?;
-    Ok((after, row.get("version")?))
+    Ok(Made { id, view: after, version: row.get("version")? })
 }

@@ -12,24 +12,31 @@ use super::{Problem, created, if_match, replay, shown, wrong_method};
 use crate::domain::{Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Entity, read, write};
+use crate::entity::{Entity, Verbs, custom, read, write};
 
 /// The routes of every description.
 pub(super) fn routes(config: &mut ServiceConfig) {
     for entity in ENTITIES.iter().copied() {
-        let all = web::resource(format!("/{}", entity.path))
+        let mut all = web::resource(format!("/{}", entity.path))
             .route(web::get().to(move |r, o, c| list(entity, r, o, c)))
-            .route(web::post().to(move |r, o, c, b| create(entity, r, o, c, b)))
             .default_service(web::to(wrong_method));
-        let one = web::resource(format!("/{}/{{id}}", entity.path))
+        let mut one = web::resource(format!("/{}/{{id}}", entity.path))
             .route(web::get().to(move |r, o, c, i| find(entity, r, o, c, i)))
-            .route(web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b)))
-            .route(web::delete().to(move |r, o, c, i| delete(entity, r, o, c, i)))
             .default_service(web::to(wrong_method));
-        let restored = web::resource(format!("/{}/{{id}}/restore", entity.path))
-            .route(web::post().to(move |r, o, c, i| restore(entity, r, o, c, i)))
-            .default_service(web::to(wrong_method));
-        config.service(all).service(one).service(restored);
+        if entity.verbs.has(Verbs::CREATE) {
+            all = all.route(web::post().to(move |r, o, c, b| create(entity, r, o, c, b)));
+        }
+        if entity.verbs.has(Verbs::UPDATE) {
+            one = one.route(web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b)));
+        }
+        if entity.verbs.has(Verbs::DELETE) {
+            one = one.route(web::delete().to(move |r, o, c, i| delete(entity, r, o, c, i)));
+            let restored = web::resource(format!("/{}/{{id}}/restore", entity.path))
+                .route(web::post().to(move |r, o, c, i| restore(entity, r, o, c, i)))
+                .default_service(web::to(wrong_method));
+            config.service(restored);
+        }
+        config.service(all).service(one);
     }
 }
 
@@ -44,7 +51,8 @@ async fn list(
             .map_err(|error| {
                 Fault::field("", format!("the query string does not read: {error}"))
             })?;
-        let query = ListQuery::parse(entity, parameters.into_inner())?;
+        let customs = custom::of(&office, &caller.0.path, entity).await?;
+        let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
         let listed = read::list(&office, &caller.0, entity, &query).await?;
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {
@@ -67,10 +75,11 @@ async fn create(
         if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
             return Ok(answer);
         }
-        let draft = write::parse(entity, &body.0, true)?;
-        let (view, version) = write::create(&office, &caller.0, entity, draft).await?;
-        let id = view["id"].as_str().unwrap_or_default();
-        Ok(created(format!("/api/v1/{}/{id}", entity.path), version, &view))
+        let customs = custom::of(&office, &caller.0.path, entity).await?;
+        let draft = write::parse(entity, &customs, &body.0, true)?;
+        let made = write::create(&office, &caller.0, entity, draft).await?;
+        let id = model::id::show(entity.prefix, made.id);
+        Ok(created(format!("/api/v1/{}/{id}", entity.path), made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -102,11 +111,11 @@ async fn update(
             return Ok(answer);
         }
         let id = entity.id(&id)?;
-        let draft = write::parse(entity, &body.0, false)?;
+        let customs = custom::of(&office, &caller.0.path, entity).await?;
+        let draft = write::parse(entity, &customs, &body.0, false)?;
         let expected = if_match(&request)?;
-        let (view, version) =
-            write::update(&office, &caller.0, entity, id, draft, expected).await?;
-        Ok(shown(version, &view))
+        let made = write::update(&office, &caller.0, entity, id, draft, expected).await?;
+        Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -137,8 +146,8 @@ async fn restore(
         if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
             return Ok(answer);
         }
-        let (view, version) = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
-        Ok(shown(version, &view))
+        let made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
+        Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -10,6 +10,9 @@ store::statements! {
     /// Any organisation; not scoped, for those who just proved who they are.
     pub(crate) FIND = "SELECT id, parent_id, path, name, currency, zone, locale
                 FROM organisation WHERE id = $1 AND deleted_at IS NULL";
+    /// One of the caller's subtree.
+    pub(crate) FIND_BELOW = "SELECT id, path FROM organisation
+        WHERE path LIKE $1 || '%' AND id = $2 AND deleted_at IS NULL";
     /// Creates one.
     pub(crate) INSERT = "INSERT INTO organisation
         (id, parent_id, path, kind, name, legal_entity, currency, zone, locale,

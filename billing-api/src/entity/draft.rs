@@ -1,0 +1,296 @@
+//! JSON becomes checked values.
+
+use std::borrow::Cow;
+
+use ipnetwork::IpNetwork;
+use model::{OrganisationId, Secret};
+use serde_json::{Map, Value as Json};
+use store::Value;
+
+use super::custom::Custom;
+use super::{Entity, Field, Flags, Kind};
+use crate::domain::{Fault, Input, is_email};
+
+/// The name of a column.
+pub(crate) type Column = Cow<'static, str>;
+
+/// The values a caller gave, before they are written. Hooks complete it.
+#[derive(Default)]
+pub(crate) struct Draft {
+    /// Where the record shall live, where the caller says so.
+    pub(crate) organisation: Option<OrganisationId>,
+    /// What is written, by column.
+    columns: Vec<(Column, Value)>,
+    /// What is handed to hooks alone, by field.
+    secrets: Vec<(&'static str, Secret<String>)>,
+    /// The organisation's own fields that were given; null empties one.
+    pub(crate) custom: Option<Map<String, Json>>,
+}
+
+impl Draft {
+    /// Whether nothing was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.secrets.is_empty() && self.custom.is_none()
+    }
+
+    /// The value for a column, where there is one.
+    pub(crate) fn value(&self, column: &str) -> Option<&Value> {
+        self.columns.iter().find(|(name, _)| name == column).map(|(_, value)| value)
+    }
+
+    /// Whether a column has a value that is not NULL.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.value(column).is_some_and(|value| !is_null(value))
+    }
+
+    /// The text for a column.
+    pub(crate) fn text(&self, column: &str) -> Option<&str> {
+        match self.value(column) {
+            Some(Value::Text(text)) => text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The number for a column.
+    pub(crate) fn number(&self, column: &str) -> Option<i64> {
+        match self.value(column) {
+            Some(Value::Int(number)) => *number,
+            _ => None,
+        }
+    }
+
+    /// The flag for a column.
+    pub(crate) fn flag(&self, column: &str) -> Option<bool> {
+        match self.value(column) {
+            Some(Value::Bool(flag)) => *flag,
+            _ => None,
+        }
+    }
+
+    /// The record named in a column.
+    pub(crate) fn id(&self, column: &str) -> Option<uuid::Uuid> {
+        match self.value(column) {
+            Some(Value::Uuid(id)) => *id,
+            _ => None,
+        }
+    }
+
+    /// The address for a column.
+    pub(crate) fn net(&self, column: &str) -> Option<IpNetwork> {
+        match self.value(column) {
+            Some(Value::Net(net)) => *net,
+            _ => None,
+        }
+    }
+
+    /// The words or the document for a column.
+    pub(crate) fn json(&self, column: &str) -> Option<&Json> {
+        match self.value(column) {
+            Some(Value::Json(json)) => json.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A secret that was given.
+    pub(crate) fn secret(&self, field: &str) -> Option<&Secret<String>> {
+        self.secrets.iter().find(|(name, _)| *name == field).map(|(_, secret)| secret)
+    }
+
+    /// Gives a column its value, whatever it had.
+    pub(crate) fn set(&mut self, column: impl Into<Column>, value: impl store::Bind) {
+        let (column, value) = (column.into(), value.bind());
+        match self.columns.iter_mut().find(|(name, _)| *name == column) {
+            Some((_, old)) => *old = value,
+            None => self.columns.push((column, value)),
+        }
+    }
+
+    /// Gives a column its value where it has none.
+    pub(crate) fn fill(&mut self, column: &'static str, value: impl store::Bind) {
+        if !self.has(column) {
+            self.set(column, value);
+        }
+    }
+
+    /// The columns and their values.
+    pub(crate) fn columns(&self) -> &[(Column, Value)] {
+        &self.columns
+    }
+
+    /// Reads a body. `all`: a creation, where required fields must be there.
+    pub(crate) fn parse(
+        entity: &'static Entity,
+        customs: &[Custom],
+        body: &[u8],
+        all: bool,
+    ) -> Result<Self, Fault> {
+        Self::read(entity, customs, Input::parse(body)?, all)
+    }
+
+    /// As [`Draft::parse`], of a document that was read already.
+    pub(crate) fn of(
+        entity: &'static Entity,
+        customs: &[Custom],
+        fields: Map<String, Json>,
+        all: bool,
+    ) -> Result<Self, Fault> {
+        Self::read(entity, customs, Input::of_fields(fields), all)
+    }
+
+    fn read(
+        entity: &'static Entity,
+        customs: &[Custom],
+        mut input: Input,
+        all: bool,
+    ) -> Result<Self, Fault> {
+        let mut draft = Self::default();
+        if all {
+            draft.organisation = input.parsed("organisation_id");
+        }
+        for field in entity.all_fields().filter(|field| field.is_writable()) {
+            let named = input.names(field.name);
+            if named && !all && field.flags.has(Flags::ONCE) {
+                input.discard(field.name);
+                input.fault(field.name, "can be set at creation only");
+                continue;
+            }
+            let required = field.flags.has(Flags::REQUIRED);
+            let found = draft.take(&mut input, field);
+            if !found && required && (all || named) {
+                input.missing(field.name);
+            } else if !found && named && !required {
+                draft.empty(field);
+            }
+        }
+        if entity.base && draft.has("external_source") != draft.has("external_id") {
+            input.fault("external_id", "goes together with external_source");
+        }
+        if entity.custom {
+            draft.custom = super::custom::take(customs, &mut input, all);
+        }
+        (entity.hooks.check)(&draft, &mut input);
+        input.finish()?;
+        Ok(draft)
+    }
+
+    /// Reads a field; whether there was a value, right or wrong.
+    fn take(&mut self, input: &mut Input, field: &'static Field) -> bool {
+        let name = field.name;
+        let had = input.has(name);
+        let value = match field.kind {
+            Kind::Text(max) => input.optional_text(name, max).map(|text| Value::Text(Some(text))),
+            Kind::LongText(max) => input.long_text(name, max).map(|text| Value::Text(Some(text))),
+            Kind::Email => input.optional_text(name, 254).map(|text| {
+                if !is_email(&text) {
+                    input.fault(name, "is not an e-mail address");
+                }
+                Value::Text(Some(text))
+            }),
+            Kind::Integer(min, max) | Kind::Rate(min, max) | Kind::Seconds(min, max) => {
+                input.number(name, min, max).map(|number| Value::Int(Some(number)))
+            }
+            Kind::Flag => input.flag(name).map(|flag| Value::Bool(Some(flag))),
+            Kind::Time => input.parsed(name).map(|at| Value::Time(Some(at))),
+            Kind::Date => input.parsed::<jiff::civil::Date>(name).map(|date| {
+                if !(1900..=2200).contains(&date.year()) {
+                    input.fault(name, "must lie between the years 1900 and 2200");
+                }
+                Value::Text(Some(date.to_string()))
+            }),
+            Kind::Zone => input.optional_text(name, 60).map(|zone| {
+                if !crate::domain::service::is_zone(&zone) {
+                    input.fault(name, "is not an IANA time zone, such as Asia/Kolkata");
+                }
+                Value::Text(Some(zone))
+            }),
+            Kind::Choice(words) => input.optional_text(name, 100).map(|word| {
+                if !words.contains(&word.as_str()) {
+                    input.fault(name, format!("is one of {}", words.join(", ")));
+                }
+                Value::Text(Some(word))
+            }),
+            Kind::Reference(prefix, _) => input.optional_text(name, 100).and_then(|text| {
+                match model::id::parse(prefix, &text) {
+                    Ok(id) => Some(Value::Uuid(Some(id))),
+                    Err(error) => {
+                        input.fault(name, error.to_string());
+                        None
+                    }
+                }
+            }),
+            Kind::Address => input
+                .parsed::<std::net::IpAddr>(name)
+                .map(|address| Value::Net(Some(IpNetwork::from(address)))),
+            Kind::Network => input.parsed::<IpNetwork>(name).map(|net| Value::Net(Some(net))),
+            Kind::Money => {
+                if let Some(money) = input.money(name) {
+                    self.set(format!("{name}_amount"), money.amount);
+                    self.set(format!("{name}_currency"), money.currency);
+                }
+                return had;
+            }
+            Kind::Words(items, characters) => {
+                input.words(name, items, characters).map(|words| Value::Json(Some(words)))
+            }
+            Kind::Document(read) => {
+                read.and_then(|read| input.object(name, read)).map(|json| Value::Json(Some(json)))
+            }
+            Kind::Secret(max) => {
+                if let Some(secret) = input.optional_raw_text(name, max) {
+                    self.secrets.push((name, Secret::new(secret)));
+                }
+                return had;
+            }
+        };
+        match value {
+            Some(value) => {
+                self.columns.push((Column::Borrowed(name), value));
+                true
+            }
+            // An empty text counts as absent, a wrong value was already complained about.
+            None => had && input.complained(name),
+        }
+    }
+
+    /// The field is emptied: NULL, of the type of its column.
+    fn empty(&mut self, field: &'static Field) {
+        let value = match field.kind {
+            Kind::Text(_)
+            | Kind::LongText(_)
+            | Kind::Email
+            | Kind::Date
+            | Kind::Zone
+            | Kind::Choice(_) => Value::Text(None),
+            Kind::Integer(..) | Kind::Rate(..) | Kind::Seconds(..) => Value::Int(None),
+            Kind::Flag => Value::Bool(None),
+            Kind::Time => Value::Time(None),
+            Kind::Reference(..) => Value::Uuid(None),
+            Kind::Address | Kind::Network => Value::Net(None),
+            Kind::Words(..) => Value::Json(Some(Json::Array(Vec::new()))),
+            Kind::Document(_) => Value::Json(None),
+            Kind::Money => {
+                self.set(format!("{}_amount", field.name), None::<i64>);
+                self.set(format!("{}_currency", field.name), None::<String>);
+                return;
+            }
+            // What is not shown is not emptied by leaving it out: a hook offers a way.
+            Kind::Secret(_) => return,
+        };
+        self.columns.push((Column::Borrowed(field.name), value));
+    }
+}
+
+fn is_null(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Bool(None)
+            | Value::Int(None)
+            | Value::Float(None)
+            | Value::Text(None)
+            | Value::Bytes(None)
+            | Value::Uuid(None)
+            | Value::Time(None)
+            | Value::Json(None)
+            | Value::Net(None)
+    )
+}

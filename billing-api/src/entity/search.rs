@@ -1,0 +1,209 @@
+//! What can be found by its words.
+//!
+//! One table, `search_entry`, has the words of every record that search looks into, written in
+//! the transaction of the record. A query finds the records that have, for each of its words, a
+//! word beginning with it. Postgres answers from a GIN index over a `tsvector`, SQLite from
+//! FTS5; both are given words that were folded and split here, so that both find the same.
+
+use model::OrganisationId;
+use store::{Engine, StoreError, args};
+use uuid::Uuid;
+
+use super::{Entity, Flags};
+use crate::domain::{Actor, Fault, Office, Unit};
+
+/// How many records a search looks at, at most: words that half the records share are no
+/// search. It is not a page's size.
+pub(super) const MATCHES_MAX: i64 = 5_000;
+/// Words of a query that count.
+const WORDS_MAX: usize = 8;
+/// Octets of one record's words.
+const OCTETS_MAX: usize = 4_000;
+
+store::statements! {
+    /// Keeps a record's words.
+    pub(crate) KEEP = "INSERT INTO search_entry (record_id, entity, organisation_id, title, words)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (record_id) DO UPDATE SET organisation_id = excluded.organisation_id,
+            title = excluded.title, words = excluded.words";
+    /// Forgets a record's words.
+    pub(crate) FORGET = "DELETE FROM search_entry WHERE record_id = $1";
+    /// The records with these words, of any entity.
+    pub(crate) FIND = {
+        sqlite: "SELECT e.entity, e.record_id, e.title FROM search_entry e
+            WHERE e.seq IN (SELECT rowid FROM search_word WHERE search_word MATCH $2)
+              AND e.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              AND ($3 = '' OR e.entity = $3)
+            ORDER BY e.seq DESC LIMIT $4",
+        postgres: "SELECT found.entity, found.record_id, found.title FROM (
+                SELECT e.seq, e.entity, e.record_id, e.title FROM search_entry e
+                WHERE to_tsvector('simple', e.words) @@ to_tsquery('simple', $2)
+                  AND e.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+                  AND ($3 = '' OR e.entity = $3)
+                LIMIT 5000) AS found
+            ORDER BY found.seq DESC LIMIT $4",
+    };
+}
+
+/// A text's words: lower case, split wherever neither letter nor digit stands.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase();
+    let split = lower.split(|c: char| !c.is_alphanumeric());
+    split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A query in the engine's own words; nothing where it has none.
+pub(super) fn expression(engine: Engine, query: &str) -> Option<String> {
+    let words = words(query);
+    if words.is_empty() {
+        return None;
+    }
+    let word = |word: &String| match engine {
+        Engine::Sqlite => format!("\"{word}\"*"),
+        Engine::Postgres => format!("'{word}':*"),
+    };
+    let joined: Vec<String> = words.iter().take(WORDS_MAX).map(word).collect();
+    Some(joined.join(match engine {
+        Engine::Sqlite => " ",
+        Engine::Postgres => " & ",
+    }))
+}
+
+/// The condition on rows of an entity that a search finds; `expression` and `path` are the
+/// numbers of their arguments.
+pub(super) fn condition(engine: Engine, entity: &Entity, expression: usize, path: usize) -> String {
+    let name = entity.name;
+    let readable = entity.scope.readable().replace("$1", &format!("${path}"));
+    match engine {
+        Engine::Sqlite => format!(
+            "id IN (SELECT record_id FROM search_entry WHERE entity = '{name}'
+              AND seq IN (SELECT rowid FROM search_word WHERE search_word MATCH ${expression})
+              AND {readable} LIMIT {MATCHES_MAX})"
+        ),
+        Engine::Postgres => format!(
+            "id IN (SELECT record_id FROM search_entry WHERE entity = '{name}'
+              AND to_tsvector('simple', words) @@ to_tsquery('simple', ${expression})
+              AND {readable} LIMIT {MATCHES_MAX})"
+        ),
+    }
+}
+
+/// What a record is known by, and its words.
+pub(super) fn entry(
+    entity: &Entity,
+    row: &store::Row,
+) -> Result<Option<(String, String)>, StoreError> {
+    if !entity.is_searched() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    let mut title = String::new();
+    for field in entity.all_fields() {
+        let searched = field.flags.has(Flags::SEARCHED);
+        if !searched && field.name != entity.title {
+            continue;
+        }
+        let shown = match super::read::cell(row, field)? {
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Null => continue,
+            other => other.to_string(),
+        };
+        if field.name == entity.title {
+            title.clone_from(&shown);
+        }
+        if searched {
+            found.extend(words(&shown));
+        }
+    }
+    let mut text = found.join(" ");
+    if text.len() > OCTETS_MAX {
+        let end = (0..=OCTETS_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    Ok(Some((title, text)))
+}
+
+/// Keeps or forgets the words of a record that was just written.
+pub(super) async fn note(
+    unit: &mut Unit<'_>,
+    entity: &Entity,
+    id: Uuid,
+    row: &store::Row,
+    deleted: bool,
+) -> Result<(), Fault> {
+    if deleted {
+        if entity.is_searched() {
+            unit.execute(&FORGET, args![id]).await?;
+        }
+        return Ok(());
+    }
+    if let Some((title, words)) = entry(entity, row)? {
+        let organisation: OrganisationId = row.get("organisation_id")?;
+        unit.execute(&KEEP, args![id, entity.name, organisation, title, words]).await?;
+    }
+    Ok(())
+}
+
+/// A record that a search found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// Whose description fits.
+    pub(crate) entity: &'static Entity,
+    pub(crate) id: Uuid,
+    pub(crate) title: String,
+}
+
+impl std::fmt::Debug for Entity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Records of every kind the caller may see, the newest first; `only`: of one entity.
+pub(crate) async fn everywhere(
+    office: &Office,
+    actor: &Actor,
+    query: &str,
+    only: Option<&'static Entity>,
+    limit: i64,
+) -> Result<Vec<Found>, Fault> {
+    let Some(expression) = expression(office.db.engine(), query) else { return Ok(Vec::new()) };
+    let name = only.map_or("", |entity| entity.name);
+    let args = args![actor.path.as_str(), expression, name, limit];
+    let rows = office.db.fetch_all(&FIND, args).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let entity: String = row.get("entity")?;
+        let Some(entity) = super::registry::by_name(&entity) else { continue };
+        if !super::read::may(actor, entity, "view") {
+            continue;
+        }
+        found.push(Found { entity, id: row.get("record_id")?, title: row.get("title")? });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_folded_and_split_where_people_would() {
+        assert_eq!(
+            words("Asha Kumar-Rao, ASHA@example.net"),
+            ["asha", "kumar", "rao", "asha", "example", "net"]
+        );
+        assert_eq!(words("+91 98450 12345"), ["91", "98450", "12345"]);
+        assert_eq!(words("Łódź ÉCOLE"), ["łódź", "école"]);
+        assert!(words("'; -- \" & | ! * : ()").is_empty());
+    }
+
+    #[test]
+    fn a_query_is_made_of_words_alone() {
+        let both = |query| (expression(Engine::Sqlite, query), expression(Engine::Postgres, query));
+        let (sqlite, postgres) = both("as'ha OR \"x");
+        assert_eq!(sqlite.as_deref(), Some("\"as\"* \"ha\"* \"or\"* \"x\"*"));
+        assert_eq!(postgres.as_deref(), Some("'as':* & 'ha':* & 'or':* & 'x':*"));
+        assert_eq!(both("!&|"), (None, None));
+    }
+}
