@@ -34,15 +34,16 @@ store::statements! {
     /// Services from the columns of a set.
     INSERT_SERVICES = {
         sqlite: "INSERT INTO service
-            (id, organisation_id, customer_id, plan_id, zone, overrides, external_source,
-             external_id, created_at, created_by, updated_at, updated_by)
-            SELECT unhex(value ->> 0), $2, $3, $4, $5, $6, 'seed', value ->> 2, $7, $8, $7, $8
+            (id, organisation_id, customer_id, plan_id, login, status, zone, overrides,
+             external_source, external_id, created_at, created_by, updated_at, updated_by)
+            SELECT unhex(value ->> 0), $2, $3, $4, value ->> 2, 'active', $5, $6, 'seed',
+                value ->> 2, $7, $8, $7, $8
             FROM json_each($1)",
         postgres: "INSERT INTO service
-            (id, organisation_id, customer_id, plan_id, zone, overrides, external_source,
-             external_id, created_at, created_by, updated_at, updated_by)
-            SELECT (value ->> 0)::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, $6::jsonb, 'seed',
-                value ->> 2, $7::timestamptz, $8::text, $7, $8
+            (id, organisation_id, customer_id, plan_id, login, status, zone, overrides,
+             external_source, external_id, created_at, created_by, updated_at, updated_by)
+            SELECT (value ->> 0)::uuid, $2::uuid, $3::uuid, $4::uuid, value ->> 2, 'active',
+                $5::text, $6::jsonb, 'seed', value ->> 2, $7::timestamptz, $8::text, $7, $8
             FROM jsonb_array_elements($1::jsonb) AS t (value)",
     };
     /// Their logins.

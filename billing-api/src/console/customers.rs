@@ -63,7 +63,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Failure> {
     let fields = Fields::of_query(&request);
     let query = fields.get("q");
-    let after = fields.get("cursor").parse().ok();
+    let after = Some(fields.get("cursor")).filter(|cursor| !cursor.is_empty());
     let wanted = (!query.is_empty()).then_some(query);
     let listed = customer::list(&office, &signed.actor, after, wanted, PAGE_DEFAULT).await;
     let page = listed.map_err(|fault| Failure::new(&request, fault))?;
@@ -128,8 +128,9 @@ pub(super) async fn add_service(
         let id = customer_id(&id)?;
         let created = async {
             let body = Body::default().text(&fields, "plan_id").text(&fields, "login");
-            let new = service::New::parse(&body.secret(&fields, "password").octets())?;
-            service::create(&office, &signed.actor, id, new).await
+            let body = body.secret(&fields, "password").octets();
+            let new = service::New::parse(id, &body)?;
+            service::create(&office, &signed.actor, new).await
         };
         let fault = match created.await {
             Ok(_) => {

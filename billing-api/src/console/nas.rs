@@ -36,7 +36,7 @@ pub(super) async fn list(
     signed: Signed,
 ) -> Result<HttpResponse, Failure> {
     let query = Fields::of_query(&request);
-    let after = query.get("cursor").parse().ok();
+    let after = Some(query.get("cursor")).filter(|cursor| !cursor.is_empty());
     let listed = nas::list(&office, &signed.actor, after, PAGE_DEFAULT).await;
     let page = listed.map_err(|fault| Failure::new(&request, fault))?;
     let notice = Notice::from_word(query.get("done"));

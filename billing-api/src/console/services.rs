@@ -104,8 +104,7 @@ pub(super) async fn change_plan(
         let plan = post.fields.get("plan_id").parse().map_err(missing)?;
         // The version on the page: a change made meanwhile is not overwritten unseen.
         let version = post.fields.get("version").parse().map_err(|_| Fault::Stale)?;
-        let change = service::Change::to_plan(plan);
-        match service::change(&office, &post.signed.actor, id, change, Some(version)).await {
+        match service::change_plan(&office, &post.signed.actor, id, plan, Some(version)).await {
             Ok(view) => Ok(page::go(&place(&view, Some(Notice::PlanChanged)))),
             Err(Fault::Stale) => {
                 let view = service::find(&office, &post.signed.actor, id).await?;

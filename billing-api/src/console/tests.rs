@@ -142,7 +142,7 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
         assert_eq!(browser.post("/plans", &plan).await.location, "/plans?done=plan-created");
         let twice = browser.post("/plans", &plan).await;
         assert_eq!(twice.status, StatusCode::CONFLICT);
-        assert!(twice.body.contains("Name: there is a plan"), "{}", twice.body);
+        assert!(twice.body.contains("Name: another plan has this name"), "{}", twice.body);
 
         let nas = [
             csrf,

@@ -1,22 +1,86 @@
 //! Customers.
 
-use model::policy::Key;
-use model::{CustomerId, Ts};
+use model::{CustomerId, OrganisationId, Ts};
 use serde::Serialize;
-use store::{StoreError, args};
+use store::args;
 
-use super::input::is_email;
-use super::{Actor, Event, Fault, Input, Office, Page, Unit, contains};
+use super::{Actor, Fault, Office, Page, Unit};
+use crate::entity::query::ListQuery;
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, read, write};
 use crate::store::customer as sql;
-use crate::store::customer::Customer;
 use crate::store::organisation;
 
-/// A customer as the API shows it.
+/// Numbers begin at 1001: people read them out, and "customer 7" sounds like a list.
+const FIRST_NUMBER: i64 = 1001;
+
+/// What staff see first.
+const SHOWN: Flags = Flags::SORTABLE.and(Flags::FILTERABLE).and(Flags::LISTED);
+
+/// A customer: who pays.
+pub(crate) const CUSTOMER: Entity = Entity {
+    name: "customer",
+    path: "customers",
+    table: "customer",
+    prefix: CustomerId::PREFIX,
+    permission: "customers",
+    custom: true,
+    fields: &[
+        Field::new(
+            "number",
+            Kind::Integer(1, i64::MAX),
+            SHOWN.and(Flags::FILLED).and(Flags::SEARCHED),
+        ),
+        Field::new(
+            "name",
+            Kind::Text(200),
+            SHOWN
+                .and(Flags::REQUIRED)
+                .and(Flags::WRITABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::PERSONAL),
+        ),
+        Field::new("email", Kind::Email, REACHED.and(Flags::LISTED)),
+        Field::new("phone", Kind::Text(40), REACHED.and(Flags::LISTED)),
+        Field::new(
+            "status",
+            Kind::Choice(&["active", "inactive"]),
+            SHOWN.and(Flags::WRITABLE).and(Flags::FILLED),
+        ),
+        Field::new("locale", Kind::Text(35), Flags::WRITABLE),
+    ],
+    hooks: Hooks {
+        before: |unit, verb, draft, _| Box::pin(before(unit, verb, draft)),
+        ..Hooks::NONE
+    },
+    ..Entity::PLAIN
+};
+
+/// How a customer is reached.
+const REACHED: Flags =
+    Flags::WRITABLE.and(Flags::FILTERABLE).and(Flags::SEARCHED).and(Flags::PERSONAL);
+
+async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+    if verb != Verb::Created {
+        return Ok(());
+    }
+    let organisation = draft.organisation.unwrap_or(unit.actor.organisation);
+    if !draft.has("locale") {
+        let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
+        draft.set("locale", organisation::organisation(&home)?.locale);
+    }
+    let args = args![organisation, "customer", FIRST_NUMBER];
+    let number: i64 = unit.fetch_one(&organisation::NEXT_NUMBER, args).await?.get("last")?;
+    draft.set("number", number);
+    draft.fill("status", "active");
+    Ok(())
+}
+
+/// A customer as typed code sees it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct View {
     pub(crate) id: CustomerId,
     pub(crate) number: i64,
-    pub(crate) organisation_id: model::OrganisationId,
+    pub(crate) organisation_id: OrganisationId,
     pub(crate) name: String,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,
@@ -29,139 +93,68 @@ pub(crate) struct View {
     pub(crate) updated_at: Ts,
 }
 
-impl From<Customer> for View {
-    fn from(row: Customer) -> Self {
-        Self {
-            id: row.id,
-            number: row.number,
-            organisation_id: row.organisation,
-            name: row.name,
-            email: row.email,
-            phone: row.phone,
-            status: row.status,
-            locale: row.locale,
-            external_source: row.external.0,
-            external_id: row.external.1,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
+static DESCRIPTION: &Entity = &CUSTOMER;
+
+impl View {
+    fn of(row: &store::Row) -> Result<Self, store::StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            number: row.get("number")?,
+            organisation_id: row.get("organisation_id")?,
+            name: row.get("name")?,
+            email: row.get("email")?,
+            phone: row.get("phone")?,
+            status: row.get("status")?,
+            locale: row.get("locale")?,
+            external_source: row.get("external_source")?,
+            external_id: row.get("external_id")?,
+            version: row.get("version")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
     }
 }
 
 /// What a new customer needs.
 #[derive(Debug)]
-pub(crate) struct New {
-    name: String,
-    email: Option<String>,
-    phone: Option<String>,
-    locale: Option<String>,
-    external: (Option<String>, Option<String>),
-}
+pub(crate) struct New(Draft);
 
 impl New {
     /// Reads a request body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let new = Self {
-            name: input.text("name", 200),
-            email: input.optional_text("email", 254),
-            phone: input.optional_text("phone", 40),
-            locale: input.optional_text("locale", 35),
-            external: (
-                input.optional_text("external_source", 50),
-                input.optional_text("external_id", 100),
-            ),
-        };
-        if new.email.as_deref().is_some_and(|email| !is_email(email)) {
-            input.fault("email", "is not an e-mail address");
-        }
-        if new.external.0.is_some() != new.external.1.is_some() {
-            input.fault("external_id", "goes together with external_source");
-        }
-        input.finish()?;
-        Ok(new)
+        Draft::parse(DESCRIPTION, &[], body, true).map(Self)
     }
 }
 
 /// Creates a customer in the actor's organisation.
 pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    let id = CustomerId::generate();
-    let home = unit.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
-    let home = organisation::organisation(&home)?;
-    // Numbers begin at 1001: people read them out, and "customer 7" sounds like a list.
-    let number: i64 = unit
-        .fetch_one(&organisation::NEXT_NUMBER, args![actor.organisation, "customer", 1001])
-        .await?
-        .get("last")?;
-    let search = [Some(new.name.as_str()), new.email.as_deref(), new.phone.as_deref()];
-    let search = search.into_iter().flatten().collect::<Vec<_>>().join("\n").to_lowercase();
-    let inserted = unit
-        .execute(
-            &sql::INSERT,
-            args![
-                id,
-                actor.organisation,
-                number,
-                new.name,
-                new.email,
-                new.phone,
-                "active",
-                new.locale.unwrap_or(home.locale),
-                new.external.0,
-                new.external.1,
-                unit.now,
-                actor.label(),
-                search
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/external_id",
-                detail: "another customer has this external id".to_owned(),
-            });
-        }
-        result => result?,
-    };
-    let row = unit.fetch_one(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    let view = View::from(sql::customer(&row)?);
-    let event = Event {
-        kind: "customer.created",
-        entity_id: id.to_string(),
-        payload: serde_json::to_value(&view).map_err(|e| Fault::Internal(Box::new(e)))?,
-        policy: &[] as &[Key],
-    };
-    unit.record(actor.organisation, event, None).await?;
-    unit.commit().await?;
-    Ok(view)
+    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
+    find(office, actor, CustomerId(made.id)).await
 }
 
 /// One customer.
 pub(crate) async fn find(office: &Office, actor: &Actor, id: CustomerId) -> Result<View, Fault> {
     let row = office.db.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    let row = row.ok_or(Fault::NotFound("customer"))?;
-    Ok(View::from(sql::customer(&row)?))
+    Ok(View::of(&row.ok_or(Fault::NotFound("customer"))?)?)
 }
 
-/// A page of customers whose name or e-mail address contains `query`.
+/// A page of customers that a search finds, the newest first.
 pub(crate) async fn list(
     office: &Office,
     actor: &Actor,
-    after: Option<CustomerId>,
-    query: Option<&str>,
+    cursor: Option<&str>,
+    search: Option<&str>,
     limit: i64,
 ) -> Result<Page<View>, Fault> {
-    let pattern = query.map(|text| contains(text.trim()));
-    let rows = office
-        .db
-        .fetch_all(&sql::LIST, args![actor.path.as_str(), after, pattern, limit + 1])
-        .await?;
-    let views: Vec<View> =
-        rows.iter().map(|row| sql::customer(row).map(View::from)).collect::<Result<_, _>>()?;
-    Ok(Page::of(views, limit, |view| view.id.to_string()))
+    let mut parameters = std::collections::BTreeMap::new();
+    let mut put = |name: &str, value: String| parameters.insert(name.to_owned(), value);
+    put("limit", limit.to_string());
+    cursor.map(|cursor| put("cursor", cursor.to_owned()));
+    search.map(|search| put("q", search.to_owned()));
+    let query = ListQuery::parse(DESCRIPTION, &[], parameters)?;
+    let (rows, next) = read::page(office, actor, DESCRIPTION, &query).await?;
+    let rows = rows.iter().map(View::of).collect::<Result<_, _>>()?;
+    Ok(Page { rows, next })
 }
 
 /// How many customers there are.

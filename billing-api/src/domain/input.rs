@@ -81,17 +81,6 @@ impl Input {
         self.take(field);
     }
 
-    /// A text that must be there, trimmed, of at most `max` characters.
-    pub(crate) fn text(&mut self, field: &'static str, max: usize) -> String {
-        match self.optional_text(field, max) {
-            Some(text) => text,
-            None => {
-                self.missing(field);
-                String::new()
-            }
-        }
-    }
-
     /// A text that may be there; an empty one counts as absent.
     pub(crate) fn optional_text(&mut self, field: &'static str, max: usize) -> Option<String> {
         let text = match self.take(field)? {
@@ -325,7 +314,9 @@ mod tests {
     fn every_problem_is_reported_at_once_with_its_pointer() {
         let body = br#"{"nmae":"x","price":{"amount":-1,"currency":"usd"},"download_bps":"fast"}"#;
         let mut input = Input::parse(body).unwrap();
-        input.text("name", 10);
+        if input.optional_text("name", 10).is_none() {
+            input.missing("name");
+        }
         input.number("download_bps", 1, 100);
         input.object("price", |price| {
             price.number("amount", 0, 100)?;

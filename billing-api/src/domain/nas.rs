@@ -7,18 +7,180 @@ use model::nas::{COA_PORT, NasSeen, Vendor};
 use model::policy::Key;
 use model::{ClientId, NasId, OrganisationId, Secret, Ts};
 use serde::Serialize;
-use store::{StoreError, args};
+use store::{Row, StoreError, args};
 
-use super::{Actor, Event, Fault, Input, Office, Page, Unit};
+use super::{Actor, Event, Fault, Office, Page, Unit};
+use crate::entity::query::ListQuery;
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, read, search, write};
 use crate::store::nas as sql;
-use crate::store::nas::NasRow;
 use crate::store::organisation;
 
 /// Longest shared secret we keep. RFC 2865 §3 wants at least 16 octets; shorter ones are
 /// common in the field and are accepted.
 const SECRET_OCTETS_MAX: usize = 128;
 
-/// A NAS as the API shows it. Secrets are never shown.
+/// The words of [`Vendor::ALL`]; a test compares them.
+const VENDORS: &[&str] = &["mikrotik", "generic"];
+
+/// A NAS: what subscribers connect to. Its RADIUS client, with address and secret, is kept
+/// with it.
+pub(crate) const NAS: Entity = Entity {
+    name: "nas",
+    path: "nas",
+    table: "nas",
+    prefix: NasId::PREFIX,
+    permission: "network",
+    module: Some("network.routers"),
+    custom: true,
+    fields: &[
+        Field::new(
+            "name",
+            Kind::Text(100),
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::LISTED),
+        ),
+        Field::new(
+            "address",
+            Kind::Address,
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::LISTED),
+        ),
+        Field::new("secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::REQUIRED.and(Flags::WRITABLE)),
+        Field::new(
+            "vendor",
+            Kind::Choice(VENDORS),
+            Flags::WRITABLE
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::FILLED)
+                .and(Flags::LISTED),
+        ),
+        Field::new("accepts_coa", Kind::Flag, Flags::WRITABLE.and(Flags::LISTED)),
+        Field::new("coa_address", Kind::Address, Flags::WRITABLE),
+        Field::new("coa_port", Kind::Integer(1, 65535), Flags::WRITABLE),
+        Field::new("coa_secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::WRITABLE),
+        // When it was first heard of, where nobody registered it.
+        Field::new("seen_at", Kind::Time, Flags::LISTED),
+    ],
+    hooks: Hooks {
+        before: |unit, verb, draft, _| Box::pin(before(unit, verb, draft)),
+        after: |unit, written| Box::pin(after(unit, written)),
+        ..Hooks::NONE
+    },
+    ..Entity::PLAIN
+};
+
+static DESCRIPTION: &Entity = &NAS;
+
+async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+    let created = verb == Verb::Created;
+    let wants = |draft: &Draft, column: &str| match created {
+        true => !draft.has(column),
+        false => draft.value(column).is_some() && !draft.has(column),
+    };
+    if wants(draft, "vendor") {
+        draft.set("vendor", Vendor::Generic.as_str());
+    }
+    if wants(draft, "coa_port") {
+        draft.set("coa_port", COA_PORT);
+    }
+    if wants(draft, "accepts_coa") {
+        draft.set("accepts_coa", true);
+    }
+    if let Some(secret) = draft.secret("coa_secret") {
+        let id = NasId(draft.record).to_string();
+        let sealed = unit.office().keyring.seal(&id, secret.expose().as_bytes())?;
+        draft.set("coa_secret", sealed);
+    }
+    Ok(())
+}
+
+async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
+    let nas = NasId(written.id);
+    unit.policy(Key::Nas(nas));
+    let by = unit.actor.label();
+    let clients = match written.verb {
+        Verb::Created => Vec::new(),
+        // The client goes and comes with its NAS.
+        Verb::Deleted => {
+            unit.fetch_all(&sql::DELETE_CLIENTS, args![nas, unit.now, by.as_str()]).await?
+        }
+        Verb::Restored => {
+            let deleted_at: Option<Ts> = match written.before {
+                Some(before) => before.get("deleted_at")?,
+                None => None,
+            };
+            let args = args![nas, deleted_at, unit.now, by.as_str()];
+            match unit.fetch_all(&sql::RESTORE_CLIENTS, args).await {
+                Err(StoreError::Unique { .. }) => return Err(address_taken()),
+                clients => clients?,
+            }
+        }
+        Verb::Updated => unit.fetch_all(&sql::CLIENTS_OF, args![nas]).await?,
+    };
+    let clients: Vec<ClientId> =
+        clients.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+    for client in &clients {
+        unit.policy(Key::Client(*client));
+    }
+    if !matches!(written.verb, Verb::Created | Verb::Updated) {
+        return Ok(());
+    }
+    let source = written.draft.net("address");
+    let vendor: String = written.after.get("vendor")?;
+    match (clients.as_slice(), written.draft.secret("secret")) {
+        ([], Some(secret)) => {
+            let address: Option<IpNetwork> = written.after.get("address")?;
+            let Some(address) = address else {
+                return Err(Fault::field("/address", "is required where a secret is given"));
+            };
+            let client = ClientId::generate();
+            let id = client.to_string();
+            let sealed = unit.office().keyring.seal(&id, secret.expose().as_bytes())?;
+            let organisation: OrganisationId = written.after.get("organisation_id")?;
+            let args =
+                args![client, organisation, address, sealed, nas, vendor.as_str(), unit.now, by];
+            unit.policy(Key::Client(client));
+            taken(unit.execute(&sql::INSERT_CLIENT, args).await)
+        }
+        (clients, secret) => {
+            for client in clients {
+                if let Some(secret) = secret {
+                    let id = client.to_string();
+                    let sealed = unit.office().keyring.seal(&id, secret.expose().as_bytes())?;
+                    let args = args![*client, sealed, unit.now, by.as_str()];
+                    unit.execute(&sql::ROTATE_CLIENT, args).await?;
+                }
+                let args = args![*client, source, vendor.as_str(), unit.now, by.as_str()];
+                taken(unit.execute(&sql::MOVE_CLIENT, args).await)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn taken(written: Result<u64, StoreError>) -> Result<(), Fault> {
+    match written {
+        Err(StoreError::Unique { .. }) => Err(address_taken()),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+fn address_taken() -> Fault {
+    Fault::Conflict {
+        pointer: "/address",
+        detail: "another RADIUS client has this address".to_owned(),
+    }
+}
+
+/// A NAS as typed code sees it. Secrets are never shown.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct View {
     pub(crate) id: NasId,
@@ -36,9 +198,10 @@ pub(crate) struct View {
     pub(crate) updated_at: Ts,
 }
 
-impl From<NasRow> for View {
-    fn from(row: NasRow) -> Self {
-        Self {
+impl View {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        let row = sql::nas(row)?;
+        Ok(Self {
             id: row.id,
             organisation_id: row.organisation,
             name: row.name,
@@ -51,154 +214,47 @@ impl From<NasRow> for View {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        }
+        })
     }
 }
 
 /// What a new NAS needs.
 #[derive(Debug)]
-pub(crate) struct New {
-    name: String,
-    address: Option<IpAddr>,
-    secret: Secret<String>,
-    vendor: Vendor,
-    coa_address: Option<IpAddr>,
-    coa_port: u16,
-    coa_secret: Option<Secret<String>>,
-    accepts_coa: bool,
-}
+pub(crate) struct New(Draft);
 
 impl New {
     /// Reads a request body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let name = input.text("name", 100);
-        let address = input.required("address");
-        if !input.has("secret") {
-            input.fault("secret", "is required");
-        }
-        let secret = input.optional_raw_text("secret", SECRET_OCTETS_MAX);
-        let vendor = match input.optional_text("vendor", 40) {
-            None => Vendor::Generic,
-            Some(word) => Vendor::from_word(&word).unwrap_or_else(|| {
-                let known: Vec<&str> = Vendor::ALL.iter().map(|v| v.as_str()).collect();
-                input.fault("vendor", format!("is one of {}", known.join(", ")));
-                Vendor::Generic
-            }),
-        };
-        let coa_address = input.parsed("coa_address");
-        let coa_port = input.number("coa_port", 1, 65535).map_or(COA_PORT, |port| port as u16);
-        let coa_secret = input.optional_raw_text("coa_secret", SECRET_OCTETS_MAX);
-        let accepts_coa = input.flag("accepts_coa").unwrap_or(true);
-        input.finish()?;
-        Ok(Self {
-            name,
-            address,
-            secret: Secret::new(secret.unwrap_or_default()),
-            vendor,
-            coa_address,
-            coa_port,
-            coa_secret: coa_secret.map(Secret::new),
-            accepts_coa,
-        })
+        Draft::parse(DESCRIPTION, &[], body, true).map(Self)
     }
 }
 
 /// Registers a NAS together with the RADIUS client of its address.
 pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let (id, client) = (NasId::generate(), ClientId::generate());
-    let seal =
-        |id: String, secret: &Secret<String>| office.keyring.seal(&id, secret.expose().as_bytes());
-    let secret = seal(client.to_string(), &new.secret)?;
-    let coa_secret = new.coa_secret.as_ref().map(|s| seal(id.to_string(), s)).transpose()?;
-    let mut unit = Unit::begin(office, actor).await?;
-    let by = actor.label();
-    let inserted = unit
-        .execute(
-            &sql::INSERT,
-            args![
-                id,
-                actor.organisation,
-                new.name.as_str(),
-                new.address,
-                new.vendor.as_str(),
-                new.coa_address,
-                new.coa_port,
-                coa_secret,
-                new.accepts_coa,
-                None::<ClientId>,
-                None::<Ts>,
-                None::<String>,
-                None::<String>,
-                unit.now,
-                by.as_str()
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/name",
-                detail: format!("there is a NAS \"{}\" already", new.name),
-            });
-        }
-        result => result?,
-    };
-    let inserted = unit
-        .execute(
-            &sql::INSERT_CLIENT,
-            args![
-                client,
-                actor.organisation,
-                new.address.map(IpNetwork::from),
-                secret,
-                id,
-                new.vendor.as_str(),
-                unit.now,
-                by
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/address",
-                detail: "there is a RADIUS client with this address already".to_owned(),
-            });
-        }
-        result => result?,
-    };
-    let row = unit.fetch_one(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    let view = View::from(sql::nas(&row)?);
-    let event = Event {
-        kind: "nas.created",
-        entity_id: id.to_string(),
-        payload: serde_json::to_value(&view).map_err(|e| Fault::Internal(Box::new(e)))?,
-        policy: &[Key::Nas(id), Key::Client(client)],
-    };
-    unit.record(actor.organisation, event, None).await?;
-    unit.commit().await?;
-    Ok(view)
+    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
+    find(office, actor, NasId(made.id)).await
 }
 
 /// One NAS.
 pub(crate) async fn find(office: &Office, actor: &Actor, id: NasId) -> Result<View, Fault> {
     let row = office.db.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    Ok(View::from(sql::nas(&row.ok_or(Fault::NotFound("NAS"))?)?))
+    Ok(View::of(&row.ok_or(Fault::NotFound("nas"))?)?)
 }
 
 /// A page of NAS.
 pub(crate) async fn list(
     office: &Office,
     actor: &Actor,
-    after: Option<NasId>,
+    cursor: Option<&str>,
     limit: i64,
 ) -> Result<Page<View>, Fault> {
-    let rows =
-        office.db.fetch_all(&sql::LIST, args![actor.path.as_str(), after, limit + 1]).await?;
-    let views: Vec<View> =
-        rows.iter().map(|row| sql::nas(row).map(View::from)).collect::<Result<_, _>>()?;
-    Ok(Page::of(views, limit, |view| view.id.to_string()))
+    let mut parameters = std::collections::BTreeMap::new();
+    parameters.insert("limit".to_owned(), limit.to_string());
+    cursor.map(|cursor| parameters.insert("cursor".to_owned(), cursor.to_owned()));
+    let query = ListQuery::parse(DESCRIPTION, &[], parameters)?;
+    let (rows, next) = read::page(office, actor, DESCRIPTION, &query).await?;
+    let rows = rows.iter().map(View::of).collect::<Result<_, _>>()?;
+    Ok(Page { rows, next })
 }
 
 /// Makes sure that a RADIUS client exists with this secret; true where something changed. A
@@ -303,13 +359,20 @@ pub(crate) async fn keep_seen(office: &Office, seen: &NasSeen) -> Result<(), Fau
         }
         result => result?,
     };
-    let payload = serde_json::json!({"id": seen.nas, "name": name, "source": seen.source, "client_id": seen.client});
-    let event = Event {
-        kind: "nas.seen",
-        entity_id: seen.nas.to_string(),
-        payload,
-        policy: &[Key::Nas(seen.nas)],
-    };
-    unit.record(organisation, event, None).await?;
+    let row = write::load(&mut unit, DESCRIPTION, seen.nas.0, false).await?;
+    search::note(&mut unit, DESCRIPTION, seen.nas.0, &row, false).await?;
+    unit.policy(Key::Nas(seen.nas));
+    write::record(&mut unit, DESCRIPTION, "seen", seen.nas.0, None, &row).await?;
     unit.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vendor_can_be_chosen() {
+        let words: Vec<&str> = Vendor::ALL.iter().map(|vendor| vendor.as_str()).collect();
+        assert_eq!(words, VENDORS);
+    }
 }

@@ -1,23 +1,214 @@
 //! Plans.
+//!
+//! A plan's row has what it gives now. Each edit of that makes a version, so that a service may
+//! stay on an old one; each edit of the price makes a price row with its first day.
 
 use model::policy::{Garden, Key, OnHold};
-use model::{Money, PlanId, PlanVersionId, PriceId, Ts};
+use model::{Money, PlanId, PlanVersionId, PriceId, ServiceId, Ts};
 use serde::Serialize;
-use store::{StoreError, args};
+use serde_json::Value as Json;
+use store::{Row, args};
 
 use super::{Actor, Event, Fault, Input, Office, Page, Unit};
+use crate::entity::query::ListQuery;
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Verb, Written, read, write};
 use crate::store::organisation;
 use crate::store::plan as sql;
-use crate::store::plan::Plan;
 
 /// Highest rate that can be sold, bit/s: beyond it a typing error is likelier than a plan.
 const RATE_BPS_MAX: i64 = 1_000_000_000_000;
 /// Lowest rate, bit/s.
 const RATE_BPS_MIN: i64 = 1_000;
-/// Largest price, minor units.
-const AMOUNT_MAX: i64 = 1_000_000_000_000;
+/// A year, seconds.
+const YEAR_S: i64 = 31_536_000;
+/// Seconds between interim updates unless the plan says otherwise.
+const INTERIM_S: i64 = 300;
+/// Services that one event names, so that no row of the outbox grows without end.
+const SERVICES_PER_EVENT: i64 = 1_000;
 
-/// A plan as the API shows it.
+/// The periods a price can be for.
+pub(crate) const PERIODS: &[&str] = &["month", "quarter", "half_year", "year"];
+
+const RATE: Field = Field::new(
+    "download_bps",
+    Kind::Rate(RATE_BPS_MIN, RATE_BPS_MAX),
+    Flags::WRITABLE.and(Flags::LISTED),
+);
+
+/// A plan: what a service gives, and what it costs.
+pub(crate) const PLAN: Entity = Entity {
+    name: "plan",
+    path: "plans",
+    table: "plan",
+    prefix: PlanId::PREFIX,
+    scope: Scope::Inherited,
+    permission: "plans",
+    module: Some("catalog.plans"),
+    custom: true,
+    fields: &[
+        Field::new(
+            "name",
+            Kind::Text(100),
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::LISTED),
+        ),
+        Field::new(
+            "status",
+            Kind::Choice(&["active", "retired"]),
+            Flags::WRITABLE
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::FILLED)
+                .and(Flags::LISTED),
+        ),
+        Field::new("price", Kind::Money, Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::LISTED)),
+        Field::new("period", Kind::Choice(PERIODS), Flags::WRITABLE.and(Flags::LISTED)),
+        RATE,
+        Field { name: "upload_bps", ..RATE },
+        // RFC 2869 §5.16: the interim interval must not be smaller than 60.
+        Field::new("interim_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
+        Field::new("session_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
+        Field::new("idle_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
+        Field::new("pool", Kind::Text(100), Flags::WRITABLE),
+        Field::new("on_expired", Kind::Choice(&["reject", "garden"]), Flags::WRITABLE),
+        Field::new("garden", Kind::Document(Some(garden)), Flags::WRITABLE),
+        Field::new("current_version_id", Kind::Reference("plv", "plan_version"), Flags::NONE),
+    ],
+    hooks: Hooks {
+        before: |_, verb, draft, row| Box::pin(std::future::ready(before(verb, draft, row))),
+        after: |unit, written| Box::pin(after(unit, written)),
+        ..Hooks::NONE
+    },
+    ..Entity::PLAIN
+};
+
+static DESCRIPTION: &Entity = &PLAN;
+
+/// The columns a version repeats.
+const GIVEN: &[&str] = &[
+    "download_bps",
+    "upload_bps",
+    "interim_s",
+    "session_timeout_s",
+    "idle_timeout_s",
+    "pool",
+    "on_expired",
+    "garden",
+];
+
+/// Reads the walled garden.
+fn garden(input: &mut Input) -> Option<Json> {
+    let fallback = Garden::default();
+    let mut rate = |field| input.number(field, RATE_BPS_MIN, RATE_BPS_MAX).map(|n| n as u64);
+    let (download_bps, upload_bps) = (rate("download_bps"), rate("upload_bps"));
+    let garden = Garden {
+        address_list: input.optional_text("address_list", 100).unwrap_or(fallback.address_list),
+        download_bps: download_bps.unwrap_or(fallback.download_bps),
+        upload_bps: upload_bps.unwrap_or(fallback.upload_bps),
+    };
+    serde_json::to_value(garden).ok()
+}
+
+fn before(verb: Verb, draft: &mut Draft, row: Option<&Row>) -> Result<(), Fault> {
+    // A version is made where what the plan gives was touched, by anyone for any reason: what
+    // is the same again is a version too, and harms nobody.
+    let version = match verb {
+        Verb::Created => true,
+        Verb::Updated => GIVEN.iter().any(|column| draft.value(column).is_some()),
+        Verb::Deleted | Verb::Restored => false,
+    };
+    if version {
+        draft.set("current_version_id", PlanVersionId::generate());
+    }
+    if verb == Verb::Created || row.is_some_and(|_| verb == Verb::Updated) {
+        // What has a value in every plan falls back to it when it is emptied.
+        let emptied = |draft: &Draft, column: &str| {
+            verb == Verb::Created && !draft.has(column)
+                || draft.value(column).is_some() && !draft.has(column)
+        };
+        if emptied(draft, "status") {
+            draft.set("status", "active");
+        }
+        if emptied(draft, "period") {
+            draft.set("period", PERIODS[0]);
+        }
+        if emptied(draft, "interim_s") {
+            draft.set("interim_s", INTERIM_S);
+        }
+        if emptied(draft, "on_expired") {
+            draft.set("on_expired", "reject");
+        }
+        if emptied(draft, "garden") {
+            let garden = serde_json::to_value(Garden::default());
+            draft.set("garden", garden.map_err(|e| Fault::Internal(Box::new(e)))?);
+        }
+    }
+    Ok(())
+}
+
+async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
+    let (plan, row) = (PlanId(written.id), written.after);
+    let by = unit.actor.label();
+    let version: PlanVersionId = row.get("current_version_id")?;
+    if written.draft.value("current_version_id").is_some() {
+        unit.execute(&sql::INSERT_VERSION, args![version, plan, unit.now, by.as_str()]).await?;
+        unit.policy(Key::Profile(version));
+        if written.before.is_some() {
+            followers(unit, plan, row.get("organisation_id")?).await?;
+        }
+    }
+    let amount: Option<i64> = row.get("price_amount")?;
+    let priced = ["price_amount", "period"].iter().any(|c| written.draft.value(c).is_some());
+    if let Some(amount) = amount.filter(|_| priced) {
+        let organisation: model::OrganisationId = row.get("organisation_id")?;
+        let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
+        let today = super::service::civil_date(unit.now, &organisation::organisation(&home)?.zone);
+        let (currency, period): (String, String) = (row.get("price_currency")?, row.get("period")?);
+        let args = args![
+            PriceId::generate(),
+            plan,
+            organisation,
+            currency,
+            amount,
+            period,
+            today,
+            unit.now,
+            by
+        ];
+        unit.execute(&sql::INSERT_PRICE, args).await?;
+    }
+    Ok(())
+}
+
+/// The services that follow the plan get its new version: their policy is looked at again, a
+/// bounded number of them with each event.
+async fn followers(
+    unit: &mut Unit<'_>,
+    plan: PlanId,
+    organisation: model::OrganisationId,
+) -> Result<(), Fault> {
+    let mut after = ServiceId::NONE;
+    loop {
+        let rows = unit.fetch_all(&sql::FOLLOWERS, args![plan, after, SERVICES_PER_EVENT]).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.get("id")?;
+        let ids: Vec<ServiceId> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+        let keys: Vec<Key> = ids.into_iter().map(Key::Subscriber).collect();
+        let event = Event {
+            kind: "plan.followed",
+            entity_id: plan.to_string(),
+            payload: serde_json::json!({"id": plan, "services": keys.len()}),
+            policy: &keys,
+        };
+        unit.announce(organisation, event).await?;
+    }
+}
+
+/// A plan as typed code sees it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct View {
     pub(crate) id: PlanId,
@@ -40,237 +231,69 @@ pub(crate) struct View {
     pub(crate) updated_at: Ts,
 }
 
-impl From<Plan> for View {
-    fn from(plan: Plan) -> Self {
-        let (price, period) = match plan.price {
-            Some((currency, amount, period)) => (Some(Money { amount, currency }), Some(period)),
-            None => (None, None),
-        };
-        Self {
-            id: plan.id,
-            organisation_id: plan.organisation,
-            name: plan.name,
-            status: plan.status,
-            price,
-            period,
-            download_bps: plan.gives.download_bps,
-            upload_bps: plan.gives.upload_bps,
-            interim_s: plan.gives.interim_s,
-            session_timeout_s: plan.gives.session_timeout_s,
-            idle_timeout_s: plan.gives.idle_timeout_s,
-            pool: plan.gives.pool,
-            on_expired: plan.gives.on_expired,
-            garden: plan.gives.garden,
-            current_version_id: plan.current_version,
-            version: plan.version,
-            created_at: plan.created_at,
-            updated_at: plan.updated_at,
-        }
+impl View {
+    fn of(row: &Row) -> Result<Self, store::StoreError> {
+        let gives = sql::gives(row)?;
+        let amount: Option<i64> = row.get("price_amount")?;
+        let currency: Option<model::Currency> = row.get("price_currency")?;
+        Ok(Self {
+            id: row.get("id")?,
+            organisation_id: row.get("organisation_id")?,
+            name: row.get("name")?,
+            status: row.get("status")?,
+            price: amount.zip(currency).map(|(amount, currency)| Money { amount, currency }),
+            period: row.get("period")?,
+            download_bps: gives.download_bps,
+            upload_bps: gives.upload_bps,
+            interim_s: gives.interim_s,
+            session_timeout_s: gives.session_timeout_s,
+            idle_timeout_s: gives.idle_timeout_s,
+            pool: gives.pool,
+            on_expired: gives.on_expired,
+            garden: gives.garden,
+            current_version_id: row.get("current_version_id")?,
+            version: row.get("version")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
     }
 }
 
 /// What a new plan needs.
 #[derive(Debug)]
-pub(crate) struct New {
-    name: String,
-    price: Option<Money>,
-    period: String,
-    gives: sql::Gives,
-    external: (Option<String>, Option<String>),
-}
+pub(crate) struct New(Draft);
 
 impl New {
     /// Reads a request body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let name = input.text("name", 100);
-        if !input.has("price") {
-            input.fault("price", "is required");
-        }
-        let price = input.object("price", |price| {
-            let has_amount = price.has("amount");
-            let amount = price.number("amount", 0, AMOUNT_MAX);
-            if !has_amount {
-                price.fault("amount", "is required, in minor units");
-            }
-            let currency = price.required("currency");
-            Some(Money { amount: amount?, currency: currency? })
-        });
-        let period = match input.optional_text("period", 20) {
-            None => "month".to_owned(),
-            Some(period) => {
-                if !["month", "quarter", "half_year", "year"].contains(&period.as_str()) {
-                    input.fault("period", "is one of month, quarter, half_year, year");
-                }
-                period
-            }
-        };
-        let mut rate = |field| input.number(field, RATE_BPS_MIN, RATE_BPS_MAX).map(|n| n as u64);
-        let (download_bps, upload_bps) = (rate("download_bps"), rate("upload_bps"));
-        let mut seconds = |field, min| input.number(field, min, 31_536_000).map(|n| n as u32);
-        // RFC 2869 §5.16: the interim interval must not be smaller than 60.
-        let interim_s = seconds("interim_s", 60).unwrap_or(300);
-        let session_timeout_s = seconds("session_timeout_s", 60);
-        let idle_timeout_s = seconds("idle_timeout_s", 60);
-        let pool = input.optional_text("pool", 100);
-        let on_expired = match input.optional_text("on_expired", 20).as_deref() {
-            None | Some("reject") => OnHold::Reject,
-            Some("garden") => OnHold::Garden,
-            Some(_) => {
-                input.fault("on_expired", "is reject or garden");
-                OnHold::Reject
-            }
-        };
-        let garden = input.object("garden", |garden| {
-            let fallback = Garden::default();
-            let mut rate =
-                |field| garden.number(field, RATE_BPS_MIN, RATE_BPS_MAX).map(|n| n as u64);
-            let (download_bps, upload_bps) = (rate("download_bps"), rate("upload_bps"));
-            Some(Garden {
-                address_list: garden
-                    .optional_text("address_list", 100)
-                    .unwrap_or(fallback.address_list),
-                download_bps: download_bps.unwrap_or(fallback.download_bps),
-                upload_bps: upload_bps.unwrap_or(fallback.upload_bps),
-            })
-        });
-        let external =
-            (input.optional_text("external_source", 50), input.optional_text("external_id", 100));
-        if external.0.is_some() != external.1.is_some() {
-            input.fault("external_id", "goes together with external_source");
-        }
-        input.finish()?;
-        Ok(Self {
-            name,
-            price,
-            period,
-            gives: sql::Gives {
-                download_bps,
-                upload_bps,
-                interim_s,
-                session_timeout_s,
-                idle_timeout_s,
-                pool,
-                on_expired,
-                garden: garden.unwrap_or_default(),
-            },
-            external,
-        })
+        Draft::parse(DESCRIPTION, &[], body, true).map(Self)
     }
 }
 
 /// Creates a plan with its first version and its first price.
 pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    let home = unit.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
-    let home = organisation::organisation(&home)?;
-    let (id, version) = (PlanId::generate(), PlanVersionId::generate());
-    let by = actor.label();
-    let inserted = unit
-        .execute(
-            &sql::INSERT,
-            args![
-                id,
-                actor.organisation,
-                new.name.as_str(),
-                "active",
-                version,
-                new.external.0,
-                new.external.1,
-                unit.now,
-                by.as_str()
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/name",
-                detail: format!(
-                    "there is a plan \"{}\" already, or one with this external id",
-                    new.name
-                ),
-            });
-        }
-        result => result?,
-    };
-    let gives = new.gives;
-    let garden = serde_json::to_value(&gives.garden).map_err(|e| Fault::Internal(Box::new(e)))?;
-    let on_expired = match gives.on_expired {
-        OnHold::Reject => "reject",
-        OnHold::Garden => "garden",
-    };
-    unit.execute(
-        &sql::INSERT_VERSION,
-        args![
-            version,
-            id,
-            1,
-            gives.download_bps,
-            gives.upload_bps,
-            gives.interim_s,
-            gives.session_timeout_s,
-            gives.idle_timeout_s,
-            gives.pool,
-            on_expired,
-            garden,
-            unit.now,
-            by.as_str()
-        ],
-    )
-    .await?;
-    if let Some(price) = new.price {
-        unit.execute(
-            &sql::INSERT_PRICE,
-            args![
-                PriceId::generate(),
-                id,
-                actor.organisation,
-                price.currency,
-                price.amount,
-                new.period,
-                super::service::civil_date(unit.now, &home.zone),
-                unit.now,
-                by
-            ],
-        )
-        .await?;
-    }
-    let row = unit.fetch_one(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    let view = View::from(sql::plan(&row)?);
-    let event = Event {
-        kind: "plan.created",
-        entity_id: id.to_string(),
-        payload: serde_json::to_value(&view).map_err(|e| Fault::Internal(Box::new(e)))?,
-        policy: &[Key::Profile(version)],
-    };
-    unit.record(actor.organisation, event, None).await?;
-    unit.commit().await?;
-    Ok(view)
+    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
+    find(office, actor, PlanId(made.id)).await
 }
 
 /// One plan, the actor's own or an ancestor's.
 pub(crate) async fn find(office: &Office, actor: &Actor, id: PlanId) -> Result<View, Fault> {
     let row = office.db.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    Ok(View::from(sql::plan(&row.ok_or(Fault::NotFound("plan"))?)?))
-}
-
-/// A plan that an organisation with this path may sell: its own or an ancestor's.
-pub(crate) async fn find_usable(office: &Office, path: &str, id: PlanId) -> Result<View, Fault> {
-    let row = office.db.fetch_optional(&sql::FIND_USABLE, args![path, id]).await?;
-    Ok(View::from(sql::plan(&row.ok_or(Fault::NotFound("plan"))?)?))
+    Ok(View::of(&row.ok_or(Fault::NotFound("plan"))?)?)
 }
 
 /// A page of plans.
 pub(crate) async fn list(
     office: &Office,
     actor: &Actor,
-    after: Option<PlanId>,
+    cursor: Option<&str>,
     limit: i64,
 ) -> Result<Page<View>, Fault> {
-    let rows =
-        office.db.fetch_all(&sql::LIST, args![actor.path.as_str(), after, limit + 1]).await?;
-    let views: Vec<View> =
-        rows.iter().map(|row| sql::plan(row).map(View::from)).collect::<Result<_, _>>()?;
-    Ok(Page::of(views, limit, |view| view.id.to_string()))
+    let mut parameters = std::collections::BTreeMap::new();
+    parameters.insert("limit".to_owned(), limit.to_string());
+    cursor.map(|cursor| parameters.insert("cursor".to_owned(), cursor.to_owned()));
+    let query = ListQuery::parse(DESCRIPTION, &[], parameters)?;
+    let (rows, next) = read::page(office, actor, DESCRIPTION, &query).await?;
+    let rows = rows.iter().map(View::of).collect::<Result<_, _>>()?;
+    Ok(Page { rows, next })
 }

@@ -1,22 +1,281 @@
 //! Services: one plan for one customer, the ways in, and what holds it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnetwork::IpNetwork;
 use model::identity::{IdentityKind, LOGIN_OCTETS_MAX, normalise_login};
 use model::policy::{HoldNetwork, HoldReason, Key, Overrides};
-use model::{CustomerId, HoldId, IdentityId, OrganisationId, PlanId, Secret, ServiceId, Ts};
+use model::{CustomerId, HoldId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
-use super::{Actor, Event, Fault, Input, Office, Page, Unit, customer, plan};
+use super::{Actor, Fault, Input, Office, Page, Unit};
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, write};
 use crate::store::organisation;
 use crate::store::service as sql;
 use crate::store::service::{Hold, Identity, Service};
 
 /// Longest password: User-Password carries at most 128 octets (RFC 2865 §5.2).
 const PASSWORD_OCTETS_MAX: usize = 128;
+
+/// A service: what a customer has. It lives where its customer does.
+pub(crate) const SERVICE: Entity = Entity {
+    name: "service",
+    path: "services",
+    table: "service",
+    prefix: ServiceId::PREFIX,
+    permission: "services",
+    module: Some("customers.services"),
+    custom: true,
+    home: Some("customer_id"),
+    title: "login",
+    fields: &[
+        Field::new(
+            "login",
+            Kind::Text(LOGIN_OCTETS_MAX),
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::PERSONAL)
+                .and(Flags::LISTED),
+        ),
+        Field::new(
+            "password",
+            Kind::Secret(PASSWORD_OCTETS_MAX),
+            Flags::REQUIRED.and(Flags::WRITABLE),
+        ),
+        Field::new(
+            "customer_id",
+            Kind::Reference(CustomerId::PREFIX, "customer"),
+            NAMED.and(Flags::ONCE),
+        ),
+        Field::new("plan_id", Kind::Reference(PlanId::PREFIX, "plan"), NAMED),
+        Field::new(
+            "status",
+            Kind::Choice(&["active", "held"]),
+            Flags::SORTABLE.and(Flags::FILTERABLE).and(Flags::FILLED).and(Flags::LISTED),
+        ),
+        Field::new("ipv4", Kind::Address, Flags::WRITABLE.and(Flags::FILTERABLE)),
+        Field::new("expires_at", Kind::Time, Flags::WRITABLE.and(Flags::FILTERABLE)),
+        Field::new("zone", Kind::Zone, Flags::WRITABLE),
+        Field::new("address", Kind::Document(Some(address)), Flags::WRITABLE.and(Flags::PERSONAL)),
+        Field::new(
+            "pinned_version_id",
+            Kind::Reference(PlanVersionId::PREFIX, "plan_version"),
+            Flags::NONE,
+        ),
+        Field::new("identities", Kind::Document(None), Flags::COMPUTED),
+        Field::new("holds", Kind::Document(None), Flags::COMPUTED),
+    ],
+    hooks: Hooks {
+        check,
+        before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
+        after: |unit, written| Box::pin(after(unit, written)),
+        extend: |office, rows| Box::pin(extend(office, rows)),
+    },
+    ..Entity::PLAIN
+};
+
+static DESCRIPTION: &Entity = &SERVICE;
+
+/// A record that a service is about.
+const NAMED: Flags = Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::FILTERABLE).and(Flags::LISTED);
+
+/// Reads where a service is installed.
+fn address(input: &mut Input) -> Option<Value> {
+    let mut address = serde_json::Map::new();
+    for (field, max) in [
+        ("street", 200),
+        ("street2", 200),
+        ("city", 100),
+        ("region", 100),
+        ("postal_code", 20),
+        ("country", 2),
+    ] {
+        if let Some(text) = input.optional_text(field, max) {
+            address.insert(field.to_owned(), text.into());
+        }
+    }
+    Some(Value::Object(address))
+}
+
+fn check(draft: &Draft, input: &mut Input) {
+    if let Some(login) = draft.text("login") {
+        let login = normalise_login(login);
+        if login.is_empty() || login.len() > LOGIN_OCTETS_MAX {
+            input.fault("login", format!("has 1 to {LOGIN_OCTETS_MAX} octets"));
+        }
+    }
+    match draft.net("ipv4").map(|net| net.ip()) {
+        None => {}
+        Some(IpAddr::V4(ip)) if is_host_address(ip) => {}
+        Some(IpAddr::V4(_)) => input.fault("ipv4", "is not the address of a single host"),
+        Some(IpAddr::V6(_)) => input.fault("ipv4", "is not an IPv4 address"),
+    }
+    if let Some(store::Value::Time(Some(at))) = draft.value("expires_at")
+        && !(EXPIRES_FIRST..=EXPIRES_LAST).contains(at)
+    {
+        input.fault("expires_at", "must lie between the years 2000 and 2200");
+    }
+}
+
+async fn before(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
+    if let Some(login) = draft.text("login") {
+        let login = normalise_login(login);
+        draft.set("login", login);
+    }
+    let organisation = match (draft.organisation, row) {
+        (Some(organisation), _) => organisation,
+        (None, Some(row)) => row.get("organisation_id")?,
+        (None, None) => unit.actor.organisation,
+    };
+    let zone_missing = match verb {
+        Verb::Created => !draft.has("zone"),
+        _ => draft.value("zone").is_some() && !draft.has("zone"),
+    };
+    if zone_missing {
+        let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
+        draft.set("zone", organisation::organisation(&home)?.zone);
+    }
+    match verb {
+        Verb::Created => {
+            draft.set("status", "active");
+            let overrides = serde_json::to_value(Overrides::default());
+            draft.set("overrides", overrides.map_err(|e| Fault::Internal(Box::new(e)))?);
+        }
+        // Another plan is taken as it is now.
+        Verb::Updated if draft.has("plan_id") => {
+            let now: Option<PlanId> = row.map(|row| row.get("plan_id")).transpose()?;
+            if now.map(|id| id.0) != draft.id("plan_id") {
+                draft.set("pinned_version_id", None::<PlanVersionId>);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
+    let (service, row) = (ServiceId(written.id), written.after);
+    unit.policy(Key::Subscriber(service));
+    let organisation: OrganisationId = row.get("organisation_id")?;
+    let by = unit.actor.label();
+    match written.verb {
+        Verb::Deleted => {
+            let args = args![service, unit.now, by];
+            unit.execute(&sql::DELETE_IDENTITIES, args).await?;
+            return Ok(());
+        }
+        Verb::Restored => {
+            let deleted_at: Option<Ts> = match written.before {
+                Some(before) => before.get("deleted_at")?,
+                None => None,
+            };
+            let args = args![service, deleted_at, unit.now, by];
+            return match unit.execute(&sql::RESTORE_IDENTITIES, args).await {
+                Err(StoreError::Unique { .. }) => Err(login_taken("")),
+                other => Ok(other.map(drop)?),
+            };
+        }
+        Verb::Created | Verb::Updated => {}
+    }
+    if written.draft.has("plan_id") {
+        let plan: PlanId = row.get("plan_id")?;
+        let plan = unit.fetch_one(&sql::PLAN_VERSION, args![plan]).await?;
+        unit.policy(Key::Profile(plan.get("current_version_id")?));
+    }
+    let login: String = row.get("login")?;
+    let known = match written.verb {
+        Verb::Created => None,
+        _ => {
+            let rows = unit.fetch_all(&sql::IDENTITIES, args![vec![service]]).await?;
+            let identities = all(&rows, sql::identity)?;
+            identities.into_iter().find(|identity| identity.kind == IdentityKind::Login)
+        }
+    };
+    let identity = known.as_ref().map_or_else(IdentityId::generate, |identity| identity.id);
+    let credential = match written.draft.secret("password") {
+        Some(password) => {
+            let id = identity.to_string();
+            Some(unit.office().keyring.seal(&id, password.expose().as_bytes())?)
+        }
+        None => None,
+    };
+    let changed = match known {
+        None => {
+            let args = args![
+                identity,
+                organisation,
+                service,
+                IdentityKind::Login.as_str(),
+                login.as_str(),
+                "clear",
+                credential,
+                unit.now,
+                by
+            ];
+            unit.execute(&sql::INSERT_IDENTITY, args).await
+        }
+        Some(known) if known.value != login || credential.is_some() => {
+            let args = args![identity, login.as_str(), credential, unit.now, by];
+            unit.execute(&sql::CHANGE_IDENTITY, args).await
+        }
+        Some(_) => Ok(0),
+    };
+    match changed {
+        Err(StoreError::Unique { .. }) => Err(login_taken(&login)),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+fn login_taken(login: &str) -> Fault {
+    Fault::Conflict { pointer: "/login", detail: format!("the login \"{login}\" is taken") }
+}
+
+/// Adds identities and holds to rows on their way out, with one statement each.
+async fn extend(office: &Office, rows: &mut [Value]) -> Result<(), Fault> {
+    let id = |row: &Value| -> Option<ServiceId> { row["id"].as_str()?.parse().ok() };
+    let ids: Vec<ServiceId> = rows.iter().filter_map(id).collect();
+    let identities = office.db.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
+    let identities = all(&identities, sql::identity)?;
+    let holds = office.db.fetch_all(&sql::HOLDS, args![ids]).await?;
+    let holds = all(&holds, sql::hold)?;
+    for row in rows {
+        let Some(id) = id(row) else { continue };
+        let (identities, holds) = parts(id, &identities, &holds);
+        row["identities"] = json!(identities);
+        row["holds"] = json!(holds);
+    }
+    Ok(())
+}
+
+fn parts(
+    id: ServiceId,
+    identities: &[Identity],
+    holds: &[Hold],
+) -> (Vec<IdentityView>, Vec<HoldView>) {
+    let identities = identities.iter().filter(|i| i.service == id).map(|i| IdentityView {
+        id: i.id,
+        kind: i.kind,
+        value: i.value.clone(),
+        has_credential: i.credential.is_some(),
+    });
+    let holds = holds.iter().filter(|h| h.service == id).map(|h| HoldView {
+        reason: h.reason,
+        network: h.network,
+        billing: h.billing.clone(),
+        owner: h.owner.clone(),
+        note: h.note.clone(),
+        placed_at: h.placed_at,
+    });
+    (identities.collect(), holds.collect())
+}
 
 /// A service as the API shows it. Passwords are never shown.
 #[derive(Debug, Clone, Serialize)]
@@ -62,29 +321,7 @@ pub(crate) struct HoldView {
 }
 
 fn view(service: Service, identities: &[Identity], holds: &[Hold]) -> View {
-    let own = |id: ServiceId| id == service.id;
-    let identities: Vec<IdentityView> = identities
-        .iter()
-        .filter(|i| own(i.service))
-        .map(|i| IdentityView {
-            id: i.id,
-            kind: i.kind,
-            value: i.value.clone(),
-            has_credential: i.credential.is_some(),
-        })
-        .collect();
-    let holds: Vec<HoldView> = holds
-        .iter()
-        .filter(|h| own(h.service))
-        .map(|h| HoldView {
-            reason: h.reason,
-            network: h.network,
-            billing: h.billing.clone(),
-            owner: h.owner.clone(),
-            note: h.note.clone(),
-            placed_at: h.placed_at,
-        })
-        .collect();
+    let (identities, holds) = parts(service.id, identities, holds);
     let login = identities.iter().find(|i| i.kind == IdentityKind::Login);
     View {
         id: service.id,
@@ -112,248 +349,52 @@ fn view(service: Service, identities: &[Identity], holds: &[Hold]) -> View {
 
 /// What a new service needs.
 #[derive(Debug)]
-pub(crate) struct New {
-    plan: Option<PlanId>,
-    login: String,
-    password: Secret<String>,
-    ipv4: Option<Ipv4Addr>,
-    zone: Option<String>,
-    expires_at: Option<Ts>,
-    external: (Option<String>, Option<String>),
-}
+pub(crate) struct New(Draft);
 
 impl New {
-    /// Reads a request body.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let plan = input.required("plan_id");
-        let login = normalise_login(&input.text("login", LOGIN_OCTETS_MAX));
-        if login.len() > LOGIN_OCTETS_MAX {
-            input.fault("login", format!("has more than {LOGIN_OCTETS_MAX} octets"));
+    /// Reads a request body; the customer is named beside it.
+    pub(crate) fn parse(customer: CustomerId, body: &[u8]) -> Result<Self, Fault> {
+        Draft::of(DESCRIPTION, &[], of_customer(customer, body)?, true).map(Self)
+    }
+}
+
+/// A request body with its customer in it.
+pub(crate) fn of_customer(
+    customer: CustomerId,
+    body: &[u8],
+) -> Result<serde_json::Map<String, Value>, Fault> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(mut fields)) => {
+            fields.insert("customer_id".to_owned(), json!(customer));
+            Ok(fields)
         }
-        if !input.has("password") {
-            input.fault("password", "is required");
-        }
-        let password = input.optional_raw_text("password", PASSWORD_OCTETS_MAX);
-        let ipv4: Option<Ipv4Addr> = input.parsed("ipv4");
-        if ipv4.is_some_and(|ip| !is_host_address(ip)) {
-            input.fault("ipv4", "is not the address of a single host");
-        }
-        let zone = input.optional_text("zone", 60);
-        if zone.as_deref().is_some_and(|zone| !is_zone(zone)) {
-            input.fault("zone", "is not an IANA time zone, such as Asia/Kolkata");
-        }
-        let expires_at: Option<Ts> = input.parsed("expires_at");
-        if expires_at.is_some_and(|at| !(EXPIRES_FIRST..=EXPIRES_LAST).contains(&at)) {
-            input.fault("expires_at", "must lie between the years 2000 and 2200");
-        }
-        let external =
-            (input.optional_text("external_source", 50), input.optional_text("external_id", 100));
-        if external.0.is_some() != external.1.is_some() {
-            input.fault("external_id", "goes together with external_source");
-        }
-        input.finish()?;
-        let password = Secret::new(password.unwrap_or_default());
-        Ok(Self { plan, login, password, ipv4, zone, expires_at, external })
+        Ok(_) => Err(Fault::field("", "the body must be a JSON object")),
+        Err(error) => Err(Fault::field("", format!("the body is not JSON: {error}"))),
     }
 }
 
 /// Creates a service of a customer with its login.
-pub(crate) async fn create(
+pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
+    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
+    find(office, actor, ServiceId(made.id)).await
+}
+
+/// Puts a service on another plan. `expected`: the version the caller saw, where it says so.
+pub(crate) async fn change_plan(
     office: &Office,
-    actor: &Actor,
-    customer: CustomerId,
-    new: New,
-) -> Result<View, Fault> {
-    let owner = customer::find(office, actor, customer).await?;
-    let plan = usable_plan(office, owner.organisation_id, new.plan).await?;
-    let identity = IdentityId::generate();
-    let credential =
-        office.keyring.seal(&identity.to_string(), new.password.expose().as_bytes())?;
-    let mut unit = Unit::begin(office, actor).await?;
-    let home = unit.fetch_one(&organisation::FIND, args![owner.organisation_id]).await?;
-    let zone = match new.zone {
-        Some(zone) => zone,
-        None => organisation::organisation(&home)?.zone,
-    };
-    let id = ServiceId::generate();
-    let by = actor.label();
-    let inserted = unit
-        .execute(
-            &sql::INSERT,
-            args![
-                id,
-                owner.organisation_id,
-                customer,
-                plan.id,
-                zone,
-                None::<Value>,
-                new.expires_at,
-                new.ipv4.map(|ip| IpNetwork::from(std::net::IpAddr::V4(ip))),
-                serde_json::to_value(Overrides::default())
-                    .map_err(|e| Fault::Internal(Box::new(e)))?,
-                new.external.0,
-                new.external.1,
-                unit.now,
-                by.as_str()
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { constraint }) if constraint.contains("ipv4") => {
-            return Err(Fault::Conflict {
-                pointer: "/ipv4",
-                detail: "another service has this address".to_owned(),
-            });
-        }
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/external_id",
-                detail: "another service has this external id".to_owned(),
-            });
-        }
-        result => result?,
-    };
-    let inserted = unit
-        .execute(
-            &sql::INSERT_IDENTITY,
-            args![
-                identity,
-                owner.organisation_id,
-                id,
-                IdentityKind::Login.as_str(),
-                new.login.as_str(),
-                "clear",
-                credential,
-                unit.now,
-                by
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => {
-            return Err(Fault::Conflict {
-                pointer: "/login",
-                detail: format!("the login \"{}\" is taken", new.login),
-            });
-        }
-        result => result?,
-    };
-    let view = load(&mut unit, actor, id).await?;
-    let keys = [Key::Profile(plan.current_version_id), Key::Subscriber(id)];
-    record(&mut unit, "service.created", &view, None, &keys).await?;
-    unit.commit().await?;
-    Ok(view)
-}
-
-/// A plan that a service of this organisation may be on: its own or an ancestor's. The caller
-/// may see more, but must not put a customer on a plan of somebody beside or below them.
-async fn usable_plan(
-    office: &Office,
-    organisation: OrganisationId,
-    id: Option<PlanId>,
-) -> Result<plan::View, Fault> {
-    // An unknown plan is a wrong field of this request, not a missing resource.
-    let missing = || Fault::field("/plan_id", "there is no such plan");
-    let id = id.ok_or_else(missing)?;
-    let home = office.db.fetch_one(&organisation::FIND, args![organisation]).await?;
-    let path = organisation::organisation(&home)?.path;
-    plan::find_usable(office, &path, id).await.map_err(|fault| match fault {
-        Fault::NotFound(_) => missing(),
-        other => other,
-    })
-}
-
-async fn record(
-    unit: &mut Unit<'_>,
-    kind: &'static str,
-    view: &View,
-    before: Option<&View>,
-    policy: &[Key],
-) -> Result<(), Fault> {
-    let json = |view: &View| serde_json::to_value(view).map_err(|e| Fault::Internal(Box::new(e)));
-    let before = before.map(json).transpose()?;
-    let event = Event { kind, entity_id: view.id.to_string(), payload: json(view)?, policy };
-    unit.record(view.organisation_id, event, before).await
-}
-
-async fn load(unit: &mut Unit<'_>, actor: &Actor, id: ServiceId) -> Result<View, Fault> {
-    let row = unit.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    let service = sql::service(&row.ok_or(Fault::NotFound("service"))?)?;
-    let identities = unit.fetch_all(&sql::IDENTITIES, args![vec![id]]).await?;
-    let holds = unit.fetch_all(&sql::HOLDS, args![vec![id]]).await?;
-    Ok(view(service, &all(&identities, sql::identity)?, &all(&holds, sql::hold)?))
-}
-
-/// The service, if it is still at the version the caller saw.
-async fn load_expected(
-    unit: &mut Unit<'_>,
     actor: &Actor,
     id: ServiceId,
+    plan: PlanId,
     expected: Option<i64>,
 ) -> Result<View, Fault> {
-    let view = load(unit, actor, id).await?;
-    match expected {
-        Some(expected) if expected != view.version => Err(Fault::Stale),
-        _ => Ok(view),
-    }
+    let mut draft = Draft::default();
+    draft.set("plan_id", plan);
+    write::update(office, actor, DESCRIPTION, id.0, draft, expected).await?;
+    find(office, actor, id).await
 }
 
 fn all<T>(rows: &[Row], read: fn(&Row) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
     rows.iter().map(read).collect()
-}
-
-/// What may be changed of a service.
-#[derive(Debug)]
-pub(crate) struct Change {
-    plan: Option<PlanId>,
-}
-
-impl Change {
-    /// Reads a request body.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let plan = input.parsed("plan_id");
-        input.finish()?;
-        Ok(Self { plan })
-    }
-
-    /// Another plan.
-    pub(crate) fn to_plan(plan: PlanId) -> Self {
-        Self { plan: Some(plan) }
-    }
-}
-
-/// Changes a service. `expected`: the version the caller saw, where it says so.
-pub(crate) async fn change(
-    office: &Office,
-    actor: &Actor,
-    id: ServiceId,
-    change: Change,
-    expected: Option<i64>,
-) -> Result<View, Fault> {
-    let plan = match change.plan {
-        Some(plan) => {
-            let organisation = find(office, actor, id).await?.organisation_id;
-            Some(usable_plan(office, organisation, Some(plan)).await?)
-        }
-        None => None,
-    };
-    let mut unit = Unit::begin(office, actor).await?;
-    let before = load_expected(&mut unit, actor, id, expected).await?;
-    let Some(plan) = plan.filter(|plan| plan.id != before.plan_id) else { return Ok(before) };
-    let changed = unit
-        .execute(
-            &sql::CHANGE_PLAN,
-            args![actor.path.as_str(), id, plan.id, unit.now, actor.label(), before.version],
-        )
-        .await?;
-    store::changed_one(changed)?;
-    let after = load(&mut unit, actor, id).await?;
-    let keys = [Key::Profile(plan.current_version_id), Key::Subscriber(id)];
-    record(&mut unit, "service.plan_changed", &after, Some(&before), &keys).await?;
-    unit.commit().await?;
-    Ok(after)
 }
 
 /// Suspends: places the hold `admin`. Doing it twice changes nothing.
@@ -364,13 +405,14 @@ pub(crate) async fn suspend(
     expected: Option<i64>,
 ) -> Result<View, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load_expected(&mut unit, actor, id, expected).await?;
+    let before = load_expected(&mut unit, id, expected).await?;
+    let organisation: OrganisationId = before.get("organisation_id")?;
     let placed = unit
         .execute(
             &sql::PLACE_HOLD,
             args![
                 HoldId::generate(),
-                before.organisation_id,
+                organisation,
                 id,
                 HoldReason::Admin.as_str(),
                 HoldNetwork::Reject.as_str(),
@@ -382,7 +424,8 @@ pub(crate) async fn suspend(
             ],
         )
         .await?;
-    finish_hold(unit, actor, before, "service.suspended", placed).await
+    finish_hold(unit, id, &before, "suspended", placed).await?;
+    find(office, actor, id).await
 }
 
 /// Activates: lifts the hold `admin`, and no other: a payment is what clears `nonpayment`.
@@ -393,28 +436,43 @@ pub(crate) async fn activate(
     expected: Option<i64>,
 ) -> Result<View, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load_expected(&mut unit, actor, id, expected).await?;
+    let before = load_expected(&mut unit, id, expected).await?;
     let reason = HoldReason::Admin.as_str();
     let lifted = unit.execute(&sql::LIFT_HOLD, args![id, reason, unit.now, actor.label()]).await?;
-    finish_hold(unit, actor, before, "service.activated", lifted).await
+    finish_hold(unit, id, &before, "activated", lifted).await?;
+    find(office, actor, id).await
+}
+
+/// The service, if it is still at the version the caller saw.
+async fn load_expected(
+    unit: &mut Unit<'_>,
+    id: ServiceId,
+    expected: Option<i64>,
+) -> Result<Row, Fault> {
+    let row = write::load(unit, DESCRIPTION, id.0, false).await?;
+    let version: i64 = row.get("version")?;
+    match expected {
+        Some(expected) if expected != version => Err(Fault::Stale),
+        _ => Ok(row),
+    }
 }
 
 async fn finish_hold(
     mut unit: Unit<'_>,
-    actor: &Actor,
-    before: View,
-    kind: &'static str,
+    id: ServiceId,
+    before: &Row,
+    verb: &str,
     changed: u64,
-) -> Result<View, Fault> {
+) -> Result<(), Fault> {
     if changed == 0 {
-        return Ok(before);
+        return Ok(());
     }
-    let id = before.id;
-    unit.execute(&sql::TOUCH, args![actor.path.as_str(), id, unit.now, actor.label()]).await?;
-    let after = load(&mut unit, actor, id).await?;
-    record(&mut unit, kind, &after, Some(&before), &[Key::Subscriber(id)]).await?;
-    unit.commit().await?;
-    Ok(after)
+    let args = args![unit.actor.path.as_str(), id, unit.now, unit.actor.label()];
+    unit.execute(&sql::TOUCH, args).await?;
+    let after = write::load(&mut unit, DESCRIPTION, id.0, false).await?;
+    unit.policy(Key::Subscriber(id));
+    write::record(&mut unit, DESCRIPTION, verb, id.0, Some(before), &after).await?;
+    unit.commit().await
 }
 
 /// One service.
@@ -494,11 +552,10 @@ mod tests {
     #[test]
     fn a_new_service_needs_plan_login_and_password() {
         for body in ["{}", r#"{"plan_id":null,"login":null,"password":null}"#] {
-            let Err(Fault::Invalid(faults)) = New::parse(body.as_bytes()) else {
-                panic!("accepted {body}")
-            };
+            let new = New::parse(CustomerId::generate(), body.as_bytes());
+            let Err(Fault::Invalid(faults)) = new else { panic!("accepted {body}") };
             let pointers: Vec<&str> = faults.iter().map(|f| f.pointer.as_str()).collect();
-            assert_eq!(pointers, ["/plan_id", "/login", "/password"]);
+            assert_eq!(pointers, ["/login", "/password", "/plan_id"]);
         }
     }
 
@@ -508,9 +565,8 @@ mod tests {
         for bad in ["0.0.0.0", "255.255.255.254", "255.255.255.255", "224.0.0.1", "127.0.0.1"] {
             let body =
                 format!(r#"{{"plan_id":"{plan}","login":"a","password":"b","ipv4":"{bad}"}}"#);
-            let Err(Fault::Invalid(faults)) = New::parse(body.as_bytes()) else {
-                panic!("accepted {bad}")
-            };
+            let new = New::parse(CustomerId::generate(), body.as_bytes());
+            let Err(Fault::Invalid(faults)) = new else { panic!("accepted {bad}") };
             assert_eq!(faults[0].pointer, "/ipv4");
         }
     }

@@ -132,6 +132,15 @@ impl<'a> Unit<'a> {
             .await?;
         let status = if action == "created" { 201 } else { 200 };
         self.answer = Some((status, event.payload.clone()));
+        self.announce(organisation, event).await
+    }
+
+    /// Writes an event that is no change of its own: nobody asks who did it.
+    pub(crate) async fn announce(
+        &mut self,
+        organisation: OrganisationId,
+        event: Event<'_>,
+    ) -> Result<(), Fault> {
         let named = std::mem::take(&mut self.keys);
         let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
         self.policy_changed |= !keys.is_empty();

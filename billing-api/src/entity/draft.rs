@@ -19,6 +19,8 @@ pub(crate) type Column = Cow<'static, str>;
 pub(crate) struct Draft {
     /// Where the record shall live, where the caller says so.
     pub(crate) organisation: Option<OrganisationId>,
+    /// The record's id, from before the first hook: secrets are sealed to it.
+    pub(crate) record: uuid::Uuid,
     /// What is written, by column.
     columns: Vec<(Column, Value)>,
     /// What is handed to hooks alone, by field.
@@ -27,7 +29,19 @@ pub(crate) struct Draft {
     pub(crate) custom: Option<Map<String, Json>>,
 }
 
+/// Shows which columns were given and never what: it may be personal.
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.columns.iter().map(|(column, _)| column)).finish()
+    }
+}
+
 impl Draft {
+    /// Nothing yet, for a record that is there.
+    pub(crate) fn about(record: uuid::Uuid) -> Self {
+        Self { record, ..Self::default() }
+    }
+
     /// Whether nothing was given.
     pub(crate) fn is_empty(&self) -> bool {
         self.columns.is_empty() && self.secrets.is_empty() && self.custom.is_none()

@@ -112,6 +112,8 @@ impl Flags {
     /// Has a value in every row, though the caller need not give one. A field that is sorted
     /// by is this or [`Flags::REQUIRED`]: pages continue behind a value.
     pub(crate) const FILLED: Flags = Flags(256);
+    /// No column: the entity's `extend` hook fills it.
+    pub(crate) const COMPUTED: Flags = Flags(512);
 
     /// Both.
     pub(crate) const fn and(self, other: Flags) -> Flags {
@@ -142,7 +144,7 @@ impl Field {
 
     /// Whether it is a column of the entity's table (an amount is two).
     pub(crate) fn is_column(&self) -> bool {
-        !matches!(self.kind, Kind::Secret(_))
+        !matches!(self.kind, Kind::Secret(_)) && !self.flags.has(Flags::COMPUTED)
     }
 
     /// Whether the caller can set it.

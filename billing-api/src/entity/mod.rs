@@ -35,7 +35,7 @@ use std::pin::Pin;
 
 use store::Row;
 
-use crate::domain::{Actor, Fault, Input, Unit};
+use crate::domain::{Fault, Input, Unit};
 
 pub(crate) use draft::Draft;
 pub(crate) use field::{BASE, Field, Flags, Kind};
@@ -170,7 +170,7 @@ pub(crate) type After = for<'a> fn(&'a mut Unit<'_>, Written<'a>) -> Step<'a>;
 
 /// Completes rows on their way out with what is kept elsewhere, a page at a time.
 pub(crate) type Extend =
-    for<'a> fn(&'a crate::domain::Office, &'a Actor, &'a mut [serde_json::Value]) -> Step<'a>;
+    for<'a> fn(&'a crate::domain::Office, &'a mut [serde_json::Value]) -> Step<'a>;
 
 /// Functions that add to a facet for one entity.
 #[derive(Clone, Copy)]
@@ -181,6 +181,8 @@ pub(crate) struct Hooks {
     pub(crate) before: Before,
     /// After each write.
     pub(crate) after: After,
+    /// Fills the fields that are no columns, for rows on their way out.
+    pub(crate) extend: Extend,
 }
 
 impl Hooks {
@@ -189,6 +191,7 @@ impl Hooks {
         check: |_, _| {},
         before: |_, _, _, _| Box::pin(std::future::ready(Ok(()))),
         after: |_, _| Box::pin(std::future::ready(Ok(()))),
+        extend: |_, _| Box::pin(std::future::ready(Ok(()))),
     };
 }
 
@@ -217,6 +220,8 @@ pub(crate) struct Entity {
     pub(crate) custom: bool,
     /// Its own fields; see [`BASE`] for those every entity has.
     pub(crate) fields: &'static [Field],
+    /// The reference to the record it belongs to: it lives in that record's organisation.
+    pub(crate) home: Option<&'static str>,
     /// The field that people know a record by.
     pub(crate) title: &'static str,
     pub(crate) hooks: Hooks,
@@ -236,6 +241,7 @@ impl Entity {
         base: true,
         custom: false,
         fields: &[],
+        home: None,
         title: "name",
         hooks: Hooks::NONE,
     };

@@ -6,9 +6,14 @@ use std::sync::OnceLock;
 use super::custom::CUSTOM_FIELD;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
+use crate::domain::customer::CUSTOMER;
+use crate::domain::nas::NAS;
+use crate::domain::plan::PLAN;
+use crate::domain::service::SERVICE;
 
 /// Every entity the interpreter serves.
-pub(crate) static ENTITIES: &[&Entity] = &[&LABEL, &CUSTOMER_LABEL, &CUSTOM_FIELD];
+pub(crate) static ENTITIES: &[&Entity] =
+    &[&CUSTOMER, &SERVICE, &PLAN, &NAS, &LABEL, &CUSTOMER_LABEL, &CUSTOM_FIELD];
 
 /// The entity with this name, as in `customer`.
 pub(crate) fn by_name(name: &str) -> Option<&'static Entity> {

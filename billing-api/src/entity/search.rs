@@ -124,7 +124,7 @@ pub(super) fn entry(
 }
 
 /// Keeps or forgets the words of a record that was just written.
-pub(super) async fn note(
+pub(crate) async fn note(
     unit: &mut Unit<'_>,
     entity: &Entity,
     id: Uuid,

@@ -51,12 +51,15 @@ pub(crate) async fn create_in(
     mut draft: Draft,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::CREATE)?;
-    let (organisation, path) = target(unit, draft.organisation).await?;
-    draft.organisation = Some(organisation);
+    let named = match home(unit, entity, &draft).await? {
+        Some(home) => Some(home),
+        None => draft.organisation,
+    };
+    let (organisation, path) = target(unit, named).await?;
+    let id = Uuid::now_v7();
+    (draft.organisation, draft.record) = (Some(organisation), id);
     check_references(unit, entity, &path, &draft).await?;
     (entity.hooks.before)(unit, Verb::Created, &mut draft, None).await?;
-    let organisation = draft.organisation.unwrap_or(organisation);
-    let id = Uuid::now_v7();
     if entity.custom {
         let custom = draft.custom.take().unwrap_or_default();
         draft.set("custom", super::custom::merged(json!({}), &custom));
@@ -106,6 +109,30 @@ async fn target(
     }
 }
 
+/// The organisation of the record that the new one belongs to.
+async fn home(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    draft: &Draft,
+) -> Result<Option<OrganisationId>, Fault> {
+    let Some(field) = entity.home.and_then(|name| entity.field(name)) else { return Ok(None) };
+    let (Kind::Reference(_, table), Some(id)) = (field.kind, draft.id(field.name)) else {
+        return Ok(None);
+    };
+    let args = args![unit.actor.path.as_str(), id];
+    let sql = format!(
+        "SELECT organisation_id FROM {table} WHERE {} AND id = $2 AND deleted_at IS NULL",
+        Scope::WRITABLE
+    );
+    let rows = unit.dynamic_all(&sql, args).await?;
+    let row = rows.first().ok_or_else(|| no_such(field.name))?;
+    Ok(Some(row.get("organisation_id")?))
+}
+
+fn no_such(field: &str) -> Fault {
+    Fault::field(format!("/{field}"), "there is no such record")
+}
+
 fn offers(entity: &'static Entity, verb: Verbs) -> Result<(), Fault> {
     if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::WrongMethod) }
 }
@@ -131,7 +158,7 @@ async fn check_references(
             scope.usable()
         );
         if unit.dynamic_all(&sql, args).await?.is_empty() {
-            return Err(Fault::field(format!("/{}", field.name), "there is no such record"));
+            return Err(no_such(field.name));
         }
     }
     Ok(())
@@ -168,7 +195,7 @@ pub(crate) async fn update_in(
     }
     let organisation: OrganisationId = before.get("organisation_id")?;
     let (_, path) = target(unit, Some(organisation)).await?;
-    draft.organisation = Some(organisation);
+    (draft.organisation, draft.record) = (Some(organisation), id);
     check_references(unit, entity, &path, &draft).await?;
     (entity.hooks.before)(unit, Verb::Updated, &mut draft, Some(&before)).await?;
     if let Some(custom) = draft.custom.take() {
@@ -209,7 +236,7 @@ pub(crate) async fn delete_in(
     if expected.is_some_and(|expected| expected != version) {
         return Err(Fault::Stale);
     }
-    let mut draft = Draft::default();
+    let mut draft = Draft::about(id);
     (entity.hooks.before)(unit, Verb::Deleted, &mut draft, Some(&before)).await?;
     let mut changes = Changes::begin(unit, id, version);
     changes.set("deleted_at", Value::Time(Some(unit.now)));
@@ -241,7 +268,7 @@ pub(crate) async fn restore_in(
     offers(entity, Verbs::DELETE)?;
     let before = load(unit, entity, id, true).await?;
     let version: i64 = before.get("version")?;
-    let mut draft = Draft::default();
+    let mut draft = Draft::about(id);
     (entity.hooks.before)(unit, Verb::Restored, &mut draft, Some(&before)).await?;
     let mut changes = Changes::begin(unit, id, version);
     for (column, value) in draft.columns() {
@@ -347,19 +374,28 @@ async fn finish(
     let written = Written { verb, id, draft, before, after: &row };
     (entity.hooks.after)(unit, written).await?;
     search::note(unit, entity, id, &row, verb == Verb::Deleted).await?;
-    let after = shown(entity, &row, &[])?;
-    let before = match (verb, before) {
-        (Verb::Created | Verb::Restored, _) | (_, None) => None,
-        (_, Some(before)) => Some(shown(entity, before, &[])?),
-    };
-    let organisation = row.get("organisation_id")?;
-    let kind = format!("{}.{}", entity.name, verb.word());
+    let before = before.filter(|_| matches!(verb, Verb::Updated | Verb::Deleted));
+    record(unit, entity, verb.word(), id, before, &row).await
+}
+
+/// Writes the audit entry and the event of a change that was made by any road.
+pub(crate) async fn record(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    verb: &str,
+    id: Uuid,
+    before: Option<&Row>,
+    row: &Row,
+) -> Result<Made, Fault> {
+    let after = shown(entity, row, &[])?;
+    let before = before.map(|before| shown(entity, before, &[])).transpose()?;
+    let kind = format!("{}.{verb}", entity.name);
     let event = Event {
         kind: &kind,
         entity_id: model::id::show(entity.prefix, id),
         payload: after.clone(),
         policy: &[],
     };
-    unit.record(organisation, event, before).await?;
+    unit.record(row.get("organisation_id")?, event, before).await?;
     Ok(Made { id, view: after, version: row.get("version")? })
 }

@@ -53,7 +53,10 @@ async fn list(
             })?;
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
-        let listed = read::list(&office, &caller.0, entity, &query).await?;
+        let mut listed = read::list(&office, &caller.0, entity, &query).await?;
+        if query.fields.is_empty() {
+            (entity.hooks.extend)(&office, &mut listed.rows).await?;
+        }
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {
             body["total"] = json!(total);
@@ -77,7 +80,8 @@ async fn create(
         }
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let draft = write::parse(entity, &customs, &body.0, true)?;
-        let made = write::create(&office, &caller.0, entity, draft).await?;
+        let mut made = write::create(&office, &caller.0, entity, draft).await?;
+        extend(&office, entity, &mut made.view).await?;
         let id = model::id::show(entity.prefix, made.id);
         Ok(created(format!("/api/v1/{}/{id}", entity.path), made.version, &made.view))
     };
@@ -92,7 +96,8 @@ async fn find(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
-        let (view, version) = read::find(&office, &caller.0, entity, entity.id(&id)?).await?;
+        let (mut view, version) = read::find(&office, &caller.0, entity, entity.id(&id)?).await?;
+        extend(&office, entity, &mut view).await?;
         Ok(shown(version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -114,7 +119,8 @@ async fn update(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let draft = write::parse(entity, &customs, &body.0, false)?;
         let expected = if_match(&request)?;
-        let made = write::update(&office, &caller.0, entity, id, draft, expected).await?;
+        let mut made = write::update(&office, &caller.0, entity, id, draft, expected).await?;
+        extend(&office, entity, &mut made.view).await?;
         Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -146,8 +152,18 @@ async fn restore(
         if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
             return Ok(answer);
         }
-        let made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
+        let mut made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
+        extend(&office, entity, &mut made.view).await?;
         Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Fills the fields of a record that are no columns.
+async fn extend(
+    office: &Office,
+    entity: &'static Entity,
+    view: &mut serde_json::Value,
+) -> Result<(), Fault> {
+    (entity.hooks.extend)(office, std::slice::from_mut(view)).await
 }

@@ -6,11 +6,8 @@
 
 mod body;
 mod caller;
-mod customers;
 mod entities;
 mod health;
-mod nas;
-mod plans;
 mod problem;
 mod query;
 mod services;
@@ -47,42 +44,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             web::scope("/api/v1")
                 .configure(entities::routes)
                 .service(
-                    web::resource("/plans")
-                        .route(web::get().to(plans::list))
-                        .route(web::post().to(plans::create))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/plans/{id}")
-                        .route(web::get().to(plans::find))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/customers")
-                        .route(web::get().to(customers::list))
-                        .route(web::post().to(customers::create))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/customers/{id}")
-                        .route(web::get().to(customers::find))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
                     web::resource("/customers/{id}/services")
                         .route(web::get().to(services::of_customer))
                         .route(web::post().to(services::create))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/services")
-                        .route(web::get().to(services::list))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/services/{id}")
-                        .route(web::get().to(services::find))
-                        .route(web::patch().to(services::change))
                         .default_service(web::to(wrong_method)),
                 )
                 .service(
@@ -93,17 +57,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .service(
                     web::resource("/services/{id}/activate")
                         .route(web::post().to(services::activate))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/nas")
-                        .route(web::get().to(nas::list))
-                        .route(web::post().to(nas::create))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/nas/{id}")
-                        .route(web::get().to(nas::find))
                         .default_service(web::to(wrong_method)),
                 )
                 .service(

@@ -8,7 +8,9 @@ use super::body::Body;
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, created, if_match, list as listed, replay, shown};
+use crate::domain::service::SERVICE;
 use crate::domain::{Fault, Office, customer, service};
+use crate::entity::{Draft, custom, write};
 
 fn service_id(id: &str) -> Result<ServiceId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("service"))
@@ -31,9 +33,15 @@ pub(super) async fn create(
             return Ok(answer);
         }
         let customer = customer_id(&customer)?;
-        let new = service::New::parse(&body.0)?;
-        let view = service::create(&office, &caller.0, customer, new).await?;
-        Ok(created(format!("/api/v1/services/{}", view.id), view.version, &view))
+        // A customer that is not there is the address's mistake, not the body's.
+        customer::find(&office, &caller.0, customer).await?;
+        let customs = custom::of(&office, &caller.0.path, &SERVICE).await?;
+        let fields = service::of_customer(customer, &body.0)?;
+        let draft = Draft::of(&SERVICE, &customs, fields, true)?;
+        let mut made = write::create(&office, &caller.0, &SERVICE, draft).await?;
+        (SERVICE.hooks.extend)(&office, std::slice::from_mut(&mut made.view)).await?;
+        let id = ServiceId(made.id);
+        Ok(created(format!("/api/v1/services/{id}"), made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -51,57 +59,6 @@ pub(super) async fn of_customer(
         let (after, limit) = (query.parsed("cursor"), query.limit());
         query.finish()?;
         Ok(listed(service::list(&office, &caller.0, after, Some(owner.id), limit).await?))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `GET /services`
-pub(super) async fn list(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        let mut query = Query::of(&request)?;
-        let (after, limit) = (query.parsed("cursor"), query.limit());
-        let customer = query.parsed("customer_id");
-        query.finish()?;
-        Ok(listed(service::list(&office, &caller.0, after, customer, limit).await?))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `GET /services/{id}`
-pub(super) async fn find(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        let view = service::find(&office, &caller.0, service_id(&id)?).await?;
-        Ok(shown(view.version, &view))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `PATCH /services/{id}`
-pub(super) async fn change(
-    request: HttpRequest,
-    office: Data<Office>,
-    mut caller: Caller,
-    id: Path<String>,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
-            return Ok(answer);
-        }
-        let id = service_id(&id)?;
-        let change = service::Change::parse(&body.0)?;
-        let expected = if_match(&request)?;
-        let view = service::change(&office, &caller.0, id, change, expected).await?;
-        Ok(shown(view.version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

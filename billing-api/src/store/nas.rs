@@ -18,17 +18,6 @@ store::statements! {
     pub(crate) FIND = "SELECT * FROM nas
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
-    /// A page, the newest first.
-    pub(crate) LIST = {
-        sqlite: "SELECT * FROM nas
-            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-              AND deleted_at IS NULL AND ($2 IS NULL OR id < $2)
-            ORDER BY id DESC LIMIT $3",
-        postgres: "SELECT * FROM nas
-            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-              AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2)
-            ORDER BY id DESC LIMIT $3",
-    };
     /// Whether a NAS exists, in any organisation: ids of NAS seen by aaad are derived.
     pub(crate) EXISTS = "SELECT 1 AS found FROM nas WHERE id = $1";
     /// The names of an organisation's NAS.
@@ -43,6 +32,21 @@ store::statements! {
         WHERE source = $1 AND deleted_at IS NULL";
     /// A client's organisation and vendor.
     pub(crate) FIND_CLIENT = "SELECT id, organisation_id, secret, vendor FROM radius_client
+        WHERE id = $1 AND deleted_at IS NULL";
+    /// The clients of a NAS.
+    pub(crate) CLIENTS_OF = "SELECT id FROM radius_client WHERE nas_id = $1 AND deleted_at IS NULL";
+    /// The clients of a NAS go with it.
+    pub(crate) DELETE_CLIENTS = "UPDATE radius_client SET deleted_at = $2, deleted_by = $3,
+            version = version + 1, updated_at = $2, updated_by = $3
+        WHERE nas_id = $1 AND deleted_at IS NULL RETURNING id";
+    /// And come back with it: those that went at that instant.
+    pub(crate) RESTORE_CLIENTS = "UPDATE radius_client SET deleted_at = NULL, deleted_by = NULL,
+            version = version + 1, updated_at = $3, updated_by = $4
+        WHERE nas_id = $1 AND deleted_at = $2 RETURNING id";
+    /// Gives a client another source, where there is one, and its NAS's vendor.
+    pub(crate) MOVE_CLIENT = "UPDATE radius_client
+        SET source = COALESCE($2, source), vendor = $3, version = version + 1,
+            updated_at = $4, updated_by = $5
         WHERE id = $1 AND deleted_at IS NULL";
     /// Gives a client a new secret; the old one stays accepted.
     pub(crate) ROTATE_CLIENT = "UPDATE radius_client

@@ -9,19 +9,12 @@ use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Seale
 use store::{Row, StoreError};
 
 store::statements! {
-    /// Creates a service.
-    pub(crate) INSERT = "INSERT INTO service
-        (id, organisation_id, customer_id, plan_id, zone, address, expires_at, ipv4, overrides,
-         external_source, external_id, created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $12, $13)";
-    /// Changes the plan, if nobody else changed the service meanwhile.
-    pub(crate) CHANGE_PLAN = "UPDATE service
-        SET plan_id = $3, pinned_version_id = NULL, version = version + 1,
-            updated_at = $4, updated_by = $5
-        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND id = $2 AND version = $6 AND deleted_at IS NULL";
-    /// Raises the version where only a hold changed.
-    pub(crate) TOUCH = "UPDATE service SET version = version + 1, updated_at = $3, updated_by = $4
+    /// The version a plan is at.
+    pub(crate) PLAN_VERSION = "SELECT current_version_id FROM plan WHERE id = $1";
+    /// Raises the version where only a hold changed, and says whether the network is held.
+    pub(crate) TOUCH = "UPDATE service SET version = version + 1, updated_at = $3, updated_by = $4,
+            status = CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.service_id = service.id
+                AND h.lifted_at IS NULL AND h.network <> 'none') THEN 'held' ELSE 'active' END
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
     /// One service.
@@ -53,6 +46,19 @@ store::statements! {
         (id, organisation_id, service_id, kind, value, credential_kind, credential,
          created_at, created_by, updated_at, updated_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $9)";
+    /// Gives an identity another value, and another credential where there is one.
+    pub(crate) CHANGE_IDENTITY = "UPDATE access_identity
+        SET value = $2, credential = COALESCE($3, credential), version = version + 1,
+            updated_at = $4, updated_by = $5
+        WHERE id = $1 AND deleted_at IS NULL";
+    /// The identities of a service go with it.
+    pub(crate) DELETE_IDENTITIES = "UPDATE access_identity SET deleted_at = $2, deleted_by = $3,
+            version = version + 1, updated_at = $2, updated_by = $3
+        WHERE service_id = $1 AND deleted_at IS NULL";
+    /// And come back with it: those that went at that instant.
+    pub(crate) RESTORE_IDENTITIES = "UPDATE access_identity SET deleted_at = NULL, deleted_by = NULL,
+            version = version + 1, updated_at = $3, updated_by = $4
+        WHERE service_id = $1 AND deleted_at = $2";
     /// The identities of services, the oldest first.
     pub(crate) IDENTITIES = {
         sqlite: "SELECT id, service_id, kind, value, credential_kind, credential

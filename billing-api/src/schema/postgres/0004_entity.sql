@@ -14,6 +14,8 @@ CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
 
 -- Only in this engine: the index over the words.
 CREATE INDEX search_entry_words ON search_entry USING GIN (to_tsvector('simple', words));
+CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops);
+CREATE INDEX service_custom ON service USING GIN (custom jsonb_path_ops);
 -- Both engines again.
 
 CREATE TABLE custom_field (

@@ -117,9 +117,8 @@ CREATE TABLE customer (
     phone TEXT,
     status TEXT NOT NULL,
     locale TEXT NOT NULL,
-    -- What search looks into: name, e-mail and phone in lower case, folded by the program,
-    -- because SQLite folds ASCII alone.
-    search TEXT NOT NULL,
+    -- The fields its organisation added.
+    custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
@@ -131,7 +130,14 @@ CREATE TABLE customer (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX customer_number ON customer (organisation_id, number);
-CREATE INDEX customer_name ON customer (organisation_id, name);
+CREATE INDEX customer_organisation ON customer (organisation_id, id);
+CREATE INDEX customer_name ON customer (name, id);
+CREATE INDEX customer_numbers ON customer (number, id);
+CREATE INDEX customer_status ON customer (status, id);
+CREATE INDEX customer_email ON customer (email);
+CREATE INDEX customer_phone ON customer (phone);
+CREATE INDEX customer_created ON customer (created_at, id);
+CREATE INDEX customer_updated ON customer (updated_at, id);
 CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE plan (
@@ -139,8 +145,21 @@ CREATE TABLE plan (
     organisation_id BLOB NOT NULL REFERENCES organisation (id),
     name TEXT NOT NULL,
     status TEXT NOT NULL,
-    -- The version new and following services are on.
+    -- The version new and following services are on; what it gives is repeated here, so that
+    -- a list reads one table.
     current_version_id BLOB NOT NULL,
+    price_amount INTEGER,
+    price_currency TEXT,
+    period TEXT NOT NULL,
+    download_bps INTEGER,
+    upload_bps INTEGER,
+    interim_s INTEGER NOT NULL,
+    session_timeout_s INTEGER,
+    idle_timeout_s INTEGER,
+    pool TEXT,
+    on_expired TEXT NOT NULL,
+    garden TEXT NOT NULL,
+    custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
@@ -152,6 +171,9 @@ CREATE TABLE plan (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX plan_name ON plan (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX plan_status ON plan (status, id);
+CREATE INDEX plan_created ON plan (created_at, id);
+CREATE INDEX plan_updated ON plan (updated_at, id);
 CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
 
 -- What a plan gives; an edit makes a version, so that a service may stay on an old one.
@@ -195,12 +217,17 @@ CREATE TABLE service (
     plan_id BLOB NOT NULL REFERENCES plan (id),
     -- Absent: the service follows the plan's current version.
     pinned_version_id BLOB REFERENCES plan_version (id),
+    -- Its first login, which is what people know it by; the identities are the truth.
+    login TEXT,
+    -- `active`, or `held` by a standing hold that concerns the network.
+    status TEXT NOT NULL,
     -- The IANA zone its billing dates are in.
     zone TEXT NOT NULL,
     address TEXT,
     expires_at INTEGER,
     ipv4 TEXT,
     overrides TEXT NOT NULL,
+    custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
@@ -213,6 +240,12 @@ CREATE TABLE service (
 );
 CREATE INDEX service_customer ON service (customer_id);
 CREATE INDEX service_plan ON service (plan_id);
+CREATE INDEX service_organisation ON service (organisation_id, id);
+CREATE INDEX service_login ON service (login);
+CREATE INDEX service_status ON service (status, id);
+CREATE INDEX service_expires ON service (expires_at);
+CREATE INDEX service_created ON service (created_at, id);
+CREATE INDEX service_updated ON service (updated_at, id);
 -- One routing domain so far: an address belongs to one service.
 CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
@@ -274,6 +307,7 @@ CREATE TABLE nas (
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
+    custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
@@ -285,6 +319,10 @@ CREATE TABLE nas (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX nas_name ON nas (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX nas_address ON nas (address);
+CREATE INDEX nas_vendor ON nas (vendor, id);
+CREATE INDEX nas_created ON nas (created_at, id);
+CREATE INDEX nas_updated ON nas (updated_at, id);
 CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE radius_client (
@@ -306,6 +344,7 @@ CREATE TABLE radius_client (
     deleted_at INTEGER,
     deleted_by TEXT
 );
+CREATE INDEX radius_client_nas ON radius_client (nas_id);
 CREATE UNIQUE INDEX radius_client_source ON radius_client (source) WHERE deleted_at IS NULL;
 
 -- Who did what, with the record before and after; secrets are left out of both.
