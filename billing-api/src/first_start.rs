@@ -1,5 +1,5 @@
-//! What an empty database is given: the policy line, the root organisation, an administrator
-//! and an API token.
+//! What an empty database is given: the policy line, the root organisation, roles, an
+//! administrator and an API token.
 
 use daemon::config::SecretSource;
 use daemon::secrets::random_token;
@@ -7,10 +7,11 @@ use model::{OrganisationId, Secret};
 use store::args;
 
 use crate::config::FirstStart;
-use crate::domain::{Actor, Fault, Office, nas, sign_in};
+use crate::domain::access::{role, sign_in, token as tokens};
+use crate::domain::{Actor, Fault, Office, nas};
 use crate::relay;
 use crate::run::RunError;
-use crate::store::{organisation, policy};
+use crate::store::{access, organisation, policy};
 
 /// What the operator must be told, once.
 #[derive(Debug)]
@@ -49,12 +50,25 @@ pub(crate) async fn prepare(
             (organisation::organisation(&row)?, Some(welcome))
         }
     };
+    ensure_roles(office, root.id).await?;
     let actor = Actor::system("config", root.id, root.path);
     for client in &config.clients {
         let secret = client.secret.load()?;
         nas::ensure_client(office, &actor, client.source, &secret).await?;
     }
     Ok(welcome)
+}
+
+/// A database from before there were roles: its staff could do everything, and still can.
+async fn ensure_roles(office: &Office, root: OrganisationId) -> Result<(), RunError> {
+    let mut tx = office.db.begin().await?;
+    let roles: i64 = tx.fetch_one(&access::COUNT_ROLES, args![]).await?.get("roles")?;
+    if roles == 0 {
+        let admin = role::create_templates(&mut tx, office.now(), root).await?;
+        tx.execute(&access::GIVE_ROLE, args![admin]).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Everything that can be refused is checked before anything is written.
@@ -117,8 +131,9 @@ async fn create(
         ],
     )
     .await?;
-    sign_in::create_staff(&mut tx, now, id, &config.admin_email, password_hash, "en").await?;
-    sign_in::create_token(&mut tx, now, id, "first token", &token).await?;
+    let admin = role::create_templates(&mut tx, now, id).await?;
+    sign_in::create_first(&mut tx, now, id, admin, &config.admin_email, password_hash).await?;
+    tokens::create_first(&mut tx, now, id, &token).await?;
     // Told before it is kept: told in vain is harmless, kept and never told is not.
     if let Some(tell) = tell {
         tell(&welcome).map_err(RunError::Welcome)?;

@@ -22,7 +22,6 @@ use daemon::secrets::{KeyFileError, Keyring};
 use model::{Clock, Secret, SystemClock, Ts};
 use store::{Db, Options, StoreError};
 use tokio::net::UnixListener;
-use tokio::sync::{Notify, Semaphore};
 use tracing::info;
 
 use crate::config::{Config, Database};
@@ -86,9 +85,6 @@ pub enum RunError {
     Task(#[from] TaskError),
 }
 
-/// Passwords hashed at once: each takes 19 MiB and a core for a moment.
-const HASHES_AT_ONCE: usize = 2;
-
 /// Everything that could fail is open; nothing is served yet.
 pub struct Opened {
     config: Config,
@@ -121,14 +117,7 @@ impl Opened {
         let db = open(&config.database, "billing", false).await?;
         db.migrate(&MIGRATIONS).await?;
         let network = open(&config.network, "network", true).await?;
-        let office = Arc::new(Office {
-            db,
-            network,
-            keyring,
-            clock: parts.clock.clone(),
-            committed: Notify::new(),
-            hashing: Semaphore::new(HASHES_AT_ONCE),
-        });
+        let office = Arc::new(Office::new(db, network, keyring, parts.clock.clone()));
         let welcome = first_start::prepare(&office, &config.first_start, tell).await?;
         let started = office.now();
         Ok(Self { config, parts, office, listener, address, control, started, welcome })

@@ -236,7 +236,6 @@ mod tests {
     use daemon::secrets::Keyring;
     use model::SystemClock;
     use store::Engine;
-    use tokio::sync::{Notify, Semaphore};
 
     use super::*;
     use crate::store::{MIGRATIONS, policy, service};
@@ -259,14 +258,12 @@ mod tests {
         for test in store::testing::engines("billing").await {
             let engine: Engine = test.engine();
             test.db.migrate(&MIGRATIONS).await.unwrap();
-            let office = Office {
-                db: test.db.clone(),
-                network: test.db.clone(),
-                keyring: Keyring::ephemeral(),
-                clock: Arc::new(SystemClock),
-                committed: Notify::new(),
-                hashing: Semaphore::new(1),
-            };
+            let office = Office::new(
+                test.db.clone(),
+                test.db.clone(),
+                Keyring::ephemeral(),
+                Arc::new(SystemClock),
+            );
             let config = crate::config::FirstStart::default();
             crate::first_start::prepare(&office, &config, None).await.unwrap();
             for (asked, created) in [(3, 3), (3, 0), (2, 0), (SET + 5, SET + 2), (SET + 5, 0)] {

@@ -106,6 +106,10 @@ fn view(words: &Words, fault: &Fault, request_id: &str) -> (String, Markup) {
         Fault::Conflict { detail, .. } => (words::FAULT_CONFLICT, detail.clone()),
         Fault::Stale => with(words::FAULT_STALE, words::FAULT_STALE_NEXT),
         Fault::Unauthenticated => with(words::FAULT_UNAUTHENTICATED, words::FAULT_FOREIGN_NEXT),
+        Fault::Forbidden(permission) => (
+            words::FAULT_FORBIDDEN,
+            words.say_with(words::FAULT_FORBIDDEN_NEXT, &[("permission", (*permission).into())]),
+        ),
         Fault::TooMany(seconds) => (
             words::FAULT_TOO_MANY,
             words.say_with(words::FAULT_TOO_MANY_NEXT, &[("seconds", (*seconds).into())]),

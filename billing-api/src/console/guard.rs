@@ -1,10 +1,11 @@
 //! Who may see a page and send a form.
 //!
-//! A handler that shows something takes [`Signed`]; one that changes something takes [`Post`],
-//! whose fields cannot be read without the proofs: a live session, a request of our own origin,
-//! and the session's token in the form.
+//! A handler that shows something takes [`Signed`], which has proven what the page needs; one
+//! that changes something takes [`Post`], whose fields cannot be read without the proofs: a live
+//! session, a request of our own origin, and the session's token in the form.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,7 +20,8 @@ use model::StaffSessionId;
 use super::failure::Failure;
 use super::page::Viewer;
 use super::words::Words;
-use crate::domain::{Actor, Fault, Office, sign_in};
+use crate::domain::access::sign_in;
+use crate::domain::{Actor, Fault, Office};
 use crate::http::id_of;
 
 /// The cookie of a staff session.
@@ -50,7 +52,31 @@ impl FromRequest for Signed {
     }
 }
 
+/// Whoever looks, signed in or not: enough for the frame of a page, and for nothing else.
+pub(super) struct Seen;
+
+impl FromRequest for Seen {
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Infallible>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let _ = identify(&request).await;
+            Ok(Self)
+        })
+    }
+}
+
 async fn signed(request: &HttpRequest) -> Result<Signed, Fault> {
+    let need = super::NEEDS.find(request)?;
+    let signed = identify(request).await?;
+    // After the viewer is known: the page that says no is a page of theirs.
+    need.check(&signed.actor)?;
+    Ok(signed)
+}
+
+async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let office = request.app_data::<Data<Office>>().ok_or(Fault::Unauthenticated)?;
     let cookie = request.cookie(COOKIE).ok_or(Fault::Unauthenticated)?;
     let (mut actor, session) = sign_in::by_cookie(office, cookie.value()).await?;

@@ -14,7 +14,8 @@ use super::failure::Failure;
 use super::guard::{self, COOKIE, Fields, Post, Signed};
 use super::page;
 use super::words::{self, Words};
-use crate::domain::{Fault, Office, sign_in as domain};
+use crate::domain::access::sign_in as domain;
+use crate::domain::{Fault, Office};
 use crate::http::Web;
 
 /// How long a browser keeps the cookie, days; the session behind it ends on its own terms.

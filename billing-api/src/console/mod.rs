@@ -25,58 +25,62 @@ mod words;
 mod assets;
 mod failure;
 
+use std::sync::LazyLock;
+
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::domain::Fault;
+use crate::http::access::{self, Need, Needs, Route, get, may, post};
 use failure::Failure;
-use guard::Signed;
+use guard::Seen;
 
-/// Every page of the console. It takes all addresses that nobody took before it, so that a
-/// mistyped one gets a page as well.
+/// Every page of the console, and which permission it takes. It takes all addresses that
+/// nobody took before it, so that a mistyped one gets a page as well.
+pub(crate) const PAGES: &[Route] = &[
+    get("/assets/{name}", Need::Public, || web::to(assets::serve)),
+    get("/login", Need::Public, || web::to(login::form)),
+    post("/login", Need::Public, || web::to(login::sign_in)),
+    post("/logout", Need::SignedIn, || web::to(login::sign_out)),
+    get("/", Need::SignedIn, || web::to(overview::show)),
+    // Customers and their services.
+    get("/customers", may("customers.view"), || web::to(customers::list)),
+    post("/customers", may("customers.create"), || web::to(customers::create)),
+    get("/customers/new", may("customers.create"), || web::to(customers::form)),
+    get("/customers/{id}", may("customers.view"), || web::to(customers::show)),
+    post("/customers/{id}/services", may("services.create"), || web::to(customers::add_service)),
+    get("/services", may("services.view"), || web::to(services::list)),
+    get("/services/{id}", may("services.view"), || web::to(services::show)),
+    post("/services/{id}/suspend", may("services.suspend"), || web::to(services::suspend)),
+    post("/services/{id}/activate", may("services.suspend"), || web::to(services::activate)),
+    post("/services/{id}/plan", may("services.edit"), || web::to(services::change_plan)),
+    // What is sold.
+    get("/plans", may("plans.view"), || web::to(plans::list)),
+    post("/plans", may("plans.create"), || web::to(plans::create)),
+    get("/plans/new", may("plans.create"), || web::to(plans::form)),
+    // The network.
+    get("/nas", may("network.view"), || web::to(nas::list)),
+    post("/nas", may("network.create"), || web::to(nas::create)),
+    get("/nas/new", may("network.create"), || web::to(nas::form)),
+    get("/sessions", may("network.sessions"), || web::to(sessions::list)),
+    // Everything else.
+    get("/{page:.*}", Need::Public, || web::to(not_found)),
+];
+
+/// What each page needs.
+pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
+    Needs::of(PAGES.iter().map(|page| (page.method.clone(), page.pattern.to_owned(), page.need)))
+});
+
+/// Registers every page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/assets/{name}").route(web::get().to(assets::serve)))
-        .service(
-            web::resource("/login")
-                .route(web::get().to(login::form))
-                .route(web::post().to(login::sign_in)),
-        )
-        .service(web::resource("/logout").route(web::post().to(login::sign_out)))
-        .service(web::resource("/").route(web::get().to(overview::show)))
-        .service(
-            web::resource("/customers")
-                .route(web::get().to(customers::list))
-                .route(web::post().to(customers::create)),
-        )
-        .service(web::resource("/customers/new").route(web::get().to(customers::form)))
-        .service(web::resource("/customers/{id}").route(web::get().to(customers::show)))
-        .service(
-            web::resource("/customers/{id}/services").route(web::post().to(customers::add_service)),
-        )
-        .service(web::resource("/services").route(web::get().to(services::list)))
-        .service(web::resource("/services/{id}").route(web::get().to(services::show)))
-        .service(web::resource("/services/{id}/suspend").route(web::post().to(services::suspend)))
-        .service(web::resource("/services/{id}/activate").route(web::post().to(services::activate)))
-        .service(web::resource("/services/{id}/plan").route(web::post().to(services::change_plan)))
-        .service(
-            web::resource("/plans")
-                .route(web::get().to(plans::list))
-                .route(web::post().to(plans::create)),
-        )
-        .service(web::resource("/plans/new").route(web::get().to(plans::form)))
-        .service(
-            web::resource("/nas")
-                .route(web::get().to(nas::list))
-                .route(web::post().to(nas::create)),
-        )
-        .service(web::resource("/nas/new").route(web::get().to(nas::form)))
-        .service(web::resource("/sessions").route(web::get().to(sessions::list)))
-        .service(web::resource("/{page:.*}").to(not_found));
+    for resource in access::resources(PAGES, "") {
+        config.service(resource.default_service(web::to(not_found)));
+    }
 }
 
 /// No such page. The viewer is asked for only to show the way back in the usual frame.
-async fn not_found(request: HttpRequest, _: Option<Signed>) -> Result<HttpResponse, Error> {
+async fn not_found(request: HttpRequest, _: Seen) -> Result<HttpResponse, Error> {
     if request.path().starts_with("/api/") {
         return Ok(crate::http::not_found(request).await?);
     }
@@ -85,3 +89,5 @@ async fn not_found(request: HttpRequest, _: Option<Signed>) -> Result<HttpRespon
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;

@@ -14,23 +14,20 @@ use daemon::config::SecretSource;
 use daemon::secrets::Keyring;
 use model::SystemClock;
 use store::testing::TestDb;
-use tokio::sync::{Notify, Semaphore};
 
 use crate::config::FirstStart;
 use crate::domain::Office;
 use crate::http::Web;
 use crate::store::MIGRATIONS;
 
-async fn office(test: &TestDb, network: &TestDb) -> Data<Office> {
+pub(super) async fn office(test: &TestDb, network: &TestDb) -> Data<Office> {
     test.db.migrate(&MIGRATIONS).await.unwrap();
-    let office = Office {
-        db: test.db.clone(),
-        network: network.db.clone(),
-        keyring: Keyring::ephemeral(),
-        clock: Arc::new(SystemClock),
-        committed: Notify::new(),
-        hashing: Semaphore::new(2),
-    };
+    let office = Office::new(
+        test.db.clone(),
+        network.db.clone(),
+        Keyring::ephemeral(),
+        Arc::new(SystemClock),
+    );
     let first = FirstStart {
         admin_email: "admin@example.net".to_owned(),
         admin_password: Some(SecretSource::Inline("correct horse".into())),
@@ -41,24 +38,24 @@ async fn office(test: &TestDb, network: &TestDb) -> Data<Office> {
 }
 
 /// An answer, and the cookie that came with it.
-struct Answer {
-    status: StatusCode,
-    location: String,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) location: String,
     cookie: Option<String>,
-    body: String,
+    pub(super) body: String,
 }
 
 type Exchange = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// What a browser keeps and sends.
-struct Browser {
+pub(super) struct Browser {
     /// The type of a running app cannot be written down, so it hides in a function.
     exchange: Box<dyn Fn(TestRequest) -> Exchange>,
-    cookie: String,
+    pub(super) cookie: String,
 }
 
 impl Browser {
-    async fn send(&mut self, request: TestRequest) -> Answer {
+    pub(super) async fn send(&mut self, request: TestRequest) -> Answer {
         let request = request
             .insert_header(("host", "office.example"))
             .insert_header((COOKIE, self.cookie.clone()));
@@ -69,24 +66,24 @@ impl Browser {
         answer
     }
 
-    async fn get(&mut self, address: &str) -> Answer {
+    pub(super) async fn get(&mut self, address: &str) -> Answer {
         self.send(TestRequest::get().uri(address)).await
     }
 
-    async fn post(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
         let request = TestRequest::post().uri(address).set_form(fields);
         self.send(request.insert_header((ORIGIN, "http://office.example"))).await
     }
 
     /// Opens a page and takes its token, as a form would.
-    async fn token(&mut self) -> String {
+    pub(super) async fn token(&mut self) -> String {
         let page = self.get("/").await.body;
         let after = page.split(r#"name="csrf" value=""#).nth(1).expect("a form on the page");
         after.split('"').next().unwrap().to_owned()
     }
 }
 
-async fn browser(office: &Data<Office>) -> Browser {
+pub(super) async fn browser(office: &Data<Office>) -> Browser {
     let app = App::new()
         .app_data(office.clone())
         .app_data(Data::new(Web { secure_cookie: false }))

@@ -118,6 +118,8 @@ keys! {
     FAULT_STALE_NEXT = "console-fault-stale-next";
     FAULT_FOREIGN = "console-fault-foreign";
     FAULT_FOREIGN_NEXT = "console-fault-foreign-next";
+    FAULT_FORBIDDEN = "console-fault-forbidden";
+    FAULT_FORBIDDEN_NEXT = "console-fault-forbidden-next";
     FAULT_TOO_MANY = "console-fault-too-many";
     FAULT_TOO_MANY_NEXT = "console-fault-too-many-next";
     FAULT_UNAVAILABLE = "console-fault-unavailable";

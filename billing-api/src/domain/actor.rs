@@ -1,5 +1,7 @@
 //! Who acts, and what they may see.
 
+use super::Fault;
+use super::access::Rights;
 use super::idempotency::Idempotency;
 use model::{OrganisationId, StaffId, TokenId};
 
@@ -24,6 +26,8 @@ pub(crate) struct Actor {
     pub(crate) organisation: OrganisationId,
     /// The path of that organisation: every statement takes it, rows outside do not exist.
     pub(crate) path: String,
+    /// What it may do there.
+    pub(crate) rights: Rights,
     /// The key its request may be repeated under.
     pub(crate) idempotency: Option<Idempotency>,
     /// The request it acts in.
@@ -38,9 +42,21 @@ impl Actor {
             name: part.to_owned(),
             organisation,
             path,
+            rights: Rights::all(),
             idempotency: None,
             request_id: None,
         }
+    }
+
+    /// Whether it may; else a fault that names what lacks.
+    pub(crate) fn may(&self, permission: &'static str) -> Result<(), Fault> {
+        self.rights.require(permission)
+    }
+
+    /// Whether it acts in the root organisation: what concerns the whole installation is asked
+    /// there.
+    pub(crate) fn at_root(&self) -> bool {
+        self.path.matches('/').count() == 1
     }
 
     /// How it is written into created_by and the audit entry.

@@ -40,6 +40,9 @@ pub(crate) enum Fault {
     /// The caller did not prove who they are.
     #[error("authentication is required")]
     Unauthenticated,
+    /// The caller is known, and lacks a permission.
+    #[error("this needs the permission {0}")]
+    Forbidden(&'static str),
     /// Too many attempts.
     #[error("too many attempts, try again in {0} seconds")]
     TooMany(u32),

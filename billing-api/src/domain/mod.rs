@@ -10,12 +10,12 @@ mod input;
 mod office;
 mod unit;
 
+pub(crate) mod access;
 pub(crate) mod customer;
 pub(crate) mod nas;
 pub(crate) mod plan;
 pub(crate) mod service;
 pub(crate) mod session;
-pub(crate) mod sign_in;
 
 pub(crate) use actor::Actor;
 pub(crate) use fault::{Fault, FieldFault};

@@ -21,7 +21,16 @@ pub(crate) struct Office {
     pub(crate) hashing: Semaphore,
 }
 
+/// Passwords hashed at once: each takes 19 MiB and a core for a moment.
+const HASHES_AT_ONCE: usize = 2;
+
 impl Office {
+    /// An office over its databases.
+    pub(crate) fn new(db: Db, network: Db, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+        let hashing = Semaphore::new(HASHES_AT_ONCE);
+        Self { db, network, keyring, clock, committed: Notify::new(), hashing }
+    }
+
     /// The present instant.
     pub(crate) fn now(&self) -> Ts {
         self.clock.now()

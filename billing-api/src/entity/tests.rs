@@ -6,7 +6,6 @@ use model::{OrganisationId, SystemClock};
 use serde_json::{Value as Json, json};
 use store::args;
 use store::testing::TestDb;
-use tokio::sync::{Notify, Semaphore};
 
 use super::query::ListQuery;
 use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
@@ -20,14 +19,12 @@ async fn offices() -> Vec<(TestDb, Office)> {
     let mut offices = Vec::new();
     for test in store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
-        let office = Office {
-            db: test.db.clone(),
-            network: test.db.clone(),
-            keyring: Keyring::ephemeral(),
-            clock: Arc::new(SystemClock),
-            committed: Notify::new(),
-            hashing: Semaphore::new(1),
-        };
+        let office = Office::new(
+            test.db.clone(),
+            test.db.clone(),
+            Keyring::ephemeral(),
+            Arc::new(SystemClock),
+        );
         offices.push((test, office));
     }
     offices

@@ -1,4 +1,4 @@
-//! Who calls: a bearer token (RFC 6750).
+//! Who calls: a bearer token (RFC 6750) that may call this route.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,9 +9,10 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::{Problem, id_of};
-use crate::domain::{Actor, Fault, Office, sign_in};
+use crate::domain::access::token;
+use crate::domain::{Actor, Fault, Office};
 
-/// The caller, proven.
+/// The caller, proven, with what the route needs.
 pub(super) struct Caller(pub(super) Actor);
 
 impl FromRequest for Caller {
@@ -28,6 +29,7 @@ impl FromRequest for Caller {
 }
 
 async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
+    let need = super::NEEDS.find(request)?;
     let office = request.app_data::<Data<Office>>().ok_or(Fault::Unauthenticated)?;
     let header = request.headers().get(AUTHORIZATION).ok_or(Fault::Unauthenticated)?;
     let text = header.to_str().map_err(|_| Fault::Unauthenticated)?;
@@ -35,7 +37,8 @@ async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Fault::Unauthenticated);
     }
-    let mut actor = sign_in::by_token(office, token.trim()).await?;
+    let mut actor = token::prove(office, token.trim()).await?;
+    need.check(&actor)?;
     actor.request_id = id_of(request);
     Ok(actor)
 }

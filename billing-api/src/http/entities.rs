@@ -2,17 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::Method;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
+use super::access::Need;
 use super::body::Body;
 use super::caller::Caller;
 use super::{Problem, created, if_match, replay, shown, wrong_method};
+use crate::domain::access::permission;
 use crate::domain::{Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Entity, Verbs, custom, read, write};
+
+/// What the routes of every description need.
+pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, String, Need)> {
+    ENTITIES.iter().flat_map(move |entity| {
+        // A group without the permission has no such route; a test finds it.
+        let all = [
+            (Method::GET, "", "view", Verbs::READ),
+            (Method::POST, "", "create", Verbs::CREATE),
+            (Method::GET, "/{id}", "view", Verbs::READ),
+            (Method::PATCH, "/{id}", "edit", Verbs::UPDATE),
+            (Method::DELETE, "/{id}", "delete", Verbs::DELETE),
+            (Method::POST, "/{id}/restore", "delete", Verbs::DELETE),
+        ];
+        let offered = all.into_iter().filter(|(.., verb)| entity.verbs.has(*verb));
+        offered.filter_map(move |(method, rest, verb, _)| {
+            let need = Need::Permission(permission::named(entity.permission, verb)?);
+            Some((method, format!("{within}/{}{rest}", entity.path), need))
+        })
+    })
+}
 
 /// The routes of every description.
 pub(super) fn routes(config: &mut ServiceConfig) {

@@ -26,14 +26,18 @@ pub(super) async fn ready(health: Data<Health>) -> HttpResponse {
 /// `GET /metrics`: for Prometheus on this machine, or with a token from elsewhere.
 pub(super) async fn metrics(
     request: HttpRequest,
-    caller: Option<Caller>,
+    caller: Result<Caller, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let local = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
     // Behind a proxy every peer is local; then only a token tells.
     let proxied = request.headers().contains_key("x-forwarded-for")
         || request.headers().contains_key("forwarded");
-    if caller.is_none() && (!local || proxied) {
-        return Err(Problem::new(&request, Fault::Unauthenticated));
+    if !local || proxied {
+        let actor = caller?.0;
+        // They tell of every organisation.
+        if !actor.at_root() {
+            return Err(Problem::new(&request, Fault::Forbidden("network.metrics")));
+        }
     }
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")

@@ -1,9 +1,10 @@
 //! The REST API, `/api/v1`, and what monitoring asks.
 //!
-//! A handler reads as extract, authorise, call, present. The caller is an extractor: a handler
-//! that does not take one cannot reach a customer's data, since every domain function wants an
-//! actor.
+//! A handler reads as extract, authorise, call, present. The caller is an extractor that has
+//! proven what the route needs ([`ROUTES`]): a handler that does not take one cannot reach a
+//! customer's data, since every domain function wants an actor.
 
+pub(crate) mod access;
 mod body;
 mod caller;
 mod entities;
@@ -12,6 +13,10 @@ mod problem;
 mod query;
 mod services;
 mod sessions;
+#[cfg(test)]
+mod walk;
+
+use std::sync::LazyLock;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -21,6 +26,8 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
+
+use access::{Need, Needs, Route, get, may, post};
 
 use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};
@@ -34,38 +41,42 @@ pub(crate) struct Web {
     pub(crate) secure_cookie: bool,
 }
 
-/// Every route of the API, grouped by what it is about.
+/// Every route that does not come from a description. What is put here exists, and nothing
+/// else does: each line says which permission it takes.
+pub(crate) const ROUTES: &[Route] = &[
+    // What monitoring asks.
+    get("/healthz", Need::Public, || web::to(health::alive)),
+    get("/readyz", Need::Public, || web::to(health::ready)),
+    get("/metrics", may("network.metrics"), || web::to(health::metrics)),
+    // Services.
+    get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
+    post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
+    post("/api/v1/services/{id}/suspend", may("services.suspend"), || web::to(services::suspend)),
+    post("/api/v1/services/{id}/activate", may("services.suspend"), || web::to(services::activate)),
+    // The network.
+    get("/api/v1/sessions", may("network.sessions"), || web::to(sessions::list)),
+];
+
+const API: &str = "/api/v1";
+
+/// What each route needs, those of the descriptions too.
+pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
+    let listed = ROUTES.iter().map(|r| (r.method.clone(), r.pattern.to_owned(), r.need));
+    Needs::of(listed.chain(entities::needs(API)))
+});
+
+/// Registers every route of the API.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/healthz").route(web::get().to(health::alive)))
-        .service(web::resource("/readyz").route(web::get().to(health::ready)))
-        .service(web::resource("/metrics").route(web::get().to(health::metrics)))
-        .service(
-            web::scope("/api/v1")
-                .configure(entities::routes)
-                .service(
-                    web::resource("/customers/{id}/services")
-                        .route(web::get().to(services::of_customer))
-                        .route(web::post().to(services::create))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/services/{id}/suspend")
-                        .route(web::post().to(services::suspend))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/services/{id}/activate")
-                        .route(web::post().to(services::activate))
-                        .default_service(web::to(wrong_method)),
-                )
-                .service(
-                    web::resource("/sessions")
-                        .route(web::get().to(sessions::list))
-                        .default_service(web::to(wrong_method)),
-                )
-                .default_service(web::to(not_found)),
-        );
+    let (api, others): (Vec<_>, Vec<_>) =
+        ROUTES.iter().partition(|route| route.pattern.starts_with(API));
+    for resource in access::resources(others, "") {
+        config.service(resource.default_service(web::to(wrong_method)));
+    }
+    let mut scope = web::scope(API);
+    for resource in access::resources(api, API) {
+        scope = scope.service(resource.default_service(web::to(wrong_method)));
+    }
+    config.service(scope.configure(entities::routes).default_service(web::to(not_found)));
 }
 
 /// The id of a request: in its answer, its problems, its audit entries and the log.

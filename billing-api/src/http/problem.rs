@@ -48,6 +48,7 @@ impl Problem {
             Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Fault::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_long"),
             Fault::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Fault::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Fault::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
             Fault::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Fault::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -17,7 +17,7 @@ pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access" }
 }
 
 /// Every statement, for the test that prepares them on both engines.

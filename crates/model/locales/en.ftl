@@ -61,6 +61,8 @@ console-fault-stale = Somebody else changed it meanwhile
 console-fault-stale-next = Go back, reload the page, and look at it again before you change it.
 console-fault-foreign = This form is out of date
 console-fault-foreign-next = Nothing was changed. Go back, reload the page, and send the form again.
+console-fault-forbidden = You may not do this
+console-fault-forbidden-next = It needs the permission { $permission }. Ask whoever looks after your role.
 console-fault-too-many = Too many attempts
 console-fault-too-many-next = Please wait { $seconds ->
     [one] one second

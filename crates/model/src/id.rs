@@ -152,6 +152,8 @@ define_ids! {
     StaffId = "usr";
     /// A signed-in staff session.
     StaffSessionId = "ses";
+    /// A role: what its staff may do.
+    RoleId = "rol";
     /// An API token.
     TokenId = "tok";
     /// A customer: the person or company that pays.

@@ -1,86 +1,43 @@
-//! Who is asking: API tokens and staff sessions.
+//! Staff signing in and out.
 //!
-//! Tokens and cookies are 256 random bits, kept as SHA-256: nothing to guess, nothing to read
-//! from a stolen database. Passwords are kept as argon2id (RFC 9106) with the library's
-//! recommended cost.
+//! Cookies are 256 random bits, kept as SHA-256. Passwords are kept as argon2id (RFC 9106) with
+//! the library's recommended cost.
 
 use std::time::Duration;
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, PasswordHash};
 use daemon::secrets::{random_token, sha256};
-use model::{OrganisationId, Secret, StaffId, StaffSessionId, TokenId, Ts};
+use model::{OrganisationId, RoleId, Secret, StaffId, StaffSessionId, Ts};
 use store::{Tx, args};
-use tracing::warn;
 
-use super::actor::Who;
-use super::{Actor, Fault, Office};
+use super::{Rights, TOUCH_S, texts, touch};
+use crate::domain::actor::Who;
+use crate::domain::{Actor, Fault, Office};
 use crate::store::access as sql;
 
 /// A session not used for this long is over, seconds.
 const IDLE_S: i64 = 8 * 3600;
 /// A session is over after this, used or not, seconds.
 const LIFETIME_S: i64 = 7 * 24 * 3600;
-/// "Last used" is written at most this often, seconds.
-const TOUCH_S: i64 = 60;
 /// How long a sign-in waits for its turn to hash before it is sent away.
 const HASH_WAIT: Duration = Duration::from_secs(5);
 
-/// The actor behind a bearer token.
-pub(crate) async fn by_token(office: &Office, token: &str) -> Result<Actor, Fault> {
-    let now = office.now();
-    let hash = sha256(token.as_bytes()).to_vec();
-    let row = office.db.fetch_optional(&sql::FIND_TOKEN, args![hash, now]).await?;
-    let row = row.ok_or(Fault::Unauthenticated)?;
-    let id: TokenId = row.get("id")?;
-    let used_at: Option<Ts> = row.get("used_at")?;
-    let old = now.plus_seconds(-TOUCH_S);
-    if used_at.is_none_or(|at| at < old) {
-        touch(office.db.execute(&sql::TOUCH_TOKEN, args![id, now, old]).await);
-    }
-    Ok(Actor {
-        who: Who::Token(id),
-        name: row.get("name")?,
-        organisation: row.get("organisation_id")?,
-        path: row.get("path")?,
-        idempotency: None,
-        request_id: None,
-    })
-}
-
-/// Creates an API token with full rights; only its hash is kept.
-pub(crate) async fn create_token(
+/// Creates the first member of staff.
+pub(crate) async fn create_first(
     tx: &mut Tx,
     now: Ts,
     organisation: OrganisationId,
-    name: &str,
-    token: &Secret<String>,
-) -> Result<(), Fault> {
-    let hash = sha256(token.expose().as_bytes()).to_vec();
-    let id = TokenId::generate();
-    let args = args![id, organisation, name, hash, now, "system:first_start"];
-    tx.execute(&sql::INSERT_TOKEN, args).await?;
-    Ok(())
-}
-
-/// Creates a member of staff.
-pub(crate) async fn create_staff(
-    tx: &mut Tx,
-    now: Ts,
-    organisation: OrganisationId,
+    role: RoleId,
     email: &str,
     password_hash: String,
-    locale: &str,
-) -> Result<StaffId, Fault> {
+) -> Result<(), Fault> {
     let id = StaffId::generate();
     let email = email.trim().to_lowercase();
     let (name, by) = ("Administrator", "system:first_start");
-    tx.execute(
-        &sql::INSERT_STAFF,
-        args![id, organisation, email, name, password_hash, locale, now, by],
-    )
-    .await?;
-    Ok(id)
+    let args = args![id, organisation, email, name, password_hash, "en", role, now, by];
+    tx.execute(&sql::INSERT_STAFF, args).await?;
+    Ok(())
 }
 
 /// Signs in and returns the cookie's value. An unknown address takes as long as a wrong
@@ -132,11 +89,13 @@ pub(crate) async fn by_cookie(
     if seen_at < old {
         touch(office.db.execute(&sql::TOUCH_SESSION, args![session, now, old]).await);
     }
+    let permissions: Option<serde_json::Value> = row.get("permissions")?;
     let actor = Actor {
         who: Who::Staff(row.get("staff_id")?),
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
+        rights: permissions.map_or(Rights::NONE, |list| Rights::of(&texts(&list))),
         idempotency: None,
         request_id: None,
     };
@@ -147,13 +106,6 @@ pub(crate) async fn by_cookie(
 pub(crate) async fn sign_out(office: &Office, session: StaffSessionId) -> Result<(), Fault> {
     office.db.execute(&sql::END_SESSION, args![session, office.now()]).await?;
     Ok(())
-}
-
-/// "Last used" is for people: that it cannot be written must not turn a reader away.
-fn touch(written: Result<u64, store::StoreError>) {
-    if let Err(error) = written {
-        warn!(error = %daemon::exit::chain(&error), "could not note when a token or session was used");
-    }
 }
 
 /// A well-formed hash nothing matches, so that an unknown address costs the same.

@@ -1,0 +1,83 @@
+//! Every page is asked for by nobody, by somebody whose role lacks what it needs, and by
+//! somebody whose role has that and nothing else.
+
+use actix_web::http::{Method, StatusCode};
+use daemon::secrets::sha256;
+use model::{RoleId, StaffId, StaffSessionId};
+use serde_json::{Value, json};
+use store::args;
+use store::testing::TestDb;
+
+use super::PAGES;
+use super::guard::COOKIE;
+use super::tests::{Browser, browser, office};
+use crate::domain::Office;
+use crate::domain::access::Rights;
+use crate::http::access::Need;
+use crate::store::{access, organisation};
+
+/// What anybody may ask for.
+const PUBLIC: [&str; 3] = ["/assets/{name}", "/login", "/{page:.*}"];
+
+/// Signs somebody in whose role has these permissions.
+async fn sign_in(office: &Office, browser: &mut Browser, permissions: Value) {
+    let root = office.db.fetch_one(&organisation::FIND_ROOT, args![]).await.unwrap();
+    let root = organisation::organisation(&root).unwrap().id;
+    let (role, staff, session) =
+        (RoleId::generate(), StaffId::generate(), StaffSessionId::generate());
+    let now = office.now();
+    let name = role.to_string();
+    let none = None::<String>;
+    let args = args![role, root, name, none.clone(), permissions, none, false, now, "test"];
+    office.db.execute(&access::INSERT_ROLE, args).await.unwrap();
+    let email = format!("{staff}@example.net");
+    let args = args![staff, root, email, "Somebody", "", "en", role, now, "test"];
+    office.db.execute(&access::INSERT_STAFF, args).await.unwrap();
+    let cookie = format!("lms_{session}");
+    let args = args![session, staff, sha256(cookie.as_bytes()).to_vec(), now, now.plus_seconds(60)];
+    office.db.execute(&access::INSERT_SESSION, args).await.unwrap();
+    browser.cookie = format!("{COOKIE}={cookie}");
+}
+
+#[actix_web::test]
+async fn no_page_is_reached_without_what_it_needs() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let office = office(&test, &network).await;
+        let mut browser = browser(&office).await;
+        for page in PAGES {
+            let at = format!("{} {}", page.method, page.pattern);
+            let path = page.pattern.replace("{id}", "x");
+            if page.need == Need::Public {
+                assert!(PUBLIC.contains(&page.pattern), "{at} is open to anybody");
+                continue;
+            }
+            let get = page.method == Method::GET;
+            browser.cookie.clear();
+            let answer =
+                if get { browser.get(&path).await } else { browser.post(&path, &[]).await };
+            assert!(answer.location.starts_with("/login"), "{at} by nobody: {}", answer.status);
+            let Need::Permission(permission) = page.need else { continue };
+            let others: Vec<_> = Rights::all().names().filter(|name| *name != permission).collect();
+            for (permissions, may) in
+                [(json!([]), false), (json!(others), false), (json!([permission]), true)]
+            {
+                sign_in(&office, &mut browser, permissions).await;
+                let answer =
+                    if get { browser.get(&path).await } else { browser.post(&path, &[]).await };
+                let said = answer.body.contains(&format!("the permission {permission}"));
+                assert_eq!(said, !may, "{at}: {}", answer.status);
+                assert!(may || answer.status == StatusCode::FORBIDDEN, "{at}: {}", answer.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_needs_a_permission_that_exists() {
+    for page in PAGES {
+        if let Need::Permission(permission) = page.need {
+            assert!(Rights::all().has(permission), "{}: {permission}", page.pattern);
+        }
+    }
+}
