@@ -281,9 +281,19 @@ impl Browser {
     /// status, which Chromium reports of pages too.
     #[track_caller]
     pub fn expect_status(&self, status: u16) {
-        let complaints = self.complaints();
+        let others = self.complaints_besides(status);
+        assert!(others.is_empty(), "{others:#?}");
+    }
+
+    /// The console's complaints besides the one about this HTTP status, which must be there.
+    #[track_caller]
+    pub fn complaints_besides(&self, status: u16) -> Vec<String> {
+        let mut complaints = self.complaints();
         let about = format!("responded with a status of {status} ");
-        assert!(complaints.len() == 1 && complaints[0].contains(&about), "{complaints:?}");
+        let found = complaints.iter().position(|line| line.contains(&about));
+        let found = found.unwrap_or_else(|| panic!("no status {status} in {complaints:#?}"));
+        complaints.remove(found);
+        complaints
     }
 
     /// Takes a picture of the whole page: `tests/artefacts/TEST/NAME.png`.
