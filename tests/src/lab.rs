@@ -55,6 +55,7 @@ pub struct Lab {
     programs: Vec<Program>,
     nas: BTreeMap<String, Nas>,
     api: Api,
+    admin_password: String,
     secrets: Secrets,
     addresses: Addresses,
     database: Option<Database>,
@@ -123,6 +124,7 @@ impl Lab {
             programs: Vec::new(),
             nas: BTreeMap::new(),
             api,
+            admin_password: password.clone(),
             secrets,
             addresses,
             database: None,
@@ -281,6 +283,16 @@ impl Lab {
     /// The office.
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Where the console is, `http://HOST:PORT`.
+    pub fn console_url(&self) -> String {
+        format!("http://{}", self.addresses.http)
+    }
+
+    /// The e-mail address and the password of the administrator of the first start.
+    pub fn administrator(&self) -> (&str, &str) {
+        ("admin@localhost", &self.admin_password)
     }
 
     /// Where things listen: authentication, accounting, HTTP.

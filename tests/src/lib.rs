@@ -8,10 +8,11 @@
 //! - [`nas`]: the network's side, through FreeRADIUS's `radclient`.
 //! - [`peer`]: the NAS's CoA port, a real UDP peer that decodes with the `radius` crate.
 //! - [`wire`]: a client of our own for what `radclient` does not show: bytes, and load.
+//! - [`console`]: the console as staff use it, in a [`browser`]; [`accessible`] judges its pages.
 //! - [`waiting`]: deadlines instead of sleeps.
 //!
 //! Below them: [`program`] (one child process), [`place`] (addresses and ports), [`servers`]
-//! (Postgres and Redis).
+//! (Postgres and Redis), and `webdriver` (the driver of the browsers).
 //!
 //! Being test support, everything here panics where it cannot go on.
 
@@ -22,13 +23,20 @@ pub mod nas;
 pub mod peer;
 pub mod wire;
 
+pub mod accessible;
+pub mod browser;
+pub mod console;
+
 pub mod waiting;
 
 pub mod place;
 pub mod program;
 pub mod servers;
+mod webdriver;
 
 pub use api::{Answer, Api};
+pub use browser::{Browser, Scheme};
+pub use console::Console;
 pub use lab::{Isp, Lab, Way};
 pub use nas::{Nas, Reply, Session, Status};
 pub use peer::{CoaPeer, CoaRequest, Manner};

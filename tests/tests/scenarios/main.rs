@@ -3,7 +3,7 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
 //! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
-//! command line ([`command_line`]). Then what surrounds it: starting and stopping
+//! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting and stopping
 //! ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), and our codec against another
 //! ([`codec`]).
 
@@ -29,11 +29,13 @@ macro_rules! both_ways {
 }
 
 mod accounting;
+mod browser;
 mod changes;
 mod codec;
 mod command_line;
 mod crash;
 mod login;
 mod resources;
+mod runner;
 mod settings;
 mod starting;
