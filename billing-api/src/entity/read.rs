@@ -5,13 +5,14 @@
 
 use ipnetwork::IpNetwork;
 use serde_json::{Map, Value as Json, json};
-use store::{Args, Engine, Row, StoreError, Value};
+use store::{Args, Engine, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::query::{ListQuery, Op};
-use super::{Entity, Field, Kind, search};
+use super::{Entity, Field, Kind, Scope, search};
 use crate::domain::access::permission;
 use crate::domain::{Actor, Fault, Office, contains};
+use crate::store::organisation;
 
 /// Totals are exact up to here; beyond, they say that there are more.
 const TOTAL_EXACT: i64 = 10_000;
@@ -36,11 +37,12 @@ pub(crate) async fn list(
     entity: &'static Entity,
     query: &ListQuery,
 ) -> Result<Listed, Fault> {
+    let bounds = Bounds::of(office, actor, entity, query).await?;
     let total = match query.total {
-        true => Some(total(office, entity, actor, query).await?),
+        true => Some(count(office, entity, actor, query, &bounds).await?),
         false => None,
     };
-    let (rows, next) = page(office, actor, entity, query).await?;
+    let (rows, next) = page_within(office, actor, entity, query, &bounds).await?;
     let rows = rows.iter().map(|row| shown(entity, row, &query.fields));
     Ok(Listed { rows: rows.collect::<Result<_, _>>()?, next, total })
 }
@@ -52,8 +54,19 @@ pub(crate) async fn page(
     entity: &'static Entity,
     query: &ListQuery,
 ) -> Result<(Vec<Row>, Option<String>), Fault> {
+    let bounds = Bounds::of(office, actor, entity, query).await?;
+    page_within(office, actor, entity, query, &bounds).await
+}
+
+async fn page_within(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    query: &ListQuery,
+    bounds: &Bounds,
+) -> Result<(Vec<Row>, Option<String>), Fault> {
     let mut args = Args::new();
-    let mut conditions = conditions(office.db.engine(), entity, actor, query, &mut args);
+    let mut conditions = conditions(office.db.engine(), entity, actor, query, bounds, &mut args);
     if let Some((values, id)) = &query.after {
         conditions.push(after(query, values, *id, &mut args));
     }
@@ -94,16 +107,65 @@ fn newest_first(query: &ListQuery) -> bool {
     query.sort.is_empty()
 }
 
+/// What a list is bounded by besides its filters, looked up before the list itself: with the
+/// ids at hand the database knows how many rows they have, and chooses its index by that.
+pub(crate) struct Bounds {
+    /// The organisations whose rows are one's own; nothing: all there are.
+    organisations: Option<Vec<Uuid>>,
+    /// The records that a search found.
+    found: Option<Vec<Uuid>>,
+}
+
+impl Bounds {
+    /// Looks them up.
+    pub(crate) async fn of(
+        office: &Office,
+        actor: &Actor,
+        entity: &'static Entity,
+        query: &ListQuery,
+    ) -> Result<Self, Fault> {
+        let organisations = match entity.scope {
+            Scope::Own => subtree(office, actor).await?,
+            Scope::Inherited | Scope::Global => None,
+        };
+        let found = match &query.search {
+            Some(text) => Some(search::ids(office, actor, entity, text).await?),
+            None => None,
+        };
+        Ok(Self { organisations, found })
+    }
+}
+
+/// The organisations of the caller's subtree. The root's is everything: there is one root, and
+/// every organisation is below it, so no condition is needed and none is asked for.
+async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec<Uuid>>, Fault> {
+    let rows = office.db.fetch_all(&organisation::SUBTREE, args![actor.path.as_str()]).await?;
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.get::<Option<Uuid>>("parent_id")?.is_none() {
+            return Ok(None);
+        }
+        ids.push(row.get("id")?);
+    }
+    Ok(Some(ids))
+}
+
 fn conditions(
     engine: Engine,
     entity: &Entity,
     actor: &Actor,
     query: &ListQuery,
+    bounds: &Bounds,
     args: &mut Args,
 ) -> Vec<String> {
     args.push(actor.path.as_str());
     let live = if query.deleted { "deleted_at IS NOT NULL" } else { "deleted_at IS NULL" };
-    let mut conditions = vec![entity.scope.readable().to_owned(), live.to_owned()];
+    let mut conditions = vec![live.to_owned()];
+    conditions.push(match (entity.scope, &bounds.organisations) {
+        (Scope::Own, Some(ids)) => among(engine, "organisation_id", ids, args),
+        (Scope::Own, None) => "$1 IS NOT NULL".to_owned(),
+        (scope, _) => scope.readable().to_owned(),
+    });
     if let Some(id) = query.organisation {
         let number = args.push(id);
         conditions.push(format!(
@@ -135,17 +197,19 @@ fn conditions(
             filter.values.iter().map(|value| custom_is(engine, &filter.key, value, args)).collect();
         conditions.push(format!("({})", ways.join(" OR ")));
     }
-    if let Some(text) = &query.search {
-        conditions.push(match search::expression(engine, text) {
-            // An entity without a field to look into finds nothing, as does a search for signs.
-            Some(words) if entity.is_searched() => {
-                let number = args.push(words);
-                search::condition(engine, entity, number, 1)
-            }
-            _ => "1 = 0".to_owned(),
-        });
+    if let Some(found) = &bounds.found {
+        conditions.push(among(engine, "id", found, args));
     }
     conditions
+}
+
+/// "This column is one of these".
+fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
+    let number = args.push(Value::Uuids(ids.to_vec()));
+    match engine {
+        Engine::Postgres => format!("{column} = ANY(${number})"),
+        Engine::Sqlite => format!("{column} IN (SELECT unhex(value) FROM json_each(${number}))"),
+    }
 }
 
 /// "This custom field has this value". The key was checked to be letters, digits and `_`, and
@@ -205,12 +269,23 @@ fn after(query: &ListQuery, values: &[Value], id: Uuid, args: &mut Args) -> Stri
 /// How many rows a query has, exactly or "more than so many".
 pub(crate) async fn total(
     office: &Office,
-    entity: &Entity,
+    entity: &'static Entity,
     actor: &Actor,
     query: &ListQuery,
 ) -> Result<(i64, bool), Fault> {
+    let bounds = Bounds::of(office, actor, entity, query).await?;
+    count(office, entity, actor, query, &bounds).await
+}
+
+async fn count(
+    office: &Office,
+    entity: &'static Entity,
+    actor: &Actor,
+    query: &ListQuery,
+    bounds: &Bounds,
+) -> Result<(i64, bool), Fault> {
     let mut args = Args::new();
-    let conditions = conditions(office.db.engine(), entity, actor, query, &mut args);
+    let conditions = conditions(office.db.engine(), entity, actor, query, bounds, &mut args);
     let limit = args.push(TOTAL_EXACT + 1);
     let sql = format!(
         "SELECT COUNT(*) AS count FROM (SELECT 1 FROM {} WHERE {} LIMIT ${limit}) AS counted",

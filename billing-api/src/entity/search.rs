@@ -14,7 +14,7 @@ use crate::domain::{Actor, Fault, Office, Unit};
 
 /// How many records a search looks at, at most: words that half the records share are no
 /// search. It is not a page's size.
-pub(super) const MATCHES_MAX: i64 = 5_000;
+const MATCHES_MAX: i64 = 1_000;
 /// Words of a query that count.
 const WORDS_MAX: usize = 8;
 /// Octets of one record's words.
@@ -40,7 +40,7 @@ store::statements! {
                 WHERE to_tsvector('simple', e.words) @@ to_tsquery('simple', $2)
                   AND e.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
                   AND ($3 = '' OR e.entity = $3)
-                LIMIT 5000) AS found
+                LIMIT 1000) AS found
             ORDER BY found.seq DESC LIMIT $4",
     };
 }
@@ -58,9 +58,12 @@ pub(super) fn expression(engine: Engine, query: &str) -> Option<String> {
     if words.is_empty() {
         return None;
     }
-    let word = |word: &String| match engine {
-        Engine::Sqlite => format!("\"{word}\"*"),
-        Engine::Postgres => format!("'{word}':*"),
+    // A single letter begins half of all words: it is taken for a whole one.
+    let word = |word: &String| match (engine, word.len() > 1) {
+        (Engine::Sqlite, true) => format!("\"{word}\"*"),
+        (Engine::Sqlite, false) => format!("\"{word}\""),
+        (Engine::Postgres, true) => format!("'{word}':*"),
+        (Engine::Postgres, false) => format!("'{word}'"),
     };
     let joined: Vec<String> = words.iter().take(WORDS_MAX).map(word).collect();
     Some(joined.join(match engine {
@@ -69,23 +72,33 @@ pub(super) fn expression(engine: Engine, query: &str) -> Option<String> {
     }))
 }
 
-/// The condition on rows of an entity that a search finds; `expression` and `path` are the
-/// numbers of their arguments.
-pub(super) fn condition(engine: Engine, entity: &Entity, expression: usize, path: usize) -> String {
-    let name = entity.name;
-    let readable = entity.scope.readable().replace("$1", &format!("${path}"));
-    match engine {
+/// The records of an entity that a search finds, those the caller may read: at most
+/// [`MATCHES_MAX`], and which of them, where there are more, is the index's choice.
+pub(super) async fn ids(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    query: &str,
+) -> Result<Vec<Uuid>, Fault> {
+    let engine = office.db.engine();
+    // An entity without a field to look into finds nothing, as does a search for signs alone.
+    let Some(words) = expression(engine, query).filter(|_| entity.is_searched()) else {
+        return Ok(Vec::new());
+    };
+    let readable = entity.scope.readable();
+    let sql = match engine {
         Engine::Sqlite => format!(
-            "id IN (SELECT record_id FROM search_entry WHERE entity = '{name}'
-              AND seq IN (SELECT rowid FROM search_word WHERE search_word MATCH ${expression})
-              AND {readable} LIMIT {MATCHES_MAX})"
+            "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2
+             AND seq IN (SELECT rowid FROM search_word WHERE search_word MATCH $3) LIMIT $4"
         ),
         Engine::Postgres => format!(
-            "id IN (SELECT record_id FROM search_entry WHERE entity = '{name}'
-              AND to_tsvector('simple', words) @@ to_tsquery('simple', ${expression})
-              AND {readable} LIMIT {MATCHES_MAX})"
+            "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2
+             AND to_tsvector('simple', words) @@ to_tsquery('simple', $3) LIMIT $4"
         ),
-    }
+    };
+    let args = args![actor.path.as_str(), entity.name, words, MATCHES_MAX];
+    let rows = office.db.dynamic_all(&sql, args).await?;
+    Ok(rows.iter().map(|row| row.get("record_id")).collect::<Result<_, _>>()?)
 }
 
 /// What a record is known by, and its words.
@@ -202,8 +215,8 @@ mod tests {
     fn a_query_is_made_of_words_alone() {
         let both = |query| (expression(Engine::Sqlite, query), expression(Engine::Postgres, query));
         let (sqlite, postgres) = both("as'ha OR \"x");
-        assert_eq!(sqlite.as_deref(), Some("\"as\"* \"ha\"* \"or\"* \"x\"*"));
-        assert_eq!(postgres.as_deref(), Some("'as':* & 'ha':* & 'or':* & 'x':*"));
+        assert_eq!(sqlite.as_deref(), Some("\"as\"* \"ha\"* \"or\"* \"x\""));
+        assert_eq!(postgres.as_deref(), Some("'as':* & 'ha':* & 'or':* & 'x'"));
         assert_eq!(both("!&|"), (None, None));
     }
 }

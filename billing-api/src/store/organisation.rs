@@ -10,6 +10,8 @@ store::statements! {
     /// Any organisation; not scoped, for those who just proved who they are.
     pub(crate) FIND = "SELECT id, parent_id, path, name, currency, zone, locale
                 FROM organisation WHERE id = $1 AND deleted_at IS NULL";
+    /// The caller's subtree.
+    pub(crate) SUBTREE = "SELECT id, parent_id FROM organisation WHERE path LIKE $1 || '%'";
     /// One of the caller's subtree.
     pub(crate) FIND_BELOW = "SELECT id, path FROM organisation
         WHERE path LIKE $1 || '%' AND id = $2 AND deleted_at IS NULL";
