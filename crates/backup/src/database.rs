@@ -36,8 +36,10 @@ impl Database {
         url: &Secret<String>,
         read_only: bool,
     ) -> Result<Db, BackupError> {
+        // One connection: nothing here runs side by side, and a second would show as somebody
+        // who uses the database.
         let options =
-            Options { url: url.clone(), schema: self.name, connections_max: 2, read_only };
+            Options { url: url.clone(), schema: self.name, connections_max: 1, read_only };
         Db::open(&options).await.map_err(BackupError::store(self.name))
     }
 }

@@ -164,7 +164,8 @@ async fn what_was_backed_up_is_restored_and_begins_another_line() {
         }
 
         let scratch = office.folder.path();
-        let verified = ::backup::verify(&made.path, &office.keys(), &office.databases, scratch);
+        let keys = office.keys();
+        let verified = ::backup::verify(&made.path, &keys, &office.databases, scratch);
         let verified = verified.await.unwrap();
         assert_eq!(verified.databases.len(), 2, "{engine}");
         assert!(verified.secrets_opened && verified.databases.iter().all(|db| db.rows > 0));
