@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
-use crate::{backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up};
+use crate::{
+    backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up,
+};
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
 #[derive(Debug, Parser)]

@@ -86,7 +86,8 @@ impl ArchiveWriter {
     /// Adds a part from whatever gives its octets.
     pub(crate) fn part(&mut self, name: &str, from: &mut impl Read) -> Result<u64, BackupError> {
         let path = self.path.clone();
-        let written = |result: io::Result<()>| result.map_err(BackupError::io("cannot write", &path));
+        let written =
+            |result: io::Result<()>| result.map_err(BackupError::io("cannot write", &path));
         // Names are ours, or were checked.
         written(self.out.write_all(&[PART]))?;
         written(self.out.write_all(&(name.len() as u16).to_be_bytes()))?;
@@ -142,7 +143,8 @@ pub fn read_header(path: &Path) -> Result<Header, BackupError> {
 
 /// The header and the digest of everything up to the stream.
 fn front(path: &Path, input: &mut impl Read) -> Result<(Header, [u8; 32]), BackupError> {
-    let damaged = |reason: &str| BackupError::Damaged { path: path.to_owned(), reason: reason.into() };
+    let damaged =
+        |reason: &str| BackupError::Damaged { path: path.to_owned(), reason: reason.into() };
     let read = |input: &mut dyn Read, octets: &mut [u8]| {
         input.read_exact(octets).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => damaged("it ends in its header"),
@@ -386,7 +388,10 @@ mod tests {
         assert_eq!(with(&whole[..20]), "FILE is damaged: it ends in its header");
         let mut newer = whole.clone();
         newer[9] = 2;
-        assert_eq!(with(&newer), "FILE has backup format 2, this program reads up to 1: upgrade it");
+        assert_eq!(
+            with(&newer),
+            "FILE has backup format 2, this program reads up to 1: upgrade it"
+        );
         let cut = with(&whole[..whole.len() - 1]);
         assert!(cut.starts_with("FILE is damaged: it ends in chunk "), "{cut}");
         let mut flipped = whole.clone();

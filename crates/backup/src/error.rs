@@ -140,7 +140,9 @@ pub enum BackupError {
         source: io::Error,
     },
     /// A program of Postgres is older than what it is to work with.
-    #[error("{program} is version {found}, and {with} is version {wanted}: install a newer {program}")]
+    #[error(
+        "{program} is version {found}, and {with} is version {wanted}: install a newer {program}"
+    )]
     OldTool {
         /// Which.
         program: &'static str,

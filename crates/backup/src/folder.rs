@@ -245,7 +245,12 @@ mod tests {
     fn twice_a_day(last: &str, days: i64) -> Vec<Ts> {
         let evening = at(&format!("{last}T20:00:00Z"));
         (0..days)
-            .flat_map(|day| [evening.plus_seconds(-day * 86_400), evening.plus_seconds(-day * 86_400 - 8 * 3600)])
+            .flat_map(|day| {
+                [
+                    evening.plus_seconds(-day * 86_400),
+                    evening.plus_seconds(-day * 86_400 - 8 * 3600),
+                ]
+            })
             .collect()
     }
 

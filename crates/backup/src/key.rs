@@ -94,7 +94,8 @@ pub(crate) fn new(seal: &Seal) -> Result<FileKey, BackupError> {
                 return Err(BackupError::ShortPassphrase(characters));
             }
             let cost = (MEMORY_KIB, PASSES, LANES);
-            let root = from_passphrase(passphrase, &salt, cost).ok_or(BackupError::WrongPassphrase)?;
+            let root =
+                from_passphrase(passphrase, &salt, cost).ok_or(BackupError::WrongPassphrase)?;
             (root, Sealed::Passphrase { memory_kib: MEMORY_KIB, passes: PASSES, lanes: LANES })
         }
     };

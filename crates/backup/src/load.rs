@@ -24,8 +24,7 @@ pub async fn check(
     databases: &[Database],
 ) -> Result<Manifest, BackupError> {
     let (file, with) = (path.to_owned(), keys.clone());
-    let manifest =
-        blocking(move || Ok(archive::read(&file, &with, &mut |_, _| Ok(()))?.1)).await?;
+    let manifest = blocking(move || Ok(archive::read(&file, &with, &mut |_, _| Ok(()))?.1)).await?;
     for database in databases {
         let facts = manifest.database(database.name);
         let facts = facts.ok_or(BackupError::NoDatabase(database.name))?;
@@ -153,7 +152,8 @@ fn difference(facts: &DatabaseFacts, version: i64, rows: &BTreeMap<String, u64>)
     let tables = facts.rows.keys().chain(rows.keys());
     tables.into_iter().find_map(|table| {
         let (was, is) = (facts.rows.get(table), rows.get(table));
-        let shown = |rows: Option<&u64>| rows.map_or("no table".to_owned(), |n| format!("{n} rows"));
+        let shown =
+            |rows: Option<&u64>| rows.map_or("no table".to_owned(), |n| format!("{n} rows"));
         (was != is).then(|| format!("{table}: {}, backed up were {}", shown(is), shown(was)))
     })
 }

@@ -28,7 +28,15 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Parameters of a URL that libpq knows as well; those of our driver alone mean nothing to it.
 const PARAMETERS: [&str; 10] = [
-    "host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "dbname",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
     "target_session_attrs",
 ];
 
@@ -43,10 +51,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// Takes `postgres://USER:PASSWORD@HOST:PORT/DATABASE?…` apart.
-    pub(crate) fn parse(
-        database: &'static str,
-        url: &Secret<String>,
-    ) -> Result<Self, BackupError> {
+    pub(crate) fn parse(database: &'static str, url: &Secret<String>) -> Result<Self, BackupError> {
         let fault = |reason: String| BackupError::Url { database, reason };
         let (scheme, rest) = url
             .expose()
@@ -163,8 +168,7 @@ fn not_older(
 
 fn version(program: &'static str) -> Result<u32, BackupError> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-    let output =
-        output.map_err(|source| BackupError::NoTool { program, hint: HINT, source })?;
+    let output = output.map_err(|source| BackupError::NoTool { program, hint: HINT, source })?;
     let text = String::from_utf8_lossy(&output.stdout);
     major(&text).ok_or_else(|| BackupError::Tool { program, said: text.trim().to_owned() })
 }
@@ -343,8 +347,16 @@ mod tests {
     fn a_password_never_reaches_the_arguments() {
         for (url, shown, password) in [
             ("postgres://u:p%40ss@h:5432/x", "postgres://u@h:5432/x", Some("p@ss")),
-            ("postgres://u@h/x?password=hush&sslmode=require", "postgres://u@h/x?sslmode=require", Some("hush")),
-            ("postgres:///x?host=/run/pg&statement-cache-capacity=7", "postgres:///x?host=/run/pg", None),
+            (
+                "postgres://u@h/x?password=hush&sslmode=require",
+                "postgres://u@h/x?sslmode=require",
+                Some("hush"),
+            ),
+            (
+                "postgres:///x?host=/run/pg&statement-cache-capacity=7",
+                "postgres:///x?host=/run/pg",
+                None,
+            ),
             ("postgresql://h", "postgresql://h/", None),
             ("postgres://u:a:b@c@h/x", "postgres://u@h/x", Some("a:b@c")),
         ] {

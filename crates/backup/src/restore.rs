@@ -190,7 +190,12 @@ async fn sqlite_target(
                     "what is there is not sound; it is put aside as it is"
                 ),
             }
-            Some(beside(&path, &format!(".before-{}", folder::stamp(now))))
+            let aside = beside(&path, &format!(".before-{}", folder::stamp(now)));
+            // Undoing relies on it: what has this name is what this restore put aside.
+            if aside.try_exists().map_err(BackupError::io("cannot read", &aside))? {
+                return Err(BackupError::Exists(aside));
+            }
+            Some(aside)
         }
     };
     let new = beside(&path, ".restoring");
@@ -206,9 +211,10 @@ async fn postgres_target(
     let failed = BackupError::store(database.name);
     let address = Address::parse(database.name, &database.url)?;
     let db = database.open(&database.url, true).await?;
-    let looked = look(&db, database.name).await;
+    let renamed = format!("{}_before_{}", database.name, folder::stamp(now).to_lowercase());
+    let looked = look(&db, database.name, &renamed).await;
     db.close().await;
-    let (others, exists, relations) = looked.map_err(failed)?;
+    let Looked { others, exists, taken, relations } = looked.map_err(failed)?;
     let target = || format!("the schema {}", database.name);
     if let Some(by) = others {
         return Err(BackupError::InUse { target: target(), by });
@@ -216,17 +222,32 @@ async fn postgres_target(
     if relations > 0 && !replace {
         return Err(BackupError::NotEmpty(target()));
     }
-    let stamp = folder::stamp(now).to_lowercase();
-    let aside = (relations > 0).then(|| format!("{}_before_{stamp}", database.name));
+    // Undoing relies on it: what has this name is what this restore put aside.
+    if taken {
+        return Err(BackupError::Exists(format!("the schema {renamed}").into()));
+    }
+    let aside = (relations > 0).then_some(renamed);
     let empty = exists && relations == 0;
     let home = Home::Postgres { address, aside, empty };
     Ok(Target { database, url: database.url.clone(), home })
 }
 
-/// Who else is connected; whether the schema is there; how much is in it.
-async fn look(db: &Db, schema: &str) -> Result<(Option<String>, bool, u64), StoreError> {
+/// What is there before a restore.
+struct Looked {
+    /// Who else is connected.
+    others: Option<String>,
+    /// The schema is there.
+    exists: bool,
+    /// The name it would be kept under is taken.
+    taken: bool,
+    /// How much is in it.
+    relations: u64,
+}
+
+async fn look(db: &Db, schema: &str, renamed: &str) -> Result<Looked, StoreError> {
     let mut tx = db.begin().await?;
     let exists = tx.fetch_optional(&HAS_SCHEMA, args![schema]).await?.is_some();
+    let taken = tx.fetch_optional(&HAS_SCHEMA, args![renamed]).await?.is_some();
     let relations = tx.fetch_one(&RELATIONS, args![schema]).await?.get("n")?;
     drop(tx);
     let mut others = None;
@@ -245,7 +266,7 @@ async fn look(db: &Db, schema: &str) -> Result<(Option<String>, bool, u64), Stor
         // Connections of ours that were just closed are gone in a moment.
         tokio::time::sleep(GOODBYE).await;
     }
-    Ok((others, exists, relations))
+    Ok(Looked { others, exists, taken, relations })
 }
 
 /// `moved` counts the targets that were begun with.

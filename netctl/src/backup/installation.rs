@@ -71,9 +71,7 @@ impl Installation {
                 let policyd: policyd::Config = daemon::config::load(&source)?;
                 match &policyd.database.url {
                     Some(url) => url.load()?,
-                    None => {
-                        format!("sqlite:{}", policyd.data.join("network.db").display()).into()
-                    }
+                    None => format!("sqlite:{}", policyd.data.join("network.db").display()).into(),
                 }
             }
             None => settings.network.url.load()?,

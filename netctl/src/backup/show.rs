@@ -107,7 +107,12 @@ pub(super) fn list(listed: &[Listed], json: bool) -> Result<(), Failure> {
                 Cell::from(daemon::exit::chain(error)),
             ),
         };
-        table.row([Cell::from(name.into_owned()), Cell::from(size(listed.octets)), engines, sealed]);
+        table.row([
+            Cell::from(name.into_owned()),
+            Cell::from(size(listed.octets)),
+            engines,
+            sealed,
+        ]);
     }
     put(&table.show(&Style::of_stdout()))
 }

@@ -203,9 +203,8 @@ fn a_backup_that_cannot_be_believed_is_refused_in_one_clear_line(lab: &mut Lab) 
     let whole = std::fs::read(&file).expect("read the backup");
     power_cut(lab);
 
-    let restore = |more: &[&str]| {
-        backup(lab, "restore", &[&["--replace", text(&file)], more].concat())
-    };
+    let restore =
+        |more: &[&str]| backup(lab, "restore", &[&["--replace", text(&file)], more].concat());
     assert_refused(&restore(&["--passphrase-file", wrong]), 4, "the passphrase does not open");
     assert_refused(&restore(&[]), 4, "--passphrase-file");
     let with = |octets: &[u8], more: &[&str]| {
@@ -225,9 +224,8 @@ fn a_backup_that_cannot_be_believed_is_refused_in_one_clear_line(lab: &mut Lab) 
     lab.revive_all();
     lab.api().get(&format!("/api/v1/customers/{}", isp.customer)).expect(200);
     power_cut(lab);
-    let restore = |more: &[&str]| {
-        backup(lab, "restore", &[&["--replace", text(&file)], more].concat())
-    };
+    let restore =
+        |more: &[&str]| backup(lab, "restore", &[&["--replace", text(&file)], more].concat());
     std::fs::write(&file, &whole).expect("write the backup");
     let restored = restore(&["--passphrase-file", right]);
     assert_eq!(restored.code, Some(0), "{restored:?}");
