@@ -1,5 +1,6 @@
 //! Backups: made while everything runs, restored over what came after.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -178,9 +179,12 @@ fn a_restored_installation_is_what_it_was_and_misses_no_accounting(lab: &mut Lab
     assert!(reply.recorded(), "{}", reply.output);
     wait_listed(lab, &after.id, SHIPPED_AGAIN);
     wait_listed(lab, &before.id, PATIENCE);
-    for session in &meanwhile {
-        wait_listed(lab, session, PATIENCE);
-    }
+    eventually("every session that was acknowledged", PATIENCE, || {
+        let listed = lab.api().sessions("asha");
+        let listed: BTreeSet<&str> =
+            listed.iter().filter_map(|session| session["acct_session_id"].as_str()).collect();
+        meanwhile.iter().all(|session| listed.contains(session.as_str())).then_some(())
+    });
 }
 
 /// Checks that it failed with this code and one line that has these words.
