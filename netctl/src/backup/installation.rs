@@ -146,7 +146,7 @@ mod tests {
         let found = Installation::find(&args).unwrap();
         assert_eq!(url(&found, 0), "postgres://reader@h/office");
         assert_eq!(url(&found, 1), "postgres://a@h/office");
-        assert_eq!(found.configuration, [billing.clone()]);
+        assert_eq!(found.configuration, std::slice::from_ref(&billing));
 
         let policyd = folder.path().join("policyd.toml");
         std::fs::write(&policyd, "[database]\nurl = 'postgres://owner@h/office'\n").unwrap();
