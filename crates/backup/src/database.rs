@@ -80,6 +80,10 @@ pub mod office {
         pub(crate) RENEW_EPOCH = "UPDATE policy_line SET epoch = $1";
         /// Whoever was signed in when the backup was made signs in again.
         pub(crate) END_STAFF_SESSIONS = "UPDATE staff_session SET ended_at = $1 WHERE ended_at IS NULL";
+        /// Signing in that was not finished then.
+        pub(crate) REMOVE_CHALLENGES = "DELETE FROM staff_challenge";
+        /// Links to set a password with: one may have been used since, and is good once.
+        pub(crate) END_STAFF_LINKS = "UPDATE staff_link SET used_at = $1 WHERE used_at IS NULL";
         /// RADIUS clients, one for each key that seals their secrets.
         pub(crate) CLIENT_KEYS = {
             sqlite: "SELECT min(id) AS id, substr(secret, 3, instr(substr(secret, 3), '.') - 1) AS key

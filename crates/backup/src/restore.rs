@@ -9,7 +9,7 @@
 //!
 //! A restored office is another line of history, so before anybody sees it: the policy line gets
 //! another epoch, so that every `aaad` loads it anew instead of taking it for old; and staff sign
-//! in again. Accounting needs nothing: `policyd` finds that it lacks records, says so, and the
+//! in again, with no link to set a password left from then. Accounting needs nothing: `policyd` finds that it lacks records, says so, and the
 //! journals send them again, as far as they keep them.
 
 use std::collections::BTreeMap;
@@ -339,6 +339,8 @@ async fn begin_anew(db: &Db, manifest: &Manifest, now: Ts) -> Result<(i64, u64),
     }
     tx.execute(&office::RENEW_EPOCH, args![epoch]).await?;
     let ended = tx.execute(&office::END_STAFF_SESSIONS, args![now]).await?;
+    tx.execute(&office::REMOVE_CHALLENGES, args![]).await?;
+    tx.execute(&office::END_STAFF_LINKS, args![now]).await?;
     tx.commit().await?;
     Ok((epoch, ended))
 }

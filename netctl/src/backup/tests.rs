@@ -23,6 +23,8 @@ mod sql {
             VALUES ($1, $2, 'a@example.net', 'Asha', '-', 'en', $3, 'test', $3, 'test')";
         pub(super) PUT_SESSION = "INSERT INTO staff_session (id, staff_id, token_hash, created_at,
                 seen_at, expires_at) VALUES ($1, $2, $3, $4, $4, $4)";
+        pub(super) PUT_LINK = "INSERT INTO staff_link (id, staff_id, token_hash, created_at,
+                created_by, expires_at) VALUES ($1, $2, $3, $4, 'test', $4)";
         pub(super) PUT_CLIENT = "INSERT INTO radius_client (id, organisation_id, source, secret,
                 vendor, created_at, created_by, updated_at, updated_by)
             VALUES ($1, $2, $3, $4, 'generic', $5, 'test', $5, 'test')";
@@ -32,6 +34,7 @@ mod sql {
         pub(super) CLIENTS = "SELECT count(*) AS n FROM radius_client";
         pub(super) LINE = "SELECT epoch, revision FROM policy_line";
         pub(super) SIGNED_IN = "SELECT count(*) AS n FROM staff_session WHERE ended_at IS NULL";
+        pub(super) OPEN_LINKS = "SELECT count(*) AS n FROM staff_link WHERE used_at IS NULL";
         pub(super) RESTARTS = "SELECT count(*) AS n FROM nas_restart";
     }
 }
@@ -98,8 +101,10 @@ impl Office {
         db.execute(&sql::PUT_ORGANISATION, args![organisation, NOW]).await.unwrap();
         db.execute(&sql::PUT_STAFF, args![staff, organisation, NOW]).await.unwrap();
         let hash = random::<32>().to_vec();
-        let session = args![StaffId::generate(), staff, hash, NOW];
+        let session = args![StaffId::generate(), staff, hash.clone(), NOW];
         db.execute(&sql::PUT_SESSION, session).await.unwrap();
+        let link = args![StaffId::generate(), staff, hash, NOW];
+        db.execute(&sql::PUT_LINK, link).await.unwrap();
         let client = args![client, organisation, source, secret, NOW];
         db.execute(&sql::PUT_CLIENT, client).await.unwrap();
         db.close().await;
@@ -184,6 +189,7 @@ async fn what_was_backed_up_is_restored_and_begins_another_line() {
         let billing = office.open(BILLING).await;
         assert_eq!(number(&billing, &sql::CLIENTS).await, 1, "{engine}");
         assert_eq!(number(&billing, &sql::SIGNED_IN).await, 0, "{engine}");
+        assert_eq!(number(&billing, &sql::OPEN_LINKS).await, 0, "{engine}");
         let line = billing.fetch_one(&sql::LINE, args![]).await.unwrap();
         let (epoch, revision): (i64, i64) =
             (line.get("epoch").unwrap(), line.get("revision").unwrap());
