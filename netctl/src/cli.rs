@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
-use crate::{bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up};
+use crate::{
+    backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up,
+};
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
 #[derive(Debug, Parser)]
@@ -39,6 +41,9 @@ enum Command {
     /// The key file that seals secrets
     #[command(subcommand)]
     Key(key::Verb),
+    /// Backups of the databases and the configuration
+    #[command(subcommand, after_help = backup::HELP)]
+    Backup(backup::Verb),
     /// Changes to live sessions
     #[command(subcommand)]
     Coa(coa::Verb),
@@ -60,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Dict(args) => dict::main(args),
         Command::Bench(verb) => bench::main(verb),
         Command::Key(verb) => key::main(verb),
+        Command::Backup(verb) => wait(backup::main(verb)),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
     };
@@ -122,6 +128,11 @@ mod tests {
             "netctl dict mikrotik-rate-limit --dir /etc/dict --notes --json",
             "netctl dict 26.14988.8",
             "netctl key new /tmp/key",
+            "netctl backup now --to /b --data var --include a --include b --keep 3 --keep-daily 7 \
+             --keep-weekly 4 --keep-monthly 12 --passphrase-file p --json",
+            "netctl backup list --from /b",
+            "netctl backup verify --config /etc/lastmile/billing-api.toml --scratch /x /b/1.backup",
+            "netctl backup restore /b/1.backup --replace --configuration-to /x --run /r",
             "netctl coa release",
             "netctl policy accept",
         ] {
@@ -139,6 +150,9 @@ mod tests {
             "netctl bench radius --secret s --rate 1 --outstanding 1",
             "netctl bench radius --secret s --logins alice:secret",
             "netctl bench echo --reply-octets 4097",
+            "netctl backup now",
+            "netctl backup now --to /b --data var --config x",
+            "netctl backup restore",
         ] {
             assert!(!parses(line), "{line}");
         }

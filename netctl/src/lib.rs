@@ -9,6 +9,7 @@
 //! - `status`, `sessions`, `disconnect`, `explain`, `coa`, `policy`: what they are
 //!   asked.
 //! - `key`: the key file.
+//! - `backup`: backups, and restoring them.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
 //! - `bench`: how fast a RADIUS server is.
 //! - `dict`: what an attribute is.
@@ -29,6 +30,7 @@ mod policy;
 mod sessions;
 mod status;
 
+mod backup;
 mod key;
 mod radius;
 

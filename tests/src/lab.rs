@@ -225,6 +225,11 @@ impl Lab {
         self.directory.path().join("var")
     }
 
+    /// The database of a separate installation.
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(Database::url)
+    }
+
     fn run(&self) -> PathBuf {
         self.data().join("run")
     }

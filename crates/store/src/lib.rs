@@ -13,6 +13,7 @@
 //! - [`row`]: a row's columns as Rust values.
 //! - [`error`]: failures a caller can act on.
 //! - [`migrate`]: the forward-only list of schema changes, applied under a lock.
+//! - [`file`]: a SQLite file as a whole: copied, taken hold of, checked.
 //! - [`testing`]: a fresh database per test, on every engine at hand.
 //!
 //! # Types
@@ -52,6 +53,8 @@ pub mod error;
 pub mod row;
 
 pub mod migrate;
+
+pub mod file;
 
 pub mod testing;
 

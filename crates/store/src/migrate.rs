@@ -74,6 +74,11 @@ impl Migrations {
         Self { name, sqlite, postgres }
     }
 
+    /// The version a database has that went through all of them.
+    pub fn newest(&self) -> i64 {
+        newest(self.sqlite)
+    }
+
     fn of(&self, engine: Engine) -> &'static [Migration] {
         match engine {
             Engine::Sqlite => self.sqlite,

@@ -25,13 +25,13 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// A parsed `sqlite:PATH` or `sqlite:PATH?synchronous=normal`.
 #[derive(Debug, PartialEq)]
-struct Address {
-    path: PathBuf,
+pub(crate) struct Address {
+    pub(crate) path: PathBuf,
     /// NORMAL may lose the last commits when the power fails; the file stays sound.
     normal: bool,
 }
 
-fn parse(rest: &str) -> Result<Address, StoreError> {
+pub(crate) fn parse(rest: &str) -> Result<Address, StoreError> {
     // `sqlite:///var/lib/x.db` means the same as `sqlite:/var/lib/x.db`.
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = match rest.rsplit_once('?') {

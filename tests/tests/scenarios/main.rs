@@ -3,9 +3,9 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
 //! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
-//! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting and stopping
-//! ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), and our codec against another
-//! ([`codec`]).
+//! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting
+//! and stopping ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), backups
+//! ([`backup`]), and our codec against another ([`codec`]).
 
 /// One test a way for each scenario: `login::a_new_service_answers::embedded` and `…::separate`.
 macro_rules! both_ways {
@@ -29,6 +29,7 @@ macro_rules! both_ways {
 }
 
 mod accounting;
+mod backup;
 mod browser;
 mod changes;
 mod codec;
