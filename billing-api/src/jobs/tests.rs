@@ -752,17 +752,21 @@ async fn sessions_answers_events_and_runs_go_when_nobody_can_want_them() {
         let db = &lab.office.db;
         let (now, staff) = (lab.office.now(), model::StaffId::generate());
         let (org, hash) = (lab.root.organisation, b"hash".to_vec());
-        let insert = args![staff, org, "a@example.net", "A", "x", "en", now, "test"];
-        db.execute(&crate::store::access::INSERT_STAFF, insert).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let sql = "INSERT INTO staff (id, organisation_id, email, name, password_hash, locale,
+                created_at, created_by, updated_at, updated_by)
+            VALUES ($1, $2, 'a@example.net', 'A', 'x', 'en', $3, 'test', $3, 'test') RETURNING id";
+        tx.dynamic_all(sql, args![staff, org, now]).await.unwrap();
         for (day, ended) in [(1, true), (60, true), (60, false)] {
             let id = model::StaffSessionId::generate();
-            let hash = id.to_string().into_bytes();
-            let insert = args![id, staff, hash, now, now.plus_seconds(day * 86_400)];
-            db.execute(&crate::store::access::INSERT_SESSION, insert).await.unwrap();
-            if ended {
-                db.execute(&crate::store::access::END_SESSION, args![id, now]).await.unwrap();
-            }
+            let sql = "INSERT INTO staff_session (id, staff_id, token_hash, created_at, seen_at,
+                    expires_at, ended_at) VALUES ($1, $2, $3, $4, $4, $5, $6) RETURNING id";
+            let token = id.to_string().into_bytes();
+            let expires = now.plus_seconds(day * 86_400);
+            let row = args![id, staff, token, now, expires, ended.then_some(now)];
+            tx.dynamic_all(sql, row).await.unwrap();
         }
+        tx.commit().await.unwrap();
         let answer = args!["tok_x", "key", hash, 200_i64, json!({}), now];
         db.execute(&crate::store::idempotency::INSERT, answer).await.unwrap();
         let job = lab.job(&COUNTS).await;
