@@ -177,6 +177,10 @@ fn parse(text: &str) -> Result<Cron, ScheduleError> {
     if text.len() > CRON_CHARACTERS_MAX {
         return Err(ScheduleError::Cron("it is too long".to_owned()));
     }
+    if !text.trim_start().starts_with('@') && text.split_whitespace().count() != 5 {
+        let fields = "minute, hour, day of the month, month and day of the week are five fields";
+        return Err(ScheduleError::Cron(fields.to_owned()));
+    }
     CronParser::builder()
         .seconds(Seconds::Disallowed)
         .year(Year::Disallowed)
