@@ -9,6 +9,7 @@ use store::args;
 use crate::config::FirstStart;
 use crate::domain::access::{role, sign_in, token as tokens};
 use crate::domain::{Actor, Fault, Office, nas};
+use crate::jobs;
 use crate::relay;
 use crate::run::RunError;
 use crate::store::{access, organisation, policy};
@@ -51,11 +52,12 @@ pub(crate) async fn prepare(
         }
     };
     ensure_roles(office, root.id).await?;
-    let actor = Actor::system("config", root.id, root.path);
+    let actor = Actor::system("config", root.id, root.path.clone());
     for client in &config.clients {
         let secret = client.secret.load()?;
         nas::ensure_client(office, &actor, client.source, &secret).await?;
     }
+    jobs::ensure_jobs(office, &actor, jobs::registry::KINDS, &root.zone).await?;
     Ok(welcome)
 }
 

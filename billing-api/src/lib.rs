@@ -11,6 +11,7 @@
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
+//! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
 //! - `seed`: services by the million, to measure with.
 
@@ -22,6 +23,7 @@ mod domain;
 mod entity;
 mod first_start;
 mod http;
+mod jobs;
 mod nas_seen;
 mod relay;
 mod run;

@@ -29,6 +29,7 @@ use crate::control::Control;
 use crate::domain::Office;
 use crate::first_start::{self, Tell, Welcome};
 use crate::http::{self, Web};
+use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
 use crate::relay::Relay;
 use crate::seed;
@@ -152,6 +153,7 @@ impl Opened {
         };
         let keeper =
             NasSeenKeeper { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
+        let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
         let handler = Arc::new(Control {
             office: office.clone(),
             health: health.clone(),
@@ -184,6 +186,7 @@ impl Opened {
         let mut tasks = Tasks::new();
         tasks.spawn("relay", relay.run());
         tasks.spawn("nas seen", keeper.run());
+        tasks.spawn("jobs", runner.run());
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));
         tasks.spawn("http stop", stop_http(server.handle(), shutdown.clone()));
         tasks.spawn("http", server);

@@ -169,6 +169,11 @@ impl Input {
         })
     }
 
+    /// Everything that was not taken yet, for whoever checks it elsewhere.
+    pub(crate) fn rest(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.fields)
+    }
+
     /// An object with keys of its own.
     pub(crate) fn map(&mut self, field: &'static str) -> Option<Map<String, Value>> {
         match self.take(field)? {

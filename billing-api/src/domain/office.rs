@@ -17,6 +17,8 @@ pub(crate) struct Office {
     pub(crate) clock: Arc<dyn Clock>,
     /// Something was committed that the network should hear of.
     pub(crate) committed: Notify,
+    /// Runs were queued, or one is to end: the job runner should look.
+    pub(crate) queued: Notify,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
 }
@@ -28,7 +30,15 @@ impl Office {
     /// An office over its databases.
     pub(crate) fn new(db: Db, network: Db, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
         let hashing = Semaphore::new(HASHES_AT_ONCE);
-        Self { db, network, keyring, clock, committed: Notify::new(), hashing }
+        Self {
+            db,
+            network,
+            keyring,
+            clock,
+            committed: Notify::new(),
+            queued: Notify::new(),
+            hashing,
+        }
     }
 
     /// The present instant.

@@ -33,6 +33,7 @@ pub(crate) struct Unit<'a> {
     policy_changed: bool,
     /// Policy records named since the last event.
     keys: Vec<Key>,
+    runs_queued: bool,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
 }
@@ -48,6 +49,7 @@ impl<'a> Unit<'a> {
             tx,
             policy_changed: false,
             keys: Vec::new(),
+            runs_queued: false,
             answer: None,
         })
     }
@@ -163,6 +165,11 @@ impl<'a> Unit<'a> {
         Ok(())
     }
 
+    /// The commit wakes the job runner.
+    pub(crate) fn wake_runner(&mut self) {
+        self.runs_queued = true;
+    }
+
     /// Commits, and wakes the relay where the network is concerned.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
         if let (Some(idempotency), Some((status, body))) =
@@ -184,6 +191,9 @@ impl<'a> Unit<'a> {
         self.tx.commit().await?;
         if self.policy_changed {
             self.office.committed.notify_one();
+        }
+        if self.runs_queued {
+            self.office.queued.notify_one();
         }
         Ok(())
     }

@@ -10,10 +10,21 @@ use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::plan::PLAN;
 use crate::domain::service::SERVICE;
+use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
 
 /// Every entity the interpreter serves.
-pub(crate) static ENTITIES: &[&Entity] =
-    &[&CUSTOMER, &SERVICE, &PLAN, &NAS, &LABEL, &CUSTOMER_LABEL, &CUSTOM_FIELD];
+pub(crate) static ENTITIES: &[&Entity] = &[
+    &CUSTOMER,
+    &SERVICE,
+    &PLAN,
+    &NAS,
+    &LABEL,
+    &CUSTOMER_LABEL,
+    &CUSTOM_FIELD,
+    &JOB,
+    &JOB_RUN,
+    &MAINTENANCE_WINDOW,
+];
 
 /// The entity with this name, as in `customer`.
 pub(crate) fn by_name(name: &str) -> Option<&'static Entity> {

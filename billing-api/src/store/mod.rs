@@ -8,16 +8,18 @@ pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod customer;
 pub(crate) mod idempotency;
+pub(crate) mod job;
 pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -27,10 +29,12 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     audit::ALL,
     customer::ALL,
     idempotency::ALL,
+    job::ALL,
     nas::ALL,
     organisation::ALL,
     plan::ALL,
     policy::ALL,
+    purge::ALL,
     service::ALL,
     crate::entity::custom::ALL,
     crate::entity::search::ALL,

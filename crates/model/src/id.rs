@@ -180,6 +180,10 @@ define_ids! {
     AuditId = "aud";
     /// A domain event in the outbox.
     EventId = "evt";
+    /// A job: work by schedule or by hand.
+    JobId = "job";
+    /// One run of a job.
+    RunId = "run";
 }
 
 #[cfg(test)]

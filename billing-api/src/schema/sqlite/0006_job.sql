@@ -1,0 +1,133 @@
+-- Jobs: work that runs outside of a request, by schedule or by hand.
+
+CREATE TABLE job (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Cron, five fields; absent: run by hand only.
+    schedule TEXT,
+    -- The IANA zone the schedule is read in; absent: the organisation's.
+    zone TEXT,
+    queue TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    -- The next planned time; absent: never by itself.
+    next_at INTEGER,
+    -- The run that was queued last, and how it is doing.
+    last_run_id BLOB,
+    last_state TEXT,
+    -- What becomes of times that passed while nothing ran: once, all, skip.
+    catch_up TEXT NOT NULL,
+    -- Absent: as its kind says.
+    retries INTEGER,
+    -- What a maintenance window means to it: wait, ignore, inside.
+    maintenance TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX job_name ON job (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX job_kind ON job (organisation_id, kind);
+CREATE INDEX job_last_state ON job (organisation_id, last_state);
+CREATE INDEX job_created ON job (organisation_id, created_at);
+CREATE INDEX job_updated ON job (organisation_id, updated_at);
+CREATE INDEX job_next ON job (next_at) WHERE next_at IS NOT NULL;
+CREATE UNIQUE INDEX job_external ON job (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- One execution, with its retries. The row is the queue: whoever works on it has a lease.
+CREATE TABLE job_run (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    -- Absent: started without a job's definition.
+    job_id BLOB REFERENCES job (id),
+    kind TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    maintenance TEXT NOT NULL,
+    -- queued, running, succeeded, partial, failed, cancelled.
+    state TEXT NOT NULL,
+    -- Attempts begun, and how many there may be.
+    attempt INTEGER NOT NULL,
+    attempts_max INTEGER NOT NULL,
+    -- How often somebody took it over from a process that was gone.
+    takeovers INTEGER NOT NULL,
+    -- The time of the schedule it stands for.
+    planned_at INTEGER,
+    -- Not before this; later than planned after a failed attempt.
+    run_at INTEGER NOT NULL,
+    started_at INTEGER,
+    heartbeat_at INTEGER,
+    finished_at INTEGER,
+    progress_done INTEGER NOT NULL,
+    progress_total INTEGER,
+    note TEXT,
+    result TEXT,
+    -- Why it failed, for people; the private cause is in the log.
+    error TEXT,
+    -- The failed run this one repeats.
+    retry_of BLOB,
+    cancel_requested BOOLEAN NOT NULL,
+    lease_owner TEXT,
+    lease_until INTEGER,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE INDEX job_run_waiting ON job_run (queue, run_at) WHERE state = 'queued';
+CREATE INDEX job_run_running ON job_run (lease_until) WHERE state = 'running';
+-- Runs of one job follow each other.
+CREATE UNIQUE INDEX job_run_alone ON job_run (job_id) WHERE state = 'running';
+CREATE INDEX job_run_job ON job_run (job_id, id);
+CREATE INDEX job_run_kind ON job_run (organisation_id, kind);
+CREATE INDEX job_run_state ON job_run (organisation_id, state);
+CREATE INDEX job_run_created ON job_run (organisation_id, created_at);
+CREATE INDEX job_run_updated ON job_run (organisation_id, updated_at);
+CREATE INDEX job_run_finished ON job_run (finished_at) WHERE finished_at IS NOT NULL;
+CREATE UNIQUE INDEX job_run_external ON job_run (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+
+-- What runs say, a bounded number of lines each.
+CREATE TABLE job_log (
+    run_id BLOB NOT NULL REFERENCES job_run (id),
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)
+);
+
+-- Times in which a queue rests, for the organisation and those below it.
+CREATE TABLE maintenance_window (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    -- A queue's name, or: all.
+    queue TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE INDEX maintenance_window_starts ON maintenance_window (organisation_id, starts_at);
+CREATE INDEX maintenance_window_ends ON maintenance_window (ends_at);
+CREATE INDEX maintenance_window_created ON maintenance_window (organisation_id, created_at);
+CREATE INDEX maintenance_window_updated ON maintenance_window (organisation_id, updated_at);
+CREATE UNIQUE INDEX maintenance_window_external ON maintenance_window (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
