@@ -263,19 +263,24 @@ async fn once(runner: &mut Runner) {
     runner.settle().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn two_runners_never_work_on_one_run_twice() {
     for lab in labs().await {
         let mut runs = Vec::new();
         for _ in 0..60 {
             runs.push(lab.start(&COUNTS).await);
         }
-        let work = |mut runner: Runner| async move {
-            for _ in 0..40 {
-                once(&mut runner).await;
-            }
+        let work = |mut runner: Runner| {
+            tokio::spawn(async move {
+                for _ in 0..40 {
+                    once(&mut runner).await;
+                }
+            })
         };
-        tokio::join!(work(lab.runner()), work(lab.runner()), work(lab.runner()));
+        let workers = [work(lab.runner()), work(lab.runner()), work(lab.runner())];
+        for worker in workers {
+            worker.await.unwrap();
+        }
         for run in runs {
             assert_eq!(begun(run), 1, "{:?}", lab.db.engine());
             assert_eq!(lab.run(run).await.state, "succeeded");
@@ -465,7 +470,8 @@ async fn a_due_job_is_queued_once_however_many_plan_it() {
     for lab in labs().await {
         let job = lab.job(&COUNTS).await;
         // The operator's change stays at the next start.
-        lab.change(job, json!({"name": "Hourly count"})).await.unwrap();
+        let change = json!({"name": "Hourly count", "catch_up": "all"});
+        lab.change(job, change).await.unwrap();
         assert_eq!(lab.job(&COUNTS).await, job);
         let seen = lab.seen(job).await;
         assert_eq!(seen["name"], "Hourly count");
@@ -491,6 +497,7 @@ async fn a_due_job_is_queued_once_however_many_plan_it() {
         assert_eq!(seen["version"], 2, "planning is not a change of the job");
 
         // While it waits, no other is put behind it.
+        lab.change(job, json!({"catch_up": "once"})).await.unwrap();
         lab.clock.advance(3600);
         assert_eq!(planner::plan(&lab.office, KINDS).await.unwrap(), 0);
         once(&mut lab.runner()).await;
