@@ -71,7 +71,8 @@ pub(super) async fn suspend(
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let result = async {
-        let view = service::suspend(&office, &post.signed.actor, service_id(&id)?, None).await?;
+        let view =
+            service::act(&office, &post.signed.actor, service_id(&id)?, &service::SUSPEND).await?;
         Ok(page::go(&place(&view, Some(Notice::Suspended))))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
@@ -85,7 +86,8 @@ pub(super) async fn activate(
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let result = async {
-        let view = service::activate(&office, &post.signed.actor, service_id(&id)?, None).await?;
+        let view =
+            service::act(&office, &post.signed.actor, service_id(&id)?, &service::ACTIVATE).await?;
         Ok(page::go(&place(&view, Some(Notice::Activated))))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))

@@ -46,7 +46,7 @@ pub(crate) const CUSTOMER: Entity = Entity {
             Kind::Choice(&["active", "inactive"]),
             SHOWN.and(Flags::WRITABLE).and(Flags::FILLED),
         ),
-        Field::new("locale", Kind::Text(35), Flags::WRITABLE),
+        Field::new("locale", Kind::Text(35), Flags::WRITABLE.and(Flags::FILLED)),
     ],
     hooks: Hooks {
         before: |unit, verb, draft, _| Box::pin(before(unit, verb, draft)),

@@ -3,7 +3,7 @@
 //! Every change goes the same way: validate → begin a [`Unit`] → write rows, audit entry and
 //! event → commit. Errors are transport-free ([`Fault`]); the edge chooses their status.
 
-mod actor;
+pub(crate) mod actor;
 mod fault;
 pub(crate) mod idempotency;
 mod input;

@@ -22,6 +22,9 @@ const SECRET_OCTETS_MAX: usize = 128;
 /// The words of [`Vendor::ALL`]; a test compares them.
 const VENDORS: &[&str] = &["mikrotik", "generic"];
 
+/// What every NAS has, whether or not it was said.
+const KEPT: Flags = Flags::WRITABLE.and(Flags::FILLED);
+
 /// A NAS: what subscribers connect to. Its RADIUS client, with address and secret, is kept
 /// with it.
 pub(crate) const NAS: Entity = Entity {
@@ -62,9 +65,9 @@ pub(crate) const NAS: Entity = Entity {
                 .and(Flags::FILLED)
                 .and(Flags::LISTED),
         ),
-        Field::new("accepts_coa", Kind::Flag, Flags::WRITABLE.and(Flags::LISTED)),
+        Field::new("accepts_coa", Kind::Flag, KEPT.and(Flags::LISTED)),
         Field::new("coa_address", Kind::Address, Flags::WRITABLE),
-        Field::new("coa_port", Kind::Integer(1, 65535), Flags::WRITABLE),
+        Field::new("coa_port", Kind::Integer(1, 65535), KEPT),
         Field::new("coa_secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::WRITABLE),
         // When it was first heard of, where nobody registered it.
         Field::new("seen_at", Kind::Time, Flags::LISTED),
@@ -80,19 +83,10 @@ pub(crate) const NAS: Entity = Entity {
 static DESCRIPTION: &Entity = &NAS;
 
 async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
-    let created = verb == Verb::Created;
-    let wants = |draft: &Draft, column: &str| match created {
-        true => !draft.has(column),
-        false => draft.value(column).is_some() && !draft.has(column),
-    };
-    if wants(draft, "vendor") {
-        draft.set("vendor", Vendor::Generic.as_str());
-    }
-    if wants(draft, "coa_port") {
-        draft.set("coa_port", COA_PORT);
-    }
-    if wants(draft, "accepts_coa") {
-        draft.set("accepts_coa", true);
+    if verb == Verb::Created {
+        draft.fill("vendor", Vendor::Generic.as_str());
+        draft.fill("coa_port", COA_PORT);
+        draft.fill("accepts_coa", true);
     }
     if let Some(secret) = draft.secret("coa_secret") {
         let id = NasId(draft.record).to_string();

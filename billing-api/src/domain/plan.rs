@@ -29,6 +29,9 @@ const SERVICES_PER_EVENT: i64 = 1_000;
 /// The periods a price can be for.
 pub(crate) const PERIODS: &[&str] = &["month", "quarter", "half_year", "year"];
 
+/// What every plan has, whether or not it was said.
+const KEPT: Flags = Flags::WRITABLE.and(Flags::FILLED);
+
 const RATE: Field = Field::new(
     "download_bps",
     Kind::Rate(RATE_BPS_MIN, RATE_BPS_MAX),
@@ -66,20 +69,20 @@ pub(crate) const PLAN: Entity = Entity {
                 .and(Flags::LISTED),
         ),
         Field::new("price", Kind::Money, Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::LISTED)),
-        Field::new("period", Kind::Choice(PERIODS), Flags::WRITABLE.and(Flags::LISTED)),
+        Field::new("period", Kind::Choice(PERIODS), KEPT.and(Flags::LISTED)),
         RATE,
         Field { name: "upload_bps", ..RATE },
         // RFC 2869 §5.16: the interim interval must not be smaller than 60.
-        Field::new("interim_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
+        Field::new("interim_s", Kind::Seconds(60, YEAR_S), KEPT),
         Field::new("session_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
         Field::new("idle_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE),
         Field::new("pool", Kind::Text(100), Flags::WRITABLE),
-        Field::new("on_expired", Kind::Choice(&["reject", "garden"]), Flags::WRITABLE),
-        Field::new("garden", Kind::Document(Some(garden)), Flags::WRITABLE),
+        Field::new("on_expired", Kind::Choice(&["reject", "garden"]), KEPT),
+        Field::new("garden", Kind::Document(Some(garden)), KEPT),
         Field::new("current_version_id", Kind::Reference("plv", "plan_version"), Flags::NONE),
     ],
     hooks: Hooks {
-        before: |_, verb, draft, row| Box::pin(std::future::ready(before(verb, draft, row))),
+        before: |_, verb, draft, _| Box::pin(std::future::ready(before(verb, draft))),
         after: |unit, written| Box::pin(after(unit, written)),
         ..Hooks::NONE
     },
@@ -113,7 +116,7 @@ fn garden(input: &mut Input) -> Option<Json> {
     serde_json::to_value(garden).ok()
 }
 
-fn before(verb: Verb, draft: &mut Draft, row: Option<&Row>) -> Result<(), Fault> {
+fn before(verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
     // A version is made where what the plan gives was touched, by anyone for any reason: what
     // is the same again is a version too, and harms nobody.
     let version = match verb {
@@ -124,28 +127,13 @@ fn before(verb: Verb, draft: &mut Draft, row: Option<&Row>) -> Result<(), Fault>
     if version {
         draft.set("current_version_id", PlanVersionId::generate());
     }
-    if verb == Verb::Created || row.is_some_and(|_| verb == Verb::Updated) {
-        // What has a value in every plan falls back to it when it is emptied.
-        let emptied = |draft: &Draft, column: &str| {
-            verb == Verb::Created && !draft.has(column)
-                || draft.value(column).is_some() && !draft.has(column)
-        };
-        if emptied(draft, "status") {
-            draft.set("status", "active");
-        }
-        if emptied(draft, "period") {
-            draft.set("period", PERIODS[0]);
-        }
-        if emptied(draft, "interim_s") {
-            draft.set("interim_s", INTERIM_S);
-        }
-        if emptied(draft, "on_expired") {
-            draft.set("on_expired", "reject");
-        }
-        if emptied(draft, "garden") {
-            let garden = serde_json::to_value(Garden::default());
-            draft.set("garden", garden.map_err(|e| Fault::Internal(Box::new(e)))?);
-        }
+    if verb == Verb::Created {
+        draft.fill("status", "active");
+        draft.fill("period", PERIODS[0]);
+        draft.fill("interim_s", INTERIM_S);
+        draft.fill("on_expired", "reject");
+        let garden = serde_json::to_value(Garden::default());
+        draft.fill("garden", garden.map_err(|e| Fault::Internal(Box::new(e)))?);
     }
     Ok(())
 }

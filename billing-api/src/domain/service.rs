@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
 use super::{Actor, Fault, Input, Office, Page, Unit};
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, write};
+use crate::entity::{Action, Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, write};
 use crate::store::organisation;
 use crate::store::service as sql;
 use crate::store::service::{Hold, Identity, Service};
@@ -28,6 +28,7 @@ pub(crate) const SERVICE: Entity = Entity {
     module: Some("customers.services"),
     custom: true,
     home: Some("customer_id"),
+    actions: &[SUSPEND, ACTIVATE],
     title: "login",
     fields: &[
         Field::new(
@@ -58,7 +59,7 @@ pub(crate) const SERVICE: Entity = Entity {
         ),
         Field::new("ipv4", Kind::Address, Flags::WRITABLE.and(Flags::FILTERABLE)),
         Field::new("expires_at", Kind::Time, Flags::WRITABLE.and(Flags::FILTERABLE)),
-        Field::new("zone", Kind::Zone, Flags::WRITABLE),
+        Field::new("zone", Kind::Zone, Flags::WRITABLE.and(Flags::FILLED)),
         Field::new("address", Kind::Document(Some(address)), Flags::WRITABLE.and(Flags::PERSONAL)),
         Field::new(
             "pinned_version_id",
@@ -135,11 +136,7 @@ async fn before(
         (None, Some(row)) => row.get("organisation_id")?,
         (None, None) => unit.actor.organisation,
     };
-    let zone_missing = match verb {
-        Verb::Created => !draft.has("zone"),
-        _ => draft.value("zone").is_some() && !draft.has("zone"),
-    };
-    if zone_missing {
+    if verb == Verb::Created && !draft.has("zone") {
         let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
         draft.set("zone", organisation::organisation(&home)?.zone);
     }
@@ -398,48 +395,63 @@ fn all<T>(rows: &[Row], read: fn(&Row) -> Result<T, StoreError>) -> Result<Vec<T
 }
 
 /// Suspends: places the hold `admin`. Doing it twice changes nothing.
-pub(crate) async fn suspend(
-    office: &Office,
-    actor: &Actor,
-    id: ServiceId,
-    expected: Option<i64>,
-) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    let before = load_expected(&mut unit, id, expected).await?;
-    let organisation: OrganisationId = before.get("organisation_id")?;
-    let placed = unit
-        .execute(
-            &sql::PLACE_HOLD,
-            args![
-                HoldId::generate(),
-                organisation,
-                id,
-                HoldReason::Admin.as_str(),
-                HoldNetwork::Reject.as_str(),
-                "on",
-                "staff",
-                None::<String>,
-                unit.now,
-                actor.label()
-            ],
-        )
-        .await?;
-    finish_hold(unit, id, &before, "suspended", placed).await?;
-    find(office, actor, id).await
-}
+pub(crate) const SUSPEND: Action = Action {
+    name: "suspend",
+    permission: "services.suspend",
+    run: |unit, id, expected| Box::pin(suspend_in(unit, ServiceId(id), expected)),
+};
 
 /// Activates: lifts the hold `admin`, and no other: a payment is what clears `nonpayment`.
-pub(crate) async fn activate(
+pub(crate) const ACTIVATE: Action = Action {
+    name: "activate",
+    permission: "services.suspend",
+    run: |unit, id, expected| Box::pin(activate_in(unit, ServiceId(id), expected)),
+};
+
+async fn suspend_in(
+    unit: &mut Unit<'_>,
+    id: ServiceId,
+    expected: Option<i64>,
+) -> Result<(), Fault> {
+    let before = load_expected(unit, id, expected).await?;
+    let organisation: OrganisationId = before.get("organisation_id")?;
+    let args = args![
+        HoldId::generate(),
+        organisation,
+        id,
+        HoldReason::Admin.as_str(),
+        HoldNetwork::Reject.as_str(),
+        "on",
+        "staff",
+        None::<String>,
+        unit.now,
+        unit.actor.label()
+    ];
+    let placed = unit.execute(&sql::PLACE_HOLD, args).await?;
+    finish_hold(unit, id, &before, "suspended", placed).await
+}
+
+async fn activate_in(
+    unit: &mut Unit<'_>,
+    id: ServiceId,
+    expected: Option<i64>,
+) -> Result<(), Fault> {
+    let before = load_expected(unit, id, expected).await?;
+    let args = args![id, HoldReason::Admin.as_str(), unit.now, unit.actor.label()];
+    let lifted = unit.execute(&sql::LIFT_HOLD, args).await?;
+    finish_hold(unit, id, &before, "activated", lifted).await
+}
+
+/// Suspends or activates one service.
+pub(crate) async fn act(
     office: &Office,
     actor: &Actor,
     id: ServiceId,
-    expected: Option<i64>,
+    action: &'static Action,
 ) -> Result<View, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = load_expected(&mut unit, id, expected).await?;
-    let reason = HoldReason::Admin.as_str();
-    let lifted = unit.execute(&sql::LIFT_HOLD, args![id, reason, unit.now, actor.label()]).await?;
-    finish_hold(unit, id, &before, "activated", lifted).await?;
+    (action.run)(&mut unit, id.0, None).await?;
+    unit.commit().await?;
     find(office, actor, id).await
 }
 
@@ -458,7 +470,7 @@ async fn load_expected(
 }
 
 async fn finish_hold(
-    mut unit: Unit<'_>,
+    unit: &mut Unit<'_>,
     id: ServiceId,
     before: &Row,
     verb: &str,
@@ -469,10 +481,10 @@ async fn finish_hold(
     }
     let args = args![unit.actor.path.as_str(), id, unit.now, unit.actor.label()];
     unit.execute(&sql::TOUCH, args).await?;
-    let after = write::load(&mut unit, DESCRIPTION, id.0, false).await?;
+    let after = write::load(unit, DESCRIPTION, id.0, false).await?;
     unit.policy(Key::Subscriber(id));
-    write::record(&mut unit, DESCRIPTION, verb, id.0, Some(before), &after).await?;
-    unit.commit().await
+    write::record(unit, DESCRIPTION, verb, id.0, Some(before), &after).await?;
+    Ok(())
 }
 
 /// One service.

@@ -60,8 +60,8 @@ pub(crate) const CUSTOM_FIELD: Entity = Entity {
         Field::new("key", Kind::Text(40), KEY.and(Flags::ONCE)),
         Field::new("label", Kind::Text(60), KEY),
         Field::new("kind", Kind::Choice(KINDS), KEY.and(Flags::ONCE)),
-        Field::new("choices", Kind::Words(100, 60), Flags::WRITABLE),
-        Field::new("required", Kind::Flag, Flags::WRITABLE.and(Flags::LISTED)),
+        Field::new("choices", Kind::Words(100, 60), Flags::WRITABLE.and(Flags::FILLED)),
+        Field::new("required", Kind::Flag, Flags::WRITABLE.and(Flags::FILLED).and(Flags::LISTED)),
     ],
     hooks: Hooks {
         check,

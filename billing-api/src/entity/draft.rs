@@ -172,8 +172,13 @@ impl Draft {
             let found = draft.take(&mut input, field);
             if !found && required && (all || named) {
                 input.missing(field.name);
-            } else if !found && named && !required {
-                draft.empty(field);
+            } else if !found && named && !required && !input.complained(field.name) {
+                match field.flags.has(Flags::FILLED) {
+                    // At its creation a record gets what it needs; later it keeps something.
+                    true if all => {}
+                    true => input.fault(field.name, "cannot be emptied"),
+                    false => draft.empty(field),
+                }
             }
         }
         if entity.base && draft.has("external_source") != draft.has("external_id") {

@@ -15,9 +15,11 @@
 //! - [`draft`]: JSON becomes checked values.
 //! - [`write`]: values become rows, audit entry and event.
 //! - [`search`]: what can be found by its words.
+//! - [`bulk`]: one change to many records.
 
 #![allow(dead_code)]
 
+pub(crate) mod bulk;
 pub(crate) mod custom;
 pub(crate) mod draft;
 pub(crate) mod field;
@@ -195,6 +197,30 @@ impl Hooks {
     };
 }
 
+/// Something that can be done with a record besides changing its fields: `POST
+/// /api/v1/services/{id}/suspend`, one record at a time or many as a job.
+pub(crate) struct Action {
+    /// One word, as in the address.
+    pub(crate) name: &'static str,
+    /// What the caller's role must allow.
+    pub(crate) permission: &'static str,
+    /// Does it, if the record is still at the version the caller saw. Doing it twice changes
+    /// nothing the second time.
+    pub(crate) run: for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>) -> Step<'a>,
+}
+
+impl PartialEq for Action {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.permission == other.permission
+    }
+}
+
+impl std::fmt::Debug for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// An entity.
 pub(crate) struct Entity {
     /// The singular: events are `name.created`, problems say "no such name", and the
@@ -218,6 +244,8 @@ pub(crate) struct Entity {
     pub(crate) base: bool,
     /// Whether organisations may add fields of their own; the table has a column `custom`.
     pub(crate) custom: bool,
+    /// What else can be done with a record.
+    pub(crate) actions: &'static [Action],
     /// Its own fields; see [`BASE`] for those every entity has.
     pub(crate) fields: &'static [Field],
     /// The reference to the record it belongs to: it lives in that record's organisation.
@@ -240,6 +268,7 @@ impl Entity {
         verbs: Verbs::ALL,
         base: true,
         custom: false,
+        actions: &[],
         fields: &[],
         home: None,
         title: "name",

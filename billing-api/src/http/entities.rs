@@ -12,10 +12,10 @@ use super::body::Body;
 use super::caller::Caller;
 use super::{Problem, created, if_match, replay, shown, wrong_method};
 use crate::domain::access::permission;
-use crate::domain::{Fault, Office};
+use crate::domain::{Fault, Office, Unit};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Entity, Verbs, custom, read, write};
+use crate::entity::{Action, Entity, Verbs, bulk, custom, read, write};
 
 /// What the routes of every description need.
 pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, String, Need)> {
@@ -28,12 +28,19 @@ pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, Strin
             (Method::PATCH, "/{id}", "edit", Verbs::UPDATE),
             (Method::DELETE, "/{id}", "delete", Verbs::DELETE),
             (Method::POST, "/{id}/restore", "delete", Verbs::DELETE),
+            // What the order says may take more than this.
+            (Method::POST, "/bulk", "edit", Verbs::UPDATE),
         ];
         let offered = all.into_iter().filter(|(.., verb)| entity.verbs.has(*verb));
-        offered.filter_map(move |(method, rest, verb, _)| {
+        let verbs = offered.filter_map(move |(method, rest, verb, _)| {
             let need = Need::Permission(permission::named(entity.permission, verb)?);
             Some((method, format!("{within}/{}{rest}", entity.path), need))
-        })
+        });
+        let actions = entity.actions.iter().map(move |action| {
+            let pattern = format!("{within}/{}/{{id}}/{}", entity.path, action.name);
+            (Method::POST, pattern, Need::Permission(action.permission))
+        });
+        verbs.chain(actions)
     })
 }
 
@@ -49,7 +56,18 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         if entity.verbs.has(Verbs::CREATE) {
             all = all.route(web::post().to(move |r, o, c, b| create(entity, r, o, c, b)));
         }
+        for action in entity.actions {
+            let acted = web::resource(format!("/{}/{{id}}/{}", entity.path, action.name))
+                .route(web::post().to(move |r, o, c, i| act(entity, action, r, o, c, i)))
+                .default_service(web::to(wrong_method));
+            config.service(acted);
+        }
         if entity.verbs.has(Verbs::UPDATE) {
+            // Before the detail, whose pattern would take the word for an id.
+            let many = web::resource(format!("/{}/bulk", entity.path))
+                .route(web::post().to(move |r, o, c, b| bulk(entity, r, o, c, b)))
+                .default_service(web::to(wrong_method));
+            config.service(many);
             one = one.route(web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b)));
         }
         if entity.verbs.has(Verbs::DELETE) {
@@ -178,6 +196,51 @@ async fn restore(
         let mut made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
         extend(&office, entity, &mut made.view).await?;
         Ok(shown(made.version, &made.view))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Does what is no change of fields.
+async fn act(
+    entity: &'static Entity,
+    action: &'static Action,
+    request: HttpRequest,
+    office: Data<Office>,
+    mut caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
+        let (id, expected) = (entity.id(&id)?, if_match(&request)?);
+        let mut unit = Unit::begin(&office, &caller.0).await?;
+        (action.run)(&mut unit, id, expected).await?;
+        unit.commit().await?;
+        let (mut view, version) = read::find(&office, &caller.0, entity, id).await?;
+        extend(&office, entity, &mut view).await?;
+        Ok(shown(version, &view))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Orders one change to many records: 202, and the run that does it.
+async fn bulk(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    mut caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
+        let made = bulk::order(&office, &caller.0, entity, &body.0).await?;
+        let id = model::id::show(model::RunId::PREFIX, made.id);
+        Ok(HttpResponse::Accepted()
+            .insert_header(("Location", format!("/api/v1/job-runs/{id}")))
+            .json(made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, created, if_match, list as listed, replay, shown};
 use crate::domain::{Fault, Office};
+use crate::entity::bulk;
 use crate::entity::write::Made;
 use crate::jobs::manage;
 
@@ -67,6 +68,22 @@ pub(super) async fn log(
         let (after, limit) = (query.parsed("cursor").unwrap_or(0), query.limit());
         query.finish()?;
         Ok(listed(manage::list_lines(&office, &caller.0, run_id(&id)?, after, limit).await?))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// `GET /job-runs/{id}/results`: what became of each record, the cursor is a number.
+pub(super) async fn results(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let mut query = Query::of(&request)?;
+        let (after, limit) = (query.parsed("cursor").unwrap_or(0), query.limit());
+        query.finish()?;
+        Ok(listed(bulk::results(&office, &caller.0, run_id(&id)?, after, limit).await?))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -52,12 +52,11 @@ pub(crate) const ROUTES: &[Route] = &[
     // Services.
     get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
     post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
-    post("/api/v1/services/{id}/suspend", may("services.suspend"), || web::to(services::suspend)),
-    post("/api/v1/services/{id}/activate", may("services.suspend"), || web::to(services::activate)),
     // Jobs.
     post("/api/v1/jobs/preview", may("jobs.view"), || web::to(jobs::preview)),
     post("/api/v1/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run_job)),
     get("/api/v1/job-runs/{id}/log", may("jobs.view"), || web::to(jobs::log)),
+    get("/api/v1/job-runs/{id}/results", may("jobs.view"), || web::to(jobs::results)),
     post("/api/v1/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
     post("/api/v1/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
     // The network.

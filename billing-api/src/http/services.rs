@@ -7,14 +7,10 @@ use model::{CustomerId, ServiceId};
 use super::body::Body;
 use super::caller::Caller;
 use super::query::Query;
-use super::{Problem, created, if_match, list as listed, replay, shown};
+use super::{Problem, created, list as listed, replay};
 use crate::domain::service::SERVICE;
 use crate::domain::{Fault, Office, customer, service};
 use crate::entity::{Draft, custom, write};
-
-fn service_id(id: &str) -> Result<ServiceId, Fault> {
-    id.parse().map_err(|_| Fault::NotFound("service"))
-}
 
 fn customer_id(id: &str) -> Result<CustomerId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("customer"))
@@ -59,42 +55,6 @@ pub(super) async fn of_customer(
         let (after, limit) = (query.parsed("cursor"), query.limit());
         query.finish()?;
         Ok(listed(service::list(&office, &caller.0, after, Some(owner.id), limit).await?))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `POST /services/{id}/suspend`: places the hold `admin`.
-pub(super) async fn suspend(
-    request: HttpRequest,
-    office: Data<Office>,
-    mut caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
-            return Ok(answer);
-        }
-        let expected = if_match(&request)?;
-        let view = service::suspend(&office, &caller.0, service_id(&id)?, expected).await?;
-        Ok(shown(view.version, &view))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `POST /services/{id}/activate`: lifts the hold `admin`.
-pub(super) async fn activate(
-    request: HttpRequest,
-    office: Data<Office>,
-    mut caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
-            return Ok(answer);
-        }
-        let expected = if_match(&request)?;
-        let view = service::activate(&office, &caller.0, service_id(&id)?, expected).await?;
-        Ok(shown(view.version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

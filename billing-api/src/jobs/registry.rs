@@ -34,6 +34,7 @@ pub(crate) const KINDS: &[&Kind] = &[
     &purge::OUTBOX,
     &purge::DELETED,
     &purge::JOB_RUNS,
+    &crate::entity::bulk::BULK,
 ];
 
 /// A kind by name.

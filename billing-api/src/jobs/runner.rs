@@ -83,14 +83,14 @@ impl Runner {
     }
 
     /// Waits until nothing is under way any more.
-    pub(super) async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         while let Some(joined) = self.executions.join_next_with_id().await {
             self.ended(joined);
         }
     }
 
     /// Plans what is due, begins what can be begun; how long there is nothing to do.
-    pub(super) async fn turn(&mut self) -> Result<Duration, Fault> {
+    pub(crate) async fn turn(&mut self) -> Result<Duration, Fault> {
         let planned = planner::plan(&self.office, self.kinds).await;
         // A job that cannot be planned does not hold up the runs that wait.
         if let Err(fault) = &planned {

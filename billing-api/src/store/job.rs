@@ -129,6 +129,19 @@ store::statements! {
     pub(crate) FIND_RUN = "SELECT * FROM job_run
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2";
+    /// What became of some of a run's records: `[number, id, outcome, detail]` each.
+    pub(crate) INSERT_RESULTS = {
+        sqlite: "INSERT INTO job_result (run_id, seq, record_id, outcome, detail)
+            SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)",
+        postgres: "INSERT INTO job_result (run_id, seq, record_id, outcome, detail)
+            SELECT $1::uuid, (value ->> 0)::bigint, value ->> 1, value ->> 2, value ->> 3
+            FROM jsonb_array_elements($2::jsonb) AS t (value)",
+    };
+    /// What became of a run's records, behind a number.
+    pub(crate) LIST_RESULTS = "SELECT x.seq, x.record_id, x.outcome, x.detail FROM job_result x
+        JOIN job_run r ON r.id = x.run_id
+        WHERE r.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND r.id = $2 AND x.seq > $3 ORDER BY x.seq LIMIT $4";
     /// What a run said, behind a line.
     pub(crate) LIST_LINES = "SELECT l.seq, l.at, l.line FROM job_log l
         JOIN job_run r ON r.id = l.run_id

@@ -107,6 +107,16 @@ CREATE TABLE job_log (
     PRIMARY KEY (run_id, seq)
 );
 
+-- What became of each record that a run was about.
+CREATE TABLE job_result (
+    run_id UUID NOT NULL REFERENCES job_run (id),
+    seq BIGINT NOT NULL,
+    record_id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    detail TEXT,
+    PRIMARY KEY (run_id, seq)
+);
+
 -- Times in which a queue rests, for the organisation and those below it.
 CREATE TABLE maintenance_window (
     id UUID PRIMARY KEY,

@@ -1,0 +1,394 @@
+//! One change to many records: a job, with a result for each of them.
+//!
+//! Records are named by their ids or by a list's own filters. A hundred share a transaction;
+//! where one of them is refused, they are done again one by one, so that one bad record never
+//! keeps the others back. A dry run takes the same road and never commits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{RunId, StaffId, TokenId};
+use serde_json::{Map, Value as Json, json};
+use store::args;
+use uuid::Uuid;
+
+use super::custom::Custom;
+use super::query::ListQuery;
+use super::{Draft, Entity, Kind as FieldKind, Verbs, custom, read, registry, write};
+use crate::domain::access::permission;
+use crate::domain::actor::Who;
+use crate::domain::{Actor, Fault, FieldFault, Input, Office, PAGE_MAX, Page, Unit};
+use crate::entity::write::Made;
+use crate::jobs::{self, Context, JobError, Kind, Lost, Outcome};
+use crate::store::job as sql;
+
+/// Records that one order may name by their ids.
+const IDS_MAX: usize = 5_000;
+/// Records that one order may change.
+const RECORDS_MAX: usize = 100_000;
+/// Records that share a transaction.
+const TOGETHER: usize = 100;
+
+/// The kind of these jobs.
+pub(crate) const BULK: Kind = Kind {
+    queue: "transfer",
+    retries: 0,
+    limit: Duration::from_secs(6 * 3600),
+    // What it did is written down record by record; to begin again would do it twice.
+    lost: Lost::Fail,
+    run: |context| Box::pin(run(context)),
+    ..Kind::named("bulk.change", "Change many records")
+};
+
+/// What is done to each record.
+#[derive(Debug, Clone, PartialEq)]
+enum Act {
+    Update,
+    Delete,
+    Restore,
+    /// One of the entity's own actions.
+    Own(&'static super::Action),
+}
+
+impl Act {
+    fn named(entity: &'static Entity, word: &str) -> Option<Self> {
+        match word {
+            "update" if entity.verbs.has(Verbs::UPDATE) => Some(Self::Update),
+            "delete" if entity.verbs.has(Verbs::DELETE) => Some(Self::Delete),
+            "restore" if entity.verbs.has(Verbs::DELETE) => Some(Self::Restore),
+            word => entity.actions.iter().find(|action| action.name == word).map(Self::Own),
+        }
+    }
+
+    fn permission(&self, entity: &Entity) -> Option<&'static str> {
+        match self {
+            Self::Update => permission::named(entity.permission, "edit"),
+            Self::Delete | Self::Restore => permission::named(entity.permission, "delete"),
+            Self::Own(action) => Some(action.permission),
+        }
+    }
+}
+
+/// The words an order's `action` can be.
+pub(crate) fn acts(entity: &'static Entity) -> Vec<&'static str> {
+    let mut words = Vec::new();
+    for (word, verb) in
+        [("update", Verbs::UPDATE), ("delete", Verbs::DELETE), ("restore", Verbs::DELETE)]
+    {
+        if entity.verbs.has(verb) {
+            words.push(word);
+        }
+    }
+    words.extend(entity.actions.iter().map(|action| action.name));
+    words
+}
+
+/// Reads an order, checks all of it, and queues its run.
+pub(crate) async fn order(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    body: &[u8],
+) -> Result<Made, Fault> {
+    let customs = custom::of(office, &actor.path, entity).await?;
+    let mut input = Input::parse(body)?;
+    let word = input.optional_text("action", 40);
+    let act = word.as_deref().and_then(|word| Act::named(entity, word));
+    match (&word, &act) {
+        (None, _) => input.missing("action"),
+        (_, None) => input.fault("action", format!("is one of {}", acts(entity).join(", "))),
+        _ => {}
+    }
+    let ids = input.words("ids", IDS_MAX, 100);
+    let filter = input.map("filter");
+    let set = input.map("set");
+    let dry_run = input.flag("dry_run").unwrap_or(false);
+    if ids.is_some() == filter.is_some() {
+        input.fault("ids", "either ids or filter says which records");
+    }
+    if set.is_some() != (act == Some(Act::Update)) {
+        input.fault("set", "goes with the action update, which needs it");
+    }
+    input.finish()?;
+    let Some(act) = act else { return Err(Fault::field("/action", "is required")) };
+    match act.permission(entity) {
+        Some(permission) => actor.rights.require(permission)?,
+        None => return Err(Fault::NotFound(entity.name)),
+    }
+    let mut arguments = json!({"entity": entity.name, "action": word, "dry_run": dry_run});
+    if let Some(ids) = ids {
+        arguments["ids"] = ids;
+    }
+    if let Some(filter) = filter {
+        parse_filter(entity, &customs, &filter)?;
+        arguments["filter"] = Json::Object(filter);
+    }
+    if let Some(set) = set {
+        parse_set(entity, &customs, &set)?;
+        arguments["set"] = Json::Object(set);
+    }
+    jobs::start(office, actor, &BULK, arguments).await
+}
+
+/// A list's parameters in a document: texts, numbers and flags.
+fn parse_filter(
+    entity: &'static Entity,
+    customs: &[Custom],
+    filter: &Map<String, Json>,
+) -> Result<ListQuery, Fault> {
+    let mut parameters = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, value) in filter {
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Number(number) => number.to_string(),
+            Json::Bool(flag) => flag.to_string(),
+            _ => {
+                let (pointer, detail) = (format!("/filter/{name}"), "must be a text".to_owned());
+                faults.push(FieldFault { pointer, detail });
+                continue;
+            }
+        };
+        if ["sort", "fields", "limit", "cursor", "page", "total"].contains(&name.as_str()) {
+            let (pointer, detail) = (format!("/filter/{name}"), "chooses no records".to_owned());
+            faults.push(FieldFault { pointer, detail });
+        }
+        parameters.insert(name.clone(), text);
+    }
+    if !faults.is_empty() {
+        return Err(Fault::Invalid(faults));
+    }
+    ListQuery::parse(entity, customs, parameters).map_err(|fault| below(fault, "/filter/", '?'))
+}
+
+/// What an update sets. Secrets are for one record at a time: they would stand in the job.
+fn parse_set(
+    entity: &'static Entity,
+    customs: &[Custom],
+    set: &Map<String, Json>,
+) -> Result<Draft, Fault> {
+    for field in entity.all_fields().filter(|field| matches!(field.kind, FieldKind::Secret(_))) {
+        if set.contains_key(field.name) {
+            let pointer = format!("/set/{}", field.name);
+            return Err(Fault::field(pointer, "is set for one record at a time"));
+        }
+    }
+    let draft = Draft::of(entity, customs, set.clone(), false);
+    let draft = draft.map_err(|fault| below(fault, "/set/", '/'))?;
+    if draft.is_empty() {
+        return Err(Fault::field("/set", "sets nothing"));
+    }
+    Ok(draft)
+}
+
+/// The same fault, of a part of the document.
+fn below(fault: Fault, part: &str, mark: char) -> Fault {
+    match fault {
+        Fault::Invalid(faults) => Fault::Invalid(
+            faults
+                .into_iter()
+                .map(|fault| FieldFault {
+                    pointer: format!("{part}{}", fault.pointer.trim_start_matches(mark)),
+                    ..fault
+                })
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+/// Whoever gave the order: the changes are theirs, in the reach of the run's organisation.
+fn on_behalf(context: &Context) -> Actor {
+    let by = context.created_by.as_str();
+    let who = by
+        .parse::<StaffId>()
+        .map(Who::Staff)
+        .or_else(|_| by.parse::<TokenId>().map(Who::Token))
+        .unwrap_or(Who::System("bulk"));
+    Actor { who, ..context.actor.clone() }
+}
+
+async fn run(context: &Context) -> Result<Outcome, JobError> {
+    let arguments = &context.arguments;
+    let entity = arguments["entity"].as_str().and_then(registry::by_name);
+    let act = entity.and_then(|e| Act::named(e, arguments["action"].as_str().unwrap_or("")));
+    let (Some(entity), Some(act)) = (entity, act) else {
+        return Err(JobError::failed("this program does not know the records or the action"));
+    };
+    let actor = on_behalf(context);
+    let office = &*context.office;
+    let customs = custom::of(office, &actor.path, entity).await?;
+    let dry_run = arguments["dry_run"].as_bool().unwrap_or(false);
+    let set = arguments["set"].as_object().cloned().unwrap_or_default();
+    let ids = chosen(context, &actor, entity, &customs, &act).await?;
+    let total = ids.len() as u64;
+    let work = Work { office, actor: &actor, entity, customs: &customs, act, set: &set, dry_run };
+    let (mut done, mut failed) = (0_u64, 0_u64);
+    for chunk in ids.chunks(TOGETHER) {
+        context.check()?;
+        let outcomes = work.chunk(chunk).await?;
+        failed += outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count() as u64;
+        keep(context, done, &outcomes, dry_run).await?;
+        done += chunk.len() as u64;
+        context.progress(done, Some(total));
+    }
+    let result = json!({"records": total, "changed": total - failed, "failed": failed,
+        "dry_run": dry_run});
+    Ok(Outcome::by_failures(failed, result))
+}
+
+/// The records that an order is about, by the text of their ids.
+async fn chosen(
+    context: &Context,
+    actor: &Actor,
+    entity: &'static Entity,
+    customs: &[Custom],
+    act: &Act,
+) -> Result<Vec<String>, JobError> {
+    if let Some(ids) = context.arguments["ids"].as_array() {
+        return Ok(ids.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+    }
+    let filter = context.arguments["filter"].as_object().cloned().unwrap_or_default();
+    let mut query = parse_filter(entity, customs, &filter)?;
+    query.limit = PAGE_MAX;
+    query.deleted = *act == Act::Restore;
+    let mut ids: Vec<String> = Vec::new();
+    loop {
+        context.check()?;
+        let (rows, _) = read::page(&context.office, actor, entity, &query).await?;
+        let mut last = None;
+        for row in &rows {
+            let id: Uuid = row.get("id")?;
+            last = Some(id);
+            ids.push(model::id::show(entity.prefix, id));
+        }
+        if ids.len() > RECORDS_MAX {
+            let text = format!("more than {RECORDS_MAX} records; narrow the filter");
+            return Err(JobError::failed(text));
+        }
+        match last.filter(|_| rows.len() as i64 == query.limit) {
+            Some(id) => query.after = Some((Vec::new(), id)),
+            None => return Ok(ids),
+        }
+    }
+}
+
+/// A record's id and what became of it.
+type Outcomes = Vec<(String, Result<(), String>)>;
+
+struct Work<'a> {
+    office: &'a Office,
+    actor: &'a Actor,
+    entity: &'static Entity,
+    customs: &'a [Custom],
+    act: Act,
+    set: &'a Map<String, Json>,
+    dry_run: bool,
+}
+
+impl Work<'_> {
+    /// Changes some records together; where one is refused, each by itself.
+    async fn chunk(&self, ids: &[String]) -> Result<Outcomes, JobError> {
+        let mut unit = Unit::begin(self.office, self.actor).await?;
+        let mut refused = false;
+        for id in ids {
+            if let Err(fault) = self.one(&mut unit, id).await {
+                fatal(fault)?;
+                refused = true;
+                break;
+            }
+        }
+        if !refused {
+            return match self.end(unit).await {
+                Ok(()) => Ok(ids.iter().map(|id| (id.clone(), Ok(()))).collect()),
+                Err(fault) => Err(fault.into()),
+            };
+        }
+        drop(unit);
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for id in ids {
+            let mut unit = Unit::begin(self.office, self.actor).await?;
+            let result = match self.one(&mut unit, id).await {
+                Ok(()) => self.end(unit).await,
+                Err(fault) => Err(fault),
+            };
+            let outcome = match result {
+                Ok(()) => Ok(()),
+                Err(fault) => Err(fatal(fault)?),
+            };
+            outcomes.push((id.clone(), outcome));
+        }
+        Ok(outcomes)
+    }
+
+    async fn end(&self, unit: Unit<'_>) -> Result<(), Fault> {
+        if self.dry_run { Ok(()) } else { unit.commit().await }
+    }
+
+    async fn one(&self, unit: &mut Unit<'_>, id: &str) -> Result<(), Fault> {
+        let entity = self.entity;
+        let id = entity.id(id)?;
+        match &self.act {
+            Act::Update => {
+                let draft = Draft::of(entity, self.customs, self.set.clone(), false)?;
+                write::update_in(unit, entity, id, draft, None).await.map(drop)
+            }
+            Act::Delete => write::delete_in(unit, entity, id, None).await.map(drop),
+            Act::Restore => write::restore_in(unit, entity, id).await.map(drop),
+            Act::Own(action) => (action.run)(unit, id, None).await,
+        }
+    }
+}
+
+/// What is wrong with one record, in words; what is wrong with more than that ends the run.
+fn fatal(fault: Fault) -> Result<String, JobError> {
+    match fault {
+        Fault::Unavailable(_) | Fault::Internal(_) => Err(fault.into()),
+        Fault::Invalid(faults) => {
+            let texts = faults.iter().map(|f| format!("{} {}", f.pointer, f.detail));
+            Ok(texts.collect::<Vec<_>>().join("; "))
+        }
+        other => Ok(other.to_string()),
+    }
+}
+
+/// Writes down what became of some records, the first of them being number `first` + 1.
+async fn keep(
+    context: &Context,
+    first: u64,
+    outcomes: &Outcomes,
+    dry_run: bool,
+) -> Result<(), JobError> {
+    let good = if dry_run { "would_change" } else { "changed" };
+    let rows: Vec<Json> = outcomes
+        .iter()
+        .enumerate()
+        .map(|(n, (id, outcome))| match outcome {
+            Ok(()) => json!([first + n as u64 + 1, id, good, null]),
+            Err(detail) => json!([first + n as u64 + 1, id, "failed", detail]),
+        })
+        .collect();
+    context.office.db.execute(&sql::INSERT_RESULTS, args![context.run, Json::from(rows)]).await?;
+    Ok(())
+}
+
+/// What became of a run's records, behind a number; the cursor is the last one's number.
+pub(crate) async fn results(
+    office: &Office,
+    actor: &Actor,
+    run: RunId,
+    after: i64,
+    limit: i64,
+) -> Result<Page<Json>, Fault> {
+    let found = args![actor.path.as_str(), run];
+    office.db.fetch_optional(&sql::FIND_RUN, found).await?.ok_or(Fault::NotFound("job_run"))?;
+    let args = args![actor.path.as_str(), run, after, limit + 1];
+    let rows = office.db.fetch_all(&sql::LIST_RESULTS, args).await?;
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (seq, id): (i64, String) = (row.get("seq")?, row.get("record_id")?);
+        let (outcome, detail): (String, Option<String>) = (row.get("outcome")?, row.get("detail")?);
+        views.push(json!({"seq": seq, "id": id, "outcome": outcome, "detail": detail}));
+    }
+    Ok(Page::of(views, limit, |view| view["seq"].to_string()))
+}
