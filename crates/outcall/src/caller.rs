@@ -68,7 +68,8 @@ impl Resolve for Checked {
         let guard = self.guard.clone();
         let resolving = self.resolver.resolve(host.clone());
         Box::pin(async move {
-            let found = resolving.await.map_err(|source| Unresolved { host: host.clone(), source })?;
+            let found =
+                resolving.await.map_err(|source| Unresolved { host: host.clone(), source })?;
             guard.addresses(&host, &found)?;
             let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
@@ -179,10 +180,7 @@ impl Caller {
     }
 
     /// With another resolver.
-    pub fn with_resolver(
-        config: &Config,
-        resolver: Arc<dyn Resolver>,
-    ) -> Result<Self, SetupError> {
+    pub fn with_resolver(config: &Config, resolver: Arc<dyn Resolver>) -> Result<Self, SetupError> {
         config.check().map_err(SetupError::Config)?;
         // The client takes the process's provider. Another one that was there first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -372,7 +372,8 @@ mod tests {
 
     #[test]
     fn one_refused_address_refuses_the_name() {
-        let of = |list: &[&str]| -> Vec<IpAddr> { list.iter().map(|a| a.parse().unwrap()).collect() };
+        let of =
+            |list: &[&str]| -> Vec<IpAddr> { list.iter().map(|a| a.parse().unwrap()).collect() };
         assert_eq!(guard().addresses("a.example", &of(&["1.1.1.1"])), Ok(()));
         assert!(guard().addresses("a.example", &of(&["1.1.1.1", "10.0.0.1"])).is_err());
         let none = guard().addresses("a.example", &[]);

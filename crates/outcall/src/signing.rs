@@ -92,9 +92,7 @@ impl SigningSecret {
 pub fn sign(secrets: &[SigningSecret], id: &str, at: Ts, body: &[u8]) -> String {
     let signatures: Vec<String> = secrets
         .iter()
-        .map(|secret| {
-            format!("v1,{}", base64::encode(secret.tag(id, at.seconds(), body).as_ref()))
-        })
+        .map(|secret| format!("v1,{}", base64::encode(secret.tag(id, at.seconds(), body).as_ref())))
         .collect();
     signatures.join(" ")
 }
@@ -176,7 +174,8 @@ mod tests {
         assert!(again.0.same_as(secret.0.expose()));
         let of = |octets: usize| format!("whsec_{}", base64::encode(&vec![7; octets]));
         assert!(SigningSecret::parse(&of(24)).is_ok() && SigningSecret::parse(&of(64)).is_ok());
-        for bad in [of(23), of(65), "whsec_".to_owned(), "secret".to_owned(), "whsec_!".to_owned()] {
+        for bad in [of(23), of(65), "whsec_".to_owned(), "secret".to_owned(), "whsec_!".to_owned()]
+        {
             assert_eq!(SigningSecret::parse(&bad).unwrap_err(), SigningError::Secret, "{bad}");
         }
         assert_eq!(format!("{secret:?}"), "SigningSecret(…)");

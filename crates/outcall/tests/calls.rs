@@ -83,10 +83,7 @@ struct Flipping {
 }
 
 impl Resolver for Flipping {
-    fn resolve(
-        &self,
-        _: String,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+    fn resolve(&self, _: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
         let at = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
         let answer = self.answers[at].clone();
         Box::pin(async move { Ok(answer) })
