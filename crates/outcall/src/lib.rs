@@ -21,4 +21,5 @@ pub mod retry_after;
 pub use caller::{Answer, CallError, Caller, Request, Resolver};
 pub use config::Config;
 pub use guard::{Guard, Refused};
+pub use reqwest::Method;
 pub use signing::{SigningError, SigningSecret};
