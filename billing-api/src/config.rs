@@ -7,6 +7,8 @@ use daemon::config::SecretSource;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+pub use outcall::Config as Calls;
+
 /// The whole of `billing-api.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +25,12 @@ pub struct Config {
     pub network: Database,
     /// The bus.
     pub bus: Bus,
+    /// Calls to the outside.
+    pub calls: Calls,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// The list of programs that hear of events; absent: there are none.
+    pub hooks_file: Option<PathBuf>,
     /// What the very first start creates.
     pub first_start: FirstStart,
     /// Logging.
@@ -38,6 +46,9 @@ impl Default for Config {
             database: Database::default(),
             network: Database::default(),
             bus: Bus::default(),
+            calls: Calls::default(),
+            webhooks: Webhooks::default(),
+            hooks_file: None,
             first_start: FirstStart::default(),
             log: daemon::telemetry::LogConfig::default(),
         }
@@ -95,6 +106,43 @@ pub struct Bus {
 impl Default for Bus {
     fn default() -> Self {
         Self { redis: "redis://127.0.0.1:6379/".to_owned(), prefix: "lastmile".to_owned() }
+    }
+}
+
+/// Webhooks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Messages under way at once.
+    pub senders: u32,
+    /// Of them, to one webhook.
+    pub senders_each: u32,
+    /// A webhook that failed for so many days is switched off.
+    pub disable_after_days: u32,
+    /// How long deliveries are kept in the log, days.
+    pub keep_days: u32,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { senders: 64, senders_each: 4, disable_after_days: 5, keep_days: 30 }
+    }
+}
+
+impl Webhooks {
+    /// What is wrong with the values, naming the key.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (key, value, most) in [
+            ("senders", self.senders, 1000),
+            ("senders_each", self.senders_each, self.senders),
+            ("disable_after_days", self.disable_after_days, 365),
+            ("keep_days", self.keep_days, 3650),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(format!("webhooks.{key} is from 1 to {most}, not {value}"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 //! - `entity`: one definition per entity, read by one interpreter.
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
+//! - `hook`: outbox → deliveries → webhooks and programs.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
@@ -22,6 +23,7 @@ mod control;
 mod domain;
 mod entity;
 mod first_start;
+mod hook;
 mod http;
 mod jobs;
 mod nas_seen;

@@ -28,6 +28,8 @@ use crate::config::{Config, Database};
 use crate::control::Control;
 use crate::domain::Office;
 use crate::first_start::{self, Tell, Welcome};
+use crate::hook::Hooks;
+use crate::hook::dispatcher::Dispatcher;
 use crate::http::{self, Web};
 use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
@@ -118,7 +120,8 @@ impl Opened {
         let db = open(&config.database, "billing", false).await?;
         db.migrate(&MIGRATIONS).await?;
         let network = open(&config.network, "network", true).await?;
-        let office = Arc::new(Office::new(db, network, keyring, parts.clock.clone()));
+        let hooks = Hooks::open(&config).map_err(RunError::Config)?;
+        let office = Arc::new(Office::with(db, network, keyring, parts.clock.clone(), hooks));
         let welcome = first_start::prepare(&office, &config.first_start, tell).await?;
         let started = office.now();
         Ok(Self { config, parts, office, listener, address, control, started, welcome })
@@ -154,6 +157,7 @@ impl Opened {
         let keeper =
             NasSeenKeeper { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
         let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
+        let dispatcher = Dispatcher::new(office.clone(), shutdown.clone());
         let handler = Arc::new(Control {
             office: office.clone(),
             health: health.clone(),
@@ -185,6 +189,7 @@ impl Opened {
 
         let mut tasks = Tasks::new();
         tasks.spawn("relay", relay.run());
+        tasks.spawn("webhooks", dispatcher.run());
         tasks.spawn("nas seen", keeper.run());
         tasks.spawn("jobs", runner.run());
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));

@@ -7,6 +7,8 @@ use model::{Clock, Ts};
 use store::Db;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::hook::Hooks;
+
 /// The office: databases, keys, clock. Cheap to share.
 pub(crate) struct Office {
     /// The office's own database.
@@ -19,6 +21,8 @@ pub(crate) struct Office {
     pub(crate) committed: Notify,
     /// Runs were queued, or one is to end: the job runner should look.
     pub(crate) queued: Notify,
+    /// Webhooks and programs that hear of events.
+    pub(crate) hooks: Hooks,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
 }
@@ -28,7 +32,13 @@ const HASHES_AT_ONCE: usize = 2;
 
 impl Office {
     /// An office over its databases.
-    pub(crate) fn new(db: Db, network: Db, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn with(
+        db: Db,
+        network: Db,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        hooks: Hooks,
+    ) -> Self {
         let hashing = Semaphore::new(HASHES_AT_ONCE);
         Self {
             db,
@@ -36,9 +46,16 @@ impl Office {
             keyring,
             clock,
             committed: Notify::new(),
+            hooks,
             queued: Notify::new(),
             hashing,
         }
+    }
+
+    /// One that calls nobody inside and runs no programs.
+    #[cfg(test)]
+    pub(crate) fn new(db: Db, network: Db, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
+        Self::with(db, network, keyring, clock, Hooks::for_tests())
     }
 
     /// The present instant.

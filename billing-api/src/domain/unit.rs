@@ -10,7 +10,7 @@ use super::{Actor, Fault, Office};
 use crate::store::{audit, idempotency as kept};
 
 /// The format of event payloads; readers refuse newer ones.
-const EVENT_FORMAT: i64 = 1;
+pub(crate) const EVENT_FORMAT: i64 = 1;
 
 /// A domain event: what happened to which record, and which policy it may have changed.
 pub(crate) struct Event<'a> {
@@ -34,6 +34,8 @@ pub(crate) struct Unit<'a> {
     /// Policy records named since the last event.
     keys: Vec<Key>,
     runs_queued: bool,
+    /// Whether there is an event that webhooks may hear.
+    happened: bool,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
 }
@@ -50,6 +52,7 @@ impl<'a> Unit<'a> {
             policy_changed: false,
             keys: Vec::new(),
             runs_queued: false,
+            happened: false,
             answer: None,
         })
     }
@@ -143,9 +146,15 @@ impl<'a> Unit<'a> {
         organisation: OrganisationId,
         event: Event<'_>,
     ) -> Result<(), Fault> {
+        debug_assert!(
+            crate::hook::catalogue::knows(event.kind),
+            "{} is missing in hook/catalogue.rs",
+            event.kind
+        );
         let named = std::mem::take(&mut self.keys);
         let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
         self.policy_changed |= !keys.is_empty();
+        self.happened = true;
         let payload = json!({"type": event.kind, "data": event.payload});
         self.tx
             .execute(
@@ -170,7 +179,8 @@ impl<'a> Unit<'a> {
         self.runs_queued = true;
     }
 
-    /// Commits, and wakes the relay where the network is concerned.
+    /// Commits, and wakes those who go on with it: the relay where the network is concerned, the
+    /// job runner, the webhooks.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
         if let (Some(idempotency), Some((status, body))) =
             (&self.actor.idempotency, self.answer.take())
@@ -194,6 +204,9 @@ impl<'a> Unit<'a> {
         }
         if self.runs_queued {
             self.office.queued.notify_one();
+        }
+        if self.happened {
+            self.office.hooks.woken.notify_one();
         }
         Ok(())
     }

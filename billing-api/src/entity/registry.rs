@@ -10,6 +10,7 @@ use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::plan::PLAN;
 use crate::domain::service::SERVICE;
+use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
 
 /// Every entity the interpreter serves.
@@ -24,6 +25,7 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &JOB,
     &JOB_RUN,
     &MAINTENANCE_WINDOW,
+    &WEBHOOK,
 ];
 
 /// The entity with this name, as in `customer`.

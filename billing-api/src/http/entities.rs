@@ -81,7 +81,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-async fn list(
+pub(super) async fn list(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,

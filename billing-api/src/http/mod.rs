@@ -16,6 +16,7 @@ mod services;
 mod sessions;
 #[cfg(test)]
 mod walk;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -61,6 +62,23 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
     // The network.
     get("/api/v1/sessions", may("network.sessions"), || web::to(sessions::list)),
+    // Webhooks. They are made here, so that the answer can show the secret.
+    get("/api/v1/webhooks", may("hooks.view"), || web::to(webhooks::list)),
+    post("/api/v1/webhooks", may("hooks.create"), || web::to(webhooks::create)),
+    post("/api/v1/webhooks/{id}/duplicate", may("hooks.create"), || web::to(webhooks::duplicate)),
+    post("/api/v1/webhooks/{id}/rotate-secret", may("hooks.edit"), || web::to(webhooks::rotate)),
+    post("/api/v1/webhooks/{id}/reveal-secret", may("hooks.reveal"), || web::to(webhooks::reveal)),
+    post("/api/v1/webhooks/{id}/test", may("hooks.test"), || web::to(webhooks::test)),
+    post("/api/v1/webhooks/{id}/replay-failed", may("hooks.replay"), || {
+        web::to(webhooks::replay_failed)
+    }),
+    get("/api/v1/webhook-deliveries", may("hooks.view"), || web::to(webhooks::deliveries)),
+    get("/api/v1/webhook-deliveries/{id}", may("hooks.view"), || web::to(webhooks::delivery)),
+    post("/api/v1/webhook-deliveries/{id}/replay", may("hooks.replay"), || {
+        web::to(webhooks::replay_one)
+    }),
+    get("/api/v1/webhook-programs", may("hooks.view"), || web::to(webhooks::programs)),
+    get("/api/v1/event-types", may("hooks.view"), || web::to(webhooks::event_types)),
 ];
 
 const API: &str = "/api/v1";

@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod customer;
+pub(crate) mod hook;
 pub(crate) mod idempotency;
 pub(crate) mod job;
 pub(crate) mod nas;
@@ -19,7 +20,7 @@ pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -28,6 +29,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     access::ALL,
     audit::ALL,
     customer::ALL,
+    hook::ALL,
     idempotency::ALL,
     job::ALL,
     nas::ALL,

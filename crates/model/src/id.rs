@@ -184,6 +184,12 @@ define_ids! {
     JobId = "job";
     /// One run of a job.
     RunId = "run";
+    /// A webhook: an address that hears of events.
+    WebhookId = "whk";
+    /// One event on its way to one webhook or program.
+    DeliveryId = "dlv";
+    /// One attempt of a delivery.
+    AttemptId = "att";
 }
 
 #[cfg(test)]

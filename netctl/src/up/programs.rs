@@ -448,6 +448,9 @@ fn billing_config(settings: &Settings, place: &Place) -> billing_api::Config {
         control: place.socket("billing-api"),
         database: database(place.billing_db()),
         network: database(place.network_db()),
+        calls: settings.calls.clone(),
+        webhooks: settings.webhooks.clone(),
+        hooks_file: settings.hooks_file.clone(),
         ..billing_api::Config::default()
     };
     config.http.listen = settings.http;

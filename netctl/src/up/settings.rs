@@ -37,6 +37,12 @@ pub struct Settings {
     pub demo: bool,
     /// How many services there must be to measure with.
     pub seed: Option<u32>,
+    /// Calls to the outside: webhooks.
+    pub calls: billing_api::config::Calls,
+    /// Webhooks.
+    pub webhooks: billing_api::config::Webhooks,
+    /// The list of programs that hear of events.
+    pub hooks_file: Option<PathBuf>,
     /// Logging.
     pub log: Log,
 }
@@ -56,6 +62,9 @@ impl Default for Settings {
             admin_password: None,
             demo: false,
             seed: None,
+            calls: billing_api::config::Calls::default(),
+            webhooks: billing_api::config::Webhooks::default(),
+            hooks_file: None,
             log: Log::default(),
         }
     }

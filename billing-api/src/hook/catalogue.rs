@@ -1,0 +1,302 @@
+//! Every type of event there is, with an example of what is sent.
+//!
+//! Events of described entities follow from their descriptions; those of typed code are listed
+//! here. A test compares the list with what the sources name, and in every other test an event
+//! that is not listed is a failure.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::entity::registry::ENTITIES;
+use crate::entity::{Entity, Kind};
+
+/// One type of event, as the API shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EventType {
+    /// `record.verb`, the verb in the past.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// When it happens.
+    pub(crate) description: String,
+    /// What `data` may look like.
+    pub(crate) example: Value,
+}
+
+/// An event of typed code.
+struct Typed {
+    kind: &'static str,
+    description: &'static str,
+    /// The example, as JSON.
+    example: &'static str,
+}
+
+const SERVICE: &str = r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","plan_id":"pln_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","status":"active","holds":[],"version":2}"#;
+const CLIENT: &str = r#"{"id":"rcl_06a8k2v7c4tq9d3m5n1p8r2s6w","source":"192.0.2.0/24"}"#;
+const WEBHOOK: &str = r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","url":"https://crm.example/hook","events":["customer.*"],"enabled":true,"version":1}"#;
+
+/// Events of typed code.
+const TYPED: &[Typed] = &[
+    Typed {
+        kind: "plan.followed",
+        description: "Services followed their plan to a new version, many at once.",
+        example: r#"{"id":"pln_06a8k2v7c4tq9d3m5n1p8r2s6w","services":500}"#,
+    },
+    Typed {
+        kind: "plan.seeded",
+        description: "Services to measure with were created, many at once.",
+        example: r#"{"first":"u0000000","last":"u0000999"}"#,
+    },
+    Typed {
+        kind: "service.suspended",
+        description: "A hold was placed on a service.",
+        example: r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","status":"held","holds":[{"reason":"nonpayment","network":"garden","billing":"off","owner":"billing"}],"version":3}"#,
+    },
+    Typed {
+        kind: "service.activated",
+        description: "A hold on a service was lifted.",
+        example: SERVICE,
+    },
+    Typed {
+        kind: "nas.seen",
+        description: "A NAS nobody registered was heard of.",
+        example: r#"{"id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"tower-7","source":"192.0.2.7","client_id":"rcl_06a8k2v7c4tq9d3m5n1p8r2s6w"}"#,
+    },
+    Typed {
+        kind: "radius_client.created",
+        description: "A RADIUS client was created.",
+        example: CLIENT,
+    },
+    Typed {
+        kind: "radius_client.secret_changed",
+        description: "A RADIUS client was given a new secret.",
+        example: CLIENT,
+    },
+    Typed {
+        kind: "job_run.queued",
+        description: "A run of a job was queued.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"queued","version":2}"#,
+    },
+    Typed {
+        kind: "job_run.cancel_requested",
+        description: "Somebody asked a run to end.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"running","version":2}"#,
+    },
+    Typed {
+        kind: "job_run.cancelled",
+        description: "A run was cancelled.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"cancelled","version":2}"#,
+    },
+    Typed {
+        kind: "job_run.succeeded",
+        description: "A run succeeded.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"succeeded","version":2}"#,
+    },
+    Typed {
+        kind: "job_run.partial",
+        description: "A run did a part of its work.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"partial","version":2}"#,
+    },
+    Typed {
+        kind: "job_run.failed",
+        description: "A run failed.",
+        example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"failed","version":2}"#,
+    },
+    Typed {
+        kind: "webhook.disabled",
+        description: "A webhook was switched off because nobody listens there any more (410), \
+                      or because it failed for days.",
+        example: r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","url":"https://crm.example/hook","events":["customer.*"],"enabled":false,"disabled_reason":"gone","version":4}"#,
+    },
+    Typed {
+        kind: "webhook.secret_rotated",
+        description: "A webhook was given a new secret.",
+        example: WEBHOOK,
+    },
+    Typed {
+        kind: "webhook.secret_revealed",
+        description: "Somebody looked at a webhook's secret.",
+        example: WEBHOOK,
+    },
+    Typed {
+        kind: "webhook.tested",
+        description: "Somebody sent a test to a webhook.",
+        example: r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","event_type":"customer.created","status":200,"error":null}"#,
+    },
+    Typed {
+        kind: "webhook.replayed",
+        description: "Somebody had deliveries sent again.",
+        example: r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","delivery_id":null,"since":"2026-03-01T09:30:00.000000Z","deliveries":17}"#,
+    },
+];
+
+/// What happens to every described entity.
+const VERBS: &[&str] = &["created", "updated", "deleted", "restored", "purged"];
+
+/// Every type, by name.
+pub(crate) fn all() -> Vec<EventType> {
+    let mut all: Vec<EventType> = TYPED
+        .iter()
+        .map(|typed| EventType {
+            kind: typed.kind.to_owned(),
+            description: typed.description.to_owned(),
+            // A test reads each of them.
+            example: serde_json::from_str(typed.example).unwrap_or_default(),
+        })
+        .collect();
+    for entity in ENTITIES {
+        for verb in VERBS {
+            let kind = format!("{}.{verb}", entity.name);
+            if all.iter().all(|listed| listed.kind != kind) {
+                let name = entity.name.replace('_', " ");
+                let description = format!("A {name} was {verb}.");
+                all.push(EventType { kind, description, example: example(entity) });
+            }
+        }
+    }
+    all.sort_by(|a, b| a.kind.cmp(&b.kind));
+    all
+}
+
+/// The names alone.
+pub(crate) fn kinds() -> Vec<String> {
+    all().into_iter().map(|listed| listed.kind).collect()
+}
+
+/// Whether a kind is listed.
+pub(crate) fn knows(kind: &str) -> bool {
+    static KINDS: OnceLock<Vec<String>> = OnceLock::new();
+    KINDS.get_or_init(kinds).binary_search_by(|known| known.as_str().cmp(kind)).is_ok()
+}
+
+/// The resource under which the record of an event is found: `customers` for
+/// `customer.created`.
+pub(crate) fn path(kind: &str) -> Option<&'static str> {
+    let name = kind.split_once('.').map_or(kind, |(name, _)| name);
+    ENTITIES.iter().find(|entity| entity.name == name).map(|entity| entity.path)
+}
+
+/// An id that is nobody's.
+const EXAMPLE_ID: &str = "06a8k2v7c4tq9d3m5n1p8r2s6w";
+/// The instant of the examples.
+const EXAMPLE_TIME: &str = "2026-03-01T09:30:00.000000Z";
+
+fn example(entity: &Entity) -> Value {
+    let mut fields = Map::new();
+    fields.insert("id".to_owned(), json!(format!("{}_{EXAMPLE_ID}", entity.prefix)));
+    for field in entity.fields.iter().filter(|field| field.is_column()) {
+        fields.insert(field.name.to_owned(), value(field.name, field.kind));
+    }
+    fields.insert("version".to_owned(), json!(1));
+    Value::Object(fields)
+}
+
+/// A value a field may have.
+fn value(name: &str, kind: Kind) -> Value {
+    match kind {
+        Kind::Text(_) | Kind::LongText(_) => json!(format!("a {}", name.replace('_', " "))),
+        Kind::Email => json!("asha@example.net"),
+        Kind::Integer(least, _) | Kind::Rate(least, _) | Kind::Seconds(least, _) => json!(least),
+        Kind::Flag => json!(true),
+        Kind::Time => json!(EXAMPLE_TIME),
+        Kind::Date => json!("2026-03-01"),
+        Kind::Zone => json!("Asia/Kolkata"),
+        Kind::Choice(words) => json!(words.first()),
+        Kind::Reference(prefix, _) => json!(format!("{prefix}_{EXAMPLE_ID}")),
+        Kind::Address => json!("192.0.2.1"),
+        Kind::Network => json!("192.0.2.0/24"),
+        Kind::Money => json!({"amount": 99900, "currency": "INR"}),
+        Kind::Words(..) => json!(["a word"]),
+        Kind::Document(_) => json!({}),
+        // Never shown.
+        Kind::Secret(_) => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn sources(directory: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, files);
+            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+                files.push(path);
+            }
+        }
+    }
+
+    /// `record.verb` in lower case, the verb in the past: names of modules and permissions look
+    /// the same otherwise.
+    fn is_kind(text: &str) -> bool {
+        let word = |w: &str| {
+            w.starts_with(|c: char| c.is_ascii_lowercase())
+                && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        let past = ["ed", "seen", "sent", "paid", "lost", "run", "partial"];
+        text.split_once('.').is_some_and(|(entity, verb)| {
+            word(entity) && word(verb) && past.iter().any(|end| verb.ends_with(end))
+        })
+    }
+
+    /// Texts that look like an event, in files that record events: above the tests.
+    fn recorded() -> BTreeSet<String> {
+        let mut files = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+        let mut kinds = BTreeSet::new();
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            if !code.contains("Event {") {
+                continue;
+            }
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in lines {
+                let quoted = line.split('"').skip(1).step_by(2);
+                kinds.extend(quoted.filter(|text| is_kind(text)).map(str::to_owned));
+            }
+        }
+        kinds
+    }
+
+    #[test]
+    fn every_event_the_sources_name_is_listed() {
+        let recorded = recorded();
+        assert!(recorded.contains("radius_client.created"), "{recorded:?}");
+        assert!(recorded.contains("webhook.disabled"), "{recorded:?}");
+        let missing: Vec<_> = recorded.iter().filter(|kind| !knows(kind)).collect();
+        assert!(missing.is_empty(), "add to hook/catalogue.rs: {missing:?}");
+        assert!(!knows("customer.eaten") && knows("customer.created"));
+    }
+
+    #[test]
+    fn every_type_is_listed_once_with_an_example_that_reads() {
+        let all = all();
+        for pair in all.windows(2) {
+            assert!(pair[0].kind < pair[1].kind, "{} twice", pair[0].kind);
+        }
+        for listed in all {
+            assert!(is_kind(&listed.kind), "{}", listed.kind);
+            assert!(listed.description.ends_with('.'), "{}", listed.kind);
+            assert!(listed.example.is_object(), "{}", listed.kind);
+        }
+    }
+
+    #[test]
+    fn described_entities_have_their_events_and_records_their_place() {
+        let kinds = kinds();
+        for verb in VERBS {
+            assert!(kinds.contains(&format!("label.{verb}")), "{verb}");
+        }
+        assert_eq!(path("label.created"), Some("labels"));
+        assert_eq!(path("customer.created"), Some("customers"));
+        assert_eq!(path("nobody.created"), None);
+    }
+}
