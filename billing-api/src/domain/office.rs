@@ -21,6 +21,8 @@ pub(crate) struct Office {
     pub(crate) queued: Notify,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
+    /// What each organisation has set, and which modules it has.
+    pub(crate) settings: super::setting::Cache,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -38,6 +40,7 @@ impl Office {
             committed: Notify::new(),
             queued: Notify::new(),
             hashing,
+            settings: super::setting::Cache::default(),
         }
     }
 

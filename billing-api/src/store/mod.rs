@@ -16,10 +16,11 @@ pub(crate) mod policy;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod setting;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0008_setting" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -36,6 +37,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     policy::ALL,
     purge::ALL,
     service::ALL,
+    setting::ALL,
     crate::entity::custom::ALL,
     crate::entity::search::ALL,
 ];
