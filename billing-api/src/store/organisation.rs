@@ -97,6 +97,8 @@ store::statements! {
             THEN 'services'
         WHEN EXISTS (SELECT 1 FROM staff WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'staff'
+        WHEN EXISTS (SELECT 1 FROM role WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'roles'
         WHEN EXISTS (SELECT 1 FROM api_token WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'API tokens'
         WHEN EXISTS (SELECT 1 FROM plan WHERE organisation_id = $1 AND deleted_at IS NULL)

@@ -10,6 +10,7 @@ use store::testing::TestDb;
 use super::registry::{self, PASSWORD_LENGTH, TAX_ID, ZONE};
 use super::{Cache, From};
 use crate::config::FirstStart;
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Fault, Office, organisation, setting};
 use crate::store::{MIGRATIONS, organisation as tree};
 
@@ -189,6 +190,26 @@ async fn other_organisations_settings_do_not_exist() {
         assert_eq!(view.unwrap().organisation_id, north.organisation);
         let layers = setting::of(&office, south.organisation).await.unwrap();
         assert_eq!(layers.text(&registry::PHONE), "");
+    }
+}
+
+#[tokio::test]
+async fn each_setting_takes_its_own_permission() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let with = |patterns: &[&str]| Actor { rights: Rights::of(patterns), ..isp.clone() };
+        let phone = json!({"contacts.phone": "100"});
+        let both = json!({"contacts.phone": "100", "security.password_length": 16});
+        let looks = with(&["settings.view"]);
+        let refused = patch(&office, &looks, phone.clone()).await;
+        assert!(matches!(refused, Err(Fault::Forbidden("settings.edit"))), "{refused:?}");
+        let edits = with(&["settings.edit"]);
+        let refused = patch(&office, &edits, both.clone()).await;
+        assert!(matches!(refused, Err(Fault::Forbidden("staff.edit"))), "{refused:?}");
+        let view = setting::list(&office, &isp, None).await.unwrap();
+        assert!(!item(&view, "contacts.phone").own, "all or nothing");
+        patch(&office, &edits, phone).await.unwrap();
+        patch(&office, &with(&["settings.edit", "staff.edit"]), both).await.unwrap();
     }
 }
 
