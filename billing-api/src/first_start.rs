@@ -8,11 +8,12 @@ use store::args;
 
 use crate::config::FirstStart;
 use crate::domain::access::{role, sign_in, token as tokens};
+use crate::domain::setting::registry;
 use crate::domain::{Actor, Fault, Office, nas};
 use crate::jobs;
 use crate::relay;
 use crate::run::RunError;
-use crate::store::{access, organisation, policy};
+use crate::store::{access, organisation, policy, setting};
 
 /// What the operator must be told, once.
 #[derive(Debug)]
@@ -133,6 +134,15 @@ async fn create(
         ],
     )
     .await?;
+    let settings = [
+        (&registry::ZONE, config.zone.as_str()),
+        (&registry::CURRENCY, currency.code()),
+        (&registry::LOCALE, "en"),
+    ];
+    for (setting, value) in settings {
+        let value = serde_json::Value::from(value);
+        tx.execute(&setting::SET, args![id, setting.key, value, now, "system:first_start"]).await?;
+    }
     let admin = role::create_templates(&mut tx, now, id).await?;
     sign_in::create_first(&mut tx, now, id, admin, &config.admin_email, password_hash).await?;
     tokens::create_first(&mut tx, now, id, &token).await?;

@@ -173,7 +173,7 @@ impl Opened {
                 .app_data(state.clone())
                 .app_data(web.clone())
                 .app_data(readiness.clone())
-                .app_data(actix_web::web::PayloadConfig::new(http::BODY_OCTETS_MAX))
+                .app_data(actix_web::web::PayloadConfig::new(http::REQUEST_OCTETS_MAX))
                 .wrap(actix_web::middleware::Compress::default())
                 .wrap(actix_web::middleware::from_fn(http::request_id))
                 .configure(http::routes)

@@ -8,6 +8,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use maud::{Markup, html};
 use tracing::{error, warn};
 
+use super::brand::Brand;
 use super::page::{self, Viewer};
 use super::words::{self, Key, Words};
 use super::{guard, show};
@@ -88,7 +89,7 @@ fn render(request: &HttpRequest, body: impl FnOnce(&Words) -> (String, Markup)) 
             let words = Words::of(request);
             let (title, body) = body(&words);
             let body = html! { main.alone id="content" tabindex="-1" { (body) } };
-            page::document(&words, &title, &body)
+            page::document(&words, &Brand::default(), &title, &body)
         }
     };
     page.into_string()

@@ -194,6 +194,22 @@ impl Filled {
         })
     }
 
+    /// A field for several lines.
+    pub(super) fn lines(&self, words: &Words, input: &Input) -> Markup {
+        let hint = input.hint.map(|key| words.say(key));
+        self.around(words, input, hint.as_deref(), |described| {
+            html! {
+                textarea id=(format!("f-{}", input.name)) name=(input.name) rows="4"
+                    required[input.required]
+                    aria-invalid=[self.wrong.contains_key(input.name).then_some("true")]
+                    aria-describedby=[described] {
+                    // The first line break of a text area is dropped.
+                    "\n" (self.values.get(input.name).map_or("", String::as_str))
+                }
+            }
+        })
+    }
+
     /// A field to choose in: values with their names. `open`: begins with no choice.
     pub(super) fn select(
         &self,

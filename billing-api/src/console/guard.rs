@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::page::Viewer;
 use super::words::Words;
 use crate::domain::access::sign_in;
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Fault, Office, module, setting};
 use crate::http::id_of;
 
 /// The cookie of a staff session.
@@ -73,6 +73,7 @@ async fn signed(request: &HttpRequest) -> Result<Signed, Fault> {
     let signed = identify(request).await?;
     // After the viewer is known: the page that says no is a page of theirs.
     need.check(&signed.actor)?;
+    module::guard_in(&signed.viewer.settings, &request.match_pattern().unwrap_or_default())?;
     Ok(signed)
 }
 
@@ -81,10 +82,12 @@ async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let cookie = request.cookie(COOKIE).ok_or(Fault::Unauthenticated)?;
     let (mut actor, session) = sign_in::by_cookie(office, cookie.value()).await?;
     actor.request_id = id_of(request);
+    let settings = setting::of(office, actor.organisation).await?;
     let viewer = Rc::new(Viewer {
         name: actor.name.clone(),
         csrf: csrf_token(cookie.value()),
         words: Words::of(request),
+        settings,
     });
     request.extensions_mut().insert(Known(viewer.clone()));
     Ok(Signed { actor, session, viewer })
@@ -131,14 +134,19 @@ impl FromRequest for Post {
             let signed = signed.await?;
             let unreadable = || Failure::new(&request, Fault::field("", "the form does not read"));
             let fields = Fields(form.await.map_err(|_| unreadable())?.into_inner());
-            let cookie = request.cookie(COOKIE);
-            let cookie = cookie.as_ref().map_or("", |cookie| cookie.value());
-            if !is_own_origin(&request) || !is_csrf_token(cookie, fields.raw("csrf")) {
+            if !is_proven(&request, &fields) {
                 return Err(Failure::foreign(&request));
             }
             Ok(Self { signed, fields })
         })
     }
+}
+
+/// Whether a form comes from one of our pages, and from this session.
+pub(super) fn is_proven(request: &HttpRequest, fields: &Fields) -> bool {
+    let cookie = request.cookie(COOKIE);
+    let cookie = cookie.as_ref().map_or("", |cookie| cookie.value());
+    is_own_origin(request) && is_csrf_token(cookie, fields.raw("csrf"))
 }
 
 /// Whether a request comes from a page of this origin, as its browser tells

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use model::Secret;
 
+use super::brand::Brand;
 use super::failure::Failure;
 use super::guard::{self, COOKIE, Fields, Post, Signed};
 use super::page;
@@ -22,7 +23,11 @@ use crate::http::Web;
 const COOKIE_DAYS: i64 = 7;
 
 /// `GET /login`
-pub(super) async fn form(request: HttpRequest, signed: Option<Signed>) -> HttpResponse {
+pub(super) async fn form(
+    request: HttpRequest,
+    office: Data<Office>,
+    signed: Option<Signed>,
+) -> HttpResponse {
     let fields = Fields::of_query(&request);
     let next = guard::safe_next(fields.get("next"));
     if signed.is_some() {
@@ -30,7 +35,8 @@ pub(super) async fn form(request: HttpRequest, signed: Option<Signed>) -> HttpRe
     }
     let words = Words::of(&request);
     let ended = request.cookie(COOKIE).is_some().then(|| words.say(words::LOGIN_ENDED));
-    page::send(StatusCode::OK, view(&words, next, "", ended.as_deref()))
+    let brand = Brand::of_root(&office).await;
+    page::send(StatusCode::OK, view(&words, &brand, next, "", ended.as_deref()))
 }
 
 /// `POST /login`
@@ -49,8 +55,10 @@ pub(super) async fn sign_in(
     let next = guard::safe_next(fields.get("next"));
     let (email, password) = (fields.get("email"), Secret::from(fields.raw("password")));
     let words = Words::of(&request);
-    let again =
-        |status, text: String| Ok(page::send(status, view(&words, next, email, Some(&text))));
+    let brand = Brand::of_root(&office).await;
+    let again = |status, text: String| {
+        Ok(page::send(status, view(&words, &brand, next, email, Some(&text))))
+    };
     match domain::sign_in(&office, email, password).await {
         Ok(value) => {
             let mut response = page::go(next);
@@ -102,11 +110,11 @@ fn keep(
     added.map_err(|error| Failure::new(request, Fault::Internal(Box::new(error))))
 }
 
-fn view(words: &Words, next: &str, email: &str, problem: Option<&str>) -> Markup {
+fn view(words: &Words, brand: &Brand, next: &str, email: &str, problem: Option<&str>) -> Markup {
     let body = html! {
         main.alone id="content" tabindex="-1" {
             form.card.login method="post" action="/login" {
-                p.brand { (page::brand()) (words.say(words::PRODUCT)) }
+                p.brand { (brand.mark()) (brand.name(words)) }
                 h1 { (words.say(words::LOGIN_TITLE)) }
                 @if let Some(text) = problem { p.notice.problem role="alert" { (text) } }
                 @if next != "/" { input type="hidden" name="next" value=(next); }
@@ -124,7 +132,7 @@ fn view(words: &Words, next: &str, email: &str, problem: Option<&str>) -> Markup
             }
         }
     };
-    page::document(words, &words.say(words::LOGIN_TITLE), &body)
+    page::document(words, brand, &words.say(words::LOGIN_TITLE), &body)
 }
 
 #[cfg(test)]
@@ -134,11 +142,17 @@ mod tests {
     #[test]
     fn the_sign_in_page_keeps_the_address_and_never_the_password() {
         let words = Words::english();
-        let text = view(&words, "/nas?a=\"b", "a\"b@example.net", Some("Wrong.")).into_string();
+        let text =
+            view(&words, &Brand::default(), "/nas?a=\"b", "a\"b@example.net", Some("Wrong."))
+                .into_string();
         assert!(text.contains(r#"name="next" value="/nas?a=&quot;b""#));
         assert!(text.contains(r#"value="a&quot;b@example.net""#));
         assert!(text.contains(r#"role="alert">Wrong.<"#));
-        assert!(!view(&words, "/", "", None).into_string().contains("role=\"alert\""));
+        assert!(
+            !view(&words, &Brand::default(), "/", "", None)
+                .into_string()
+                .contains("role=\"alert\"")
+        );
     }
 
     #[test]

@@ -8,21 +8,29 @@
 
 mod guard;
 
+mod branding;
 mod customers;
 mod login;
+mod modules;
 mod nas;
+mod organisations;
 mod overview;
 mod plans;
 mod services;
 mod sessions;
+mod settings;
+mod setup;
 
 mod chart;
 mod form;
 mod page;
+mod setting_form;
 mod show;
+mod upload;
 mod words;
 
 mod assets;
+mod brand;
 mod failure;
 
 use std::sync::LazyLock;
@@ -63,6 +71,31 @@ pub(crate) const PAGES: &[Route] = &[
     post("/nas", may("network.create"), || web::to(nas::create)),
     get("/nas/new", may("network.create"), || web::to(nas::form)),
     get("/sessions", may("network.sessions"), || web::to(sessions::list)),
+    // Organisations.
+    get("/organisations", may("partners.view"), || web::to(organisations::list)),
+    post("/organisations", may("partners.create"), || web::to(organisations::create)),
+    get("/organisations/new", may("partners.create"), || web::to(organisations::form)),
+    get("/organisations/{id}", may("partners.view"), || web::to(organisations::show)),
+    post("/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
+    post("/organisations/{id}/move", may("partners.edit"), || web::to(organisations::relocate)),
+    post("/organisations/{id}/delete", may("partners.delete"), || web::to(organisations::delete)),
+    // Settings; what only some may change, the rules refuse.
+    get("/settings", may("settings.view"), || web::to(settings::first)),
+    get("/settings/modules", may("settings.view"), || web::to(modules::show)),
+    post("/settings/modules", may("settings.edit"), || web::to(modules::change)),
+    get("/settings/branding", may("settings.view"), || web::to(branding::show)),
+    post("/settings/branding", may("settings.edit"), || web::to(branding::change)),
+    post("/settings/branding/logo", may("settings.edit"), || web::to(branding::logo)),
+    get("/settings/{group}", may("settings.view"), || web::to(settings::show)),
+    post("/settings/{group}", may("settings.view"), || web::to(settings::change)),
+    // The first setup.
+    get("/setup", may("settings.edit"), || web::to(setup::resume)),
+    post("/setup", may("settings.edit"), || web::to(setup::close)),
+    get("/setup/{step}", may("settings.edit"), || web::to(setup::show)),
+    post("/setup/{step}", may("settings.edit"), || web::to(setup::send)),
+    // Whose console it is, for those too who are not signed in.
+    get("/brand/theme.css", Need::Public, || web::to(brand::theme)),
+    get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
     // Everything else.
     get("/{page:.*}", Need::Public, || web::to(not_found)),
 ];

@@ -27,7 +27,7 @@ const COA: Input = Input::new("coa_port", words::NAS_COA_PORT)
     .kind("decimal")
     .hint(words::NAS_COA_PORT_HINT)
     .optional();
-const INPUTS: [Input; 5] = [NAME, ADDRESS, SECRET, VENDOR, COA];
+pub(super) const INPUTS: [Input; 5] = [NAME, ADDRESS, SECRET, VENDOR, COA];
 
 /// `GET /nas`
 pub(super) async fn list(
@@ -46,9 +46,13 @@ pub(super) async fn list(
 
 /// `GET /nas/new`
 pub(super) async fn form(signed: Signed) -> HttpResponse {
+    page::send(StatusCode::OK, render_form(&signed.viewer, &starting()))
+}
+
+/// What a new NAS starts from.
+pub(super) fn starting() -> Filled {
     let port = COA_PORT.to_string();
-    let start = [("vendor", Vendor::Mikrotik.as_str()), ("coa_port", port.as_str())];
-    page::send(StatusCode::OK, render_form(&signed.viewer, &Filled::starting(&start)))
+    Filled::starting(&[("vendor", Vendor::Mikrotik.as_str()), ("coa_port", port.as_str())])
 }
 
 /// `POST /nas`
@@ -72,7 +76,7 @@ pub(super) async fn create(
     Ok(page::send(status, render_form(&signed.viewer, &filled)))
 }
 
-fn body(fields: &Fields) -> Vec<u8> {
+pub(super) fn body(fields: &Fields) -> Vec<u8> {
     let port = fields.get("coa_port");
     // What is not a number goes on as the text it is: the rule says what is wrong with it.
     let port = (!port.is_empty())
@@ -150,17 +154,11 @@ fn render(
 fn render_form(viewer: &Viewer, filled: &Filled) -> Markup {
     let words = &viewer.words;
     let title = words.say(words::NAS_NEW);
-    let vendors = Vendor::ALL.map(|v| (v.as_str().to_owned(), vendor(words, v)));
     let body = html! {
         h1 { (title) }
         form.card method="post" action="/nas" {
             (page::csrf(viewer))
-            (filled.problems(words, &INPUTS))
-            (filled.input(words, &NAME))
-            (filled.input(words, &ADDRESS))
-            (filled.input(words, &SECRET))
-            (filled.select(words, &VENDOR, &vendors, false))
-            (filled.input(words, &COA))
+            (fields(words, filled))
             div.actions {
                 button type="submit" { (words.say(words::NAS_CREATE)) }
                 a.button.quiet href="/nas" { (words.say(words::FORM_CANCEL)) }
@@ -168,6 +166,19 @@ fn render_form(viewer: &Viewer, filled: &Filled) -> Markup {
         }
     };
     page::page(viewer, Some(Place::Nas), &title, None, &body)
+}
+
+/// The fields of a new NAS.
+pub(super) fn fields(words: &Words, filled: &Filled) -> Markup {
+    let vendors = Vendor::ALL.map(|v| (v.as_str().to_owned(), vendor(words, v)));
+    html! {
+        (filled.problems(words, &INPUTS))
+        (filled.input(words, &NAME))
+        (filled.input(words, &ADDRESS))
+        (filled.input(words, &SECRET))
+        (filled.select(words, &VENDOR, &vendors, false))
+        (filled.input(words, &COA))
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use super::failure::{Failure, spare};
 use super::guard::Signed;
 use super::page::{self, Place, Viewer};
 use super::words::{self, Key, Words};
-use super::{sessions, show as shown};
+use super::{sessions, setup as setup_page, show as shown};
 use crate::domain::session::Filter;
-use crate::domain::{Actor, Fault, Office, PAGE_MAX, customer, nas, plan, service, session};
+use crate::domain::setup::Progress;
+use crate::domain::{Actor, Fault, Office, PAGE_MAX, customer, nas, plan, service, session, setup};
 use crate::store::audit;
 
 /// Latest sessions and latest changes shown.
@@ -49,6 +50,8 @@ struct View {
     has_plan: bool,
     network: Option<Network>,
     acts: Vec<Act>,
+    /// The first setup, while it is not finished.
+    setup: Option<Progress>,
 }
 
 /// `GET /`
@@ -72,6 +75,7 @@ pub(super) async fn show(
             has_plan: !plan::list(&office, actor, None, 1).await?.rows.is_empty(),
             network,
             acts: acts(&office, actor).await?,
+            setup: setup::progress(&office, actor).await?.filter(Progress::is_under_way),
         };
         Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))
     };
@@ -116,6 +120,7 @@ fn render(viewer: &Viewer, view: &View) -> Markup {
                     (words.say_with(words::UPDATED, &[("time", shown::second(view.now).into())]))
                 }
             }
+            @if let Some(progress) = &view.setup { (setup_page::reminder(words, progress)) }
             (tiles(words, view))
             (first_steps(words, view))
             section {
@@ -305,6 +310,7 @@ mod tests {
             nas: (0, false),
             has_plan: false,
             network: Some(Network { open: 0, points: vec![], latest: vec![] }),
+            setup: None,
             acts: vec![],
         }
     }
@@ -337,6 +343,7 @@ mod tests {
             nas: (500, true),
             has_plan: true,
             network: Some(Network { open: 4_321, points: vec![], latest: vec![session("asha")] }),
+            setup: None,
             acts: vec![
                 act("service", "suspended", "usr_1"),
                 act("nas", "seen", "system:aaad"),

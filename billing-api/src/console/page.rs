@@ -1,12 +1,17 @@
 //! What every page has: head, navigation, notices, tables, and the headers it is sent with.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
+use super::brand::Brand;
 use super::words::{self, Key, Words};
+use crate::domain::module;
+use crate::domain::setting::Layers;
 
 /// Nothing inline, nothing from elsewhere, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -20,6 +25,8 @@ pub(super) struct Viewer {
     /// Goes into every form.
     pub(super) csrf: String,
     pub(super) words: Words,
+    /// What applies to the viewer's organisation: its brand, and which modules it has.
+    pub(super) settings: Arc<Layers>,
 }
 
 /// Where a page stands in the navigation.
@@ -31,15 +38,19 @@ pub(super) enum Place {
     Plans,
     Nas,
     Sessions,
+    /// The page of this path.
+    At(&'static str),
 }
 
-const PLACES: [(Place, &str, Key); 6] = [
+const PLACES: [(Place, &str, Key); 8] = [
     (Place::Overview, "/", words::NAV_OVERVIEW),
     (Place::Customers, "/customers", words::NAV_CUSTOMERS),
     (Place::Services, "/services", words::NAV_SERVICES),
     (Place::Plans, "/plans", words::NAV_PLANS),
     (Place::Nas, "/nas", words::NAV_NAS),
     (Place::Sessions, "/sessions", words::NAV_SESSIONS),
+    (Place::At("organisations"), "/organisations", words::NAV_ORGANISATIONS),
+    (Place::At("settings"), "/settings", words::NAV_SETTINGS),
 ];
 
 /// What the request before this page did. It travels in the address as a word, so that a
@@ -53,11 +64,17 @@ pub(super) enum Notice {
     Suspended,
     Activated,
     PlanChanged,
+    SettingsChanged,
+    ModulesChanged,
+    OrganisationCreated,
+    OrganisationChanged,
+    OrganisationMoved,
+    OrganisationDeleted,
     Stale,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 8] = [
+    const ALL: [(Notice, &'static str, Key); 14] = [
         (Self::CustomerCreated, "customer-created", words::DONE_CUSTOMER_CREATED),
         (Self::ServiceCreated, "service-created", words::DONE_SERVICE_CREATED),
         (Self::PlanCreated, "plan-created", words::DONE_PLAN_CREATED),
@@ -65,6 +82,12 @@ impl Notice {
         (Self::Suspended, "suspended", words::DONE_SUSPENDED),
         (Self::Activated, "activated", words::DONE_ACTIVATED),
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
+        (Self::SettingsChanged, "settings-changed", words::DONE_SETTINGS_CHANGED),
+        (Self::ModulesChanged, "modules-changed", words::DONE_MODULES_CHANGED),
+        (Self::OrganisationCreated, "organisation-created", words::DONE_ORGANISATION_CREATED),
+        (Self::OrganisationChanged, "organisation-changed", words::DONE_ORGANISATION_CHANGED),
+        (Self::OrganisationMoved, "organisation-moved", words::DONE_ORGANISATION_MOVED),
+        (Self::OrganisationDeleted, "organisation-deleted", words::DONE_ORGANISATION_DELETED),
         (Self::Stale, "stale", words::DONE_STALE),
     ];
 
@@ -76,7 +99,8 @@ impl Notice {
     /// An address that shows this notice.
     pub(super) fn after(self, path: &str) -> String {
         let word = Self::ALL.iter().find(|(own, ..)| *own == self).map_or("", |(_, word, _)| word);
-        format!("{path}?done={word}")
+        let join = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{join}done={word}")
     }
 
     fn show(self, words: &Words) -> Markup {
@@ -98,15 +122,18 @@ pub(super) fn page(
     body: &Markup,
 ) -> Markup {
     let words = &viewer.words;
+    let brand = Brand::of(&viewer.settings);
+    let is_on = |address| module::guard_in(&viewer.settings, address).is_ok();
     document(
         words,
+        &brand,
         title,
         &html! {
             header.top {
-                a.brand href="/" { (brand()) (words.say(words::PRODUCT)) }
+                a.brand href="/" { (brand.mark()) (brand.name(words)) }
                 nav aria-label=(words.say(words::NAVIGATION)) {
                     ul {
-                        @for (own, address, name) in PLACES {
+                        @for (own, address, name) in PLACES.into_iter().filter(|(_, address, _)| is_on(*address)) {
                             li {
                                 a href=(address) aria-current=[(place == Some(own)).then_some("page")] {
                                     (words.say(name))
@@ -131,8 +158,9 @@ pub(super) fn page(
 }
 
 /// The frame of every page, signed in or not.
-pub(super) fn document(words: &Words, title: &str, body: &Markup) -> Markup {
-    let title = words.say_with(words::TITLE, &[("page", title.to_owned().into())]);
+pub(super) fn document(words: &Words, brand: &Brand, title: &str, body: &Markup) -> Markup {
+    let args = [("page", title.to_owned().into()), ("product", brand.name(words).into())];
+    let title = words.say_with(words::TITLE, &args);
     html! {
         (DOCTYPE)
         html lang=(words.say(words::LANGUAGE)) dir=(words.say(words::DIRECTION)) {
@@ -143,6 +171,7 @@ pub(super) fn document(words: &Words, title: &str, body: &Markup) -> Markup {
                 title { (title) }
                 link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
                 link rel="stylesheet" href=(assets::address("console.css"));
+                (brand.style())
                 script src=(assets::address("console.js")) defer {}
             }
             body {
@@ -151,11 +180,6 @@ pub(super) fn document(words: &Words, title: &str, body: &Markup) -> Markup {
             }
         }
     }
-}
-
-/// The product's mark.
-pub(super) fn brand() -> Markup {
-    html! { img src=(assets::address("icon.svg")) alt="" width="26" height="26"; }
 }
 
 /// The proof that a form came from one of our pages.
@@ -278,6 +302,7 @@ pub(super) mod tests {
             name: "Asha <script>alert(1)</script>".to_owned(),
             csrf: "c5rf".to_owned(),
             words: Words::english(),
+            settings: Arc::default(),
         }
     }
 

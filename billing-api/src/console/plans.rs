@@ -25,7 +25,7 @@ const PRICE: Input = Input::new("price", words::PLAN_PRICE)
 const PERIOD: Input = Input::new("period", words::PLAN_PERIOD);
 const DOWNLOAD: Input = rate("download", words::PLAN_DOWNLOAD, "download_bps");
 const UPLOAD: Input = rate("upload", words::PLAN_UPLOAD, "upload_bps");
-const INPUTS: [Input; 5] = [NAME, PRICE, PERIOD, DOWNLOAD, UPLOAD];
+pub(super) const INPUTS: [Input; 5] = [NAME, PRICE, PERIOD, DOWNLOAD, UPLOAD];
 
 const fn rate(name: &'static str, label: Key, becomes: &'static str) -> Input {
     Input::new(name, label)
@@ -81,11 +81,9 @@ pub(super) async fn create(
     let words = &signed.viewer.words;
     let result = async {
         let currency = currency(&office, &signed.actor).await?;
-        let mut filled = Filled::sent(&INPUTS, &fields);
-        let body = body(words, &fields, currency, &mut filled);
-        let created = match plan::New::parse(&body) {
-            Ok(new) if filled.is_right() => plan::create(&office, &signed.actor, new).await,
-            Ok(_) => Err(Fault::Invalid(Vec::new())),
+        let (new, filled) = read(words, &fields, currency);
+        let created = match new {
+            Ok(new) => plan::create(&office, &signed.actor, new).await,
             Err(fault) => Err(fault),
         };
         let fault = match created {
@@ -100,9 +98,24 @@ pub(super) async fn create(
 }
 
 /// What the actor's organisation charges in.
-async fn currency(office: &Office, actor: &Actor) -> Result<Currency, Fault> {
+pub(super) async fn currency(office: &Office, actor: &Actor) -> Result<Currency, Fault> {
     let row = office.db.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
     Ok(organisation::organisation(&row)?.currency)
+}
+
+/// What a form means, and the form to show again where it means nothing.
+pub(super) fn read(
+    words: &Words,
+    fields: &Fields,
+    currency: Currency,
+) -> (Result<plan::New, Fault>, Filled) {
+    let mut filled = Filled::sent(&INPUTS, fields);
+    let body = body(words, fields, currency, &mut filled);
+    let new = match plan::New::parse(&body) {
+        Ok(_) if !filled.is_right() => Err(Fault::Invalid(Vec::new())),
+        new => new,
+    };
+    (new, filled)
 }
 
 fn body(words: &Words, fields: &Fields, currency: Currency, filled: &mut Filled) -> Vec<u8> {
@@ -228,26 +241,11 @@ fn render(
 fn render_form(viewer: &Viewer, currency: Currency, filled: &Filled) -> Markup {
     let words = &viewer.words;
     let title = words.say(words::PLANS_NEW);
-    let periods = PERIODS.map(|(word, key)| (word.to_owned(), words.say(key)));
-    // 29.99, 29 or 29.999: with the decimals this currency has.
-    let example = Money { amount: 30 * 10i64.pow(currency.decimals()) - 1, currency }.to_string();
-    let example = example.split(' ').next().unwrap_or("").to_owned();
-    let args = [("currency", currency.to_string().into()), ("example", example.into())];
-    let hint = words.say_with(words::PLAN_PRICE_HINT, &args);
     let body = html! {
         h1 { (title) }
         form.card method="post" action="/plans" {
             (page::csrf(viewer))
-            (filled.problems(words, &INPUTS))
-            (filled.input(words, &NAME))
-            div.pair {
-                (filled.input_hinted(words, &PRICE, Some(&hint)))
-                (filled.select(words, &PERIOD, &periods, false))
-            }
-            div.pair {
-                (filled.input(words, &DOWNLOAD))
-                (filled.input(words, &UPLOAD))
-            }
+            (fields(words, currency, filled))
             div.actions {
                 button type="submit" { (words.say(words::PLAN_CREATE)) }
                 a.button.quiet href="/plans" { (words.say(words::FORM_CANCEL)) }
@@ -255,6 +253,28 @@ fn render_form(viewer: &Viewer, currency: Currency, filled: &Filled) -> Markup {
         }
     };
     page::page(viewer, Some(Place::Plans), &title, None, &body)
+}
+
+/// The fields of a new plan.
+pub(super) fn fields(words: &Words, currency: Currency, filled: &Filled) -> Markup {
+    let periods = PERIODS.map(|(word, key)| (word.to_owned(), words.say(key)));
+    // 29.99, 29 or 29.999: with the decimals this currency has.
+    let example = Money { amount: 30 * 10i64.pow(currency.decimals()) - 1, currency }.to_string();
+    let example = example.split(' ').next().unwrap_or("").to_owned();
+    let args = [("currency", currency.to_string().into()), ("example", example.into())];
+    let hint = words.say_with(words::PLAN_PRICE_HINT, &args);
+    html! {
+        (filled.problems(words, &INPUTS))
+        (filled.input(words, &NAME))
+        div.pair {
+            (filled.input_hinted(words, &PRICE, Some(&hint)))
+            (filled.select(words, &PERIOD, &periods, false))
+        }
+        div.pair {
+            (filled.input(words, &DOWNLOAD))
+            (filled.input(words, &UPLOAD))
+        }
+    }
 }
 
 #[cfg(test)]

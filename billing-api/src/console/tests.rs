@@ -1,5 +1,7 @@
 //! The console as a browser meets it: real handlers, a real database, no network database.
 
+mod settings;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -31,6 +33,7 @@ pub(super) async fn office(test: &TestDb, network: &TestDb) -> Data<Office> {
     let first = FirstStart {
         admin_email: "admin@example.net".to_owned(),
         admin_password: Some(SecretSource::Inline("correct horse".into())),
+        token: Some(SecretSource::Inline("test-token-1".into())),
         ..FirstStart::default()
     };
     crate::first_start::prepare(&office, &first, None).await.unwrap();

@@ -17,7 +17,8 @@ use crate::http::access::Need;
 use crate::store::{access, organisation};
 
 /// What anybody may ask for.
-const PUBLIC: [&str; 3] = ["/assets/{name}", "/login", "/{page:.*}"];
+const PUBLIC: [&str; 5] =
+    ["/assets/{name}", "/login", "/brand/theme.css", "/brand/logo/{hash}", "/{page:.*}"];
 
 /// Signs somebody in whose role has these permissions.
 async fn sign_in(office: &Office, browser: &mut Browser, permissions: Value) {

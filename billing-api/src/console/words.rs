@@ -52,10 +52,43 @@ impl Words {
         })
     }
 
+    /// The name of a setting, by its key.
+    pub(super) fn setting(&self, key: &str) -> String {
+        text(&self.locale, &derived("setting", key), &[])
+    }
+
+    /// What else is said of a setting.
+    pub(super) fn setting_hint(&self, key: &str) -> Option<String> {
+        let key = format!("{}-hint", derived("setting", key));
+        model::text::has(&key).then(|| text(&self.locale, &key, &[]))
+    }
+
+    /// The name of a group of settings.
+    pub(super) fn setting_group(&self, group: &str) -> String {
+        text(&self.locale, &derived("setting-group", group), &[])
+    }
+
+    /// The name of a word that a setting may have; many are their own name.
+    pub(super) fn choice(&self, word: &str) -> String {
+        let key = derived("setting-choice", word);
+        if model::text::has(&key) { text(&self.locale, &key, &[]) } else { word.to_owned() }
+    }
+
+    /// The name of a module, or of a part of one.
+    pub(super) fn module(&self, name: &str) -> String {
+        text(&self.locale, &derived("module", name), &[])
+    }
+
     #[cfg(test)]
     pub(super) fn english() -> Self {
         Self { locale: "en".to_owned() }
     }
+}
+
+/// The key of a text that is named after something else: `business.tax_id` of the settings is
+/// `setting-business-tax-id`.
+fn derived(what: &str, name: &str) -> String {
+    format!("{what}-{}", name.replace(['.', '_'], "-"))
 }
 
 macro_rules! keys {
@@ -316,6 +349,86 @@ keys! {
     SESSION_CLOSED = "console-session-closed";
     SESSION_UNKNOWN_NAS = "console-session-unknown-nas";
     SESSION_UNKNOWN_LOGIN = "console-session-unknown-login";
+
+    // Settings, modules, branding, organisations and setup: what is shared.
+    NAV_ORGANISATIONS = "console-nav-organisations";
+    NAV_SETTINGS = "console-nav-settings";
+    FORM_SAVE = "console-form-save";
+    YES = "console-yes";
+    NO = "console-no";
+    DONE_SETTINGS_CHANGED = "console-done-settings-changed";
+    DONE_MODULES_CHANGED = "console-done-modules-changed";
+    DONE_ORGANISATION_CREATED = "console-done-organisation-created";
+    DONE_ORGANISATION_CHANGED = "console-done-organisation-changed";
+    DONE_ORGANISATION_MOVED = "console-done-organisation-moved";
+    DONE_ORGANISATION_DELETED = "console-done-organisation-deleted";
+
+    // Settings.
+    SETTINGS_TITLE = "console-settings-title";
+    SETTINGS_FROM = "console-settings-from";
+    SETTINGS_OWN = "console-settings-own";
+    SETTINGS_DEFAULT = "console-settings-default";
+    SETTINGS_ENTITY = "console-settings-entity";
+    SETTINGS_RESET = "console-settings-reset";
+    MODULES_TITLE = "console-modules-title";
+    MODULES_TEXT = "console-modules-text";
+    MODULES_OFF_AT = "console-modules-off-at";
+    MODULES_FIXED = "console-modules-fixed";
+    BRANDING_TITLE = "console-branding-title";
+    BRANDING_FILE = "console-branding-file";
+    BRANDING_FILE_HINT = "console-branding-file-hint";
+    BRANDING_SEND = "console-branding-send";
+    BRANDING_REMOVE = "console-branding-remove";
+
+    // Organisations.
+    ORGANISATIONS_TITLE = "console-organisations-title";
+    ORGANISATIONS_NEW = "console-organisations-new";
+    ORGANISATIONS_MORE = "console-organisations-more";
+    ORGANISATION_PARENT = "console-organisation-parent";
+    ORGANISATION_KIND = "console-organisation-kind";
+    ORGANISATION_NAME = "console-organisation-name";
+    ORGANISATION_ADDRESS = "console-organisation-address";
+    ORGANISATION_ENTITY = "console-organisation-entity";
+    ORGANISATION_ENTITY_HINT = "console-organisation-entity-hint";
+    ORGANISATION_CURRENCY = "console-organisation-currency";
+    ORGANISATION_CURRENCY_HINT = "console-organisation-currency-hint";
+    ORGANISATION_ZONE = "console-organisation-zone";
+    ORGANISATION_INHERITS = "console-organisation-inherits";
+    ORGANISATION_LEVEL = "console-organisation-level";
+    ORGANISATION_ISP = "console-organisation-isp";
+    ORGANISATION_PARTNER = "console-organisation-partner";
+    ORGANISATION_BRANCH = "console-organisation-branch";
+    ORGANISATION_CREATE = "console-organisation-create";
+    ORGANISATION_MOVE = "console-organisation-move";
+    ORGANISATION_MOVE_TEXT = "console-organisation-move-text";
+    ORGANISATION_DELETE = "console-organisation-delete";
+    ORGANISATION_DELETE_TEXT = "console-organisation-delete-text";
+
+    // Setup.
+    SETUP_TITLE = "console-setup-title";
+    SETUP_PROGRESS = "console-setup-progress";
+    SETUP_RESUME = "console-setup-resume";
+    SETUP_BUSINESS = "console-setup-business";
+    SETUP_BUSINESS_TEXT = "console-setup-business-text";
+    SETUP_OPERATION = "console-setup-operation";
+    SETUP_OPERATION_TEXT = "console-setup-operation-text";
+    SETUP_PLAN = "console-setup-plan";
+    SETUP_PLAN_TEXT = "console-setup-plan-text";
+    SETUP_NAS = "console-setup-nas";
+    SETUP_NAS_TEXT = "console-setup-nas-text";
+    SETUP_STAFF = "console-setup-staff";
+    SETUP_STAFF_TEXT = "console-setup-staff-text";
+    SETUP_STAFF_GO = "console-setup-staff-go";
+    SETUP_STEP_DONE = "console-setup-step-done";
+    SETUP_ROUTER = "console-setup-router";
+    SETUP_DONE = "console-setup-done";
+    SETUP_CREATE = "console-setup-create";
+    SETUP_NEXT = "console-setup-next";
+    SETUP_SKIP = "console-setup-skip";
+    SETUP_OPEN = "console-setup-open";
+    SETUP_FINISHED = "console-setup-finished";
+    SETUP_CLOSE = "console-setup-close";
+    SETUP_LEAVE = "console-setup-leave";
 }
 
 #[cfg(test)]
@@ -335,6 +448,43 @@ mod tests {
         for line in source.lines().filter(|line| line.starts_with("console-")) {
             let name = line.split('=').next().unwrap_or("").trim();
             assert!(ALL.iter().any(|key| key.0 == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_setting_and_module_has_a_name_and_no_name_is_left_over() {
+        use crate::domain::module;
+        use crate::domain::setting::Kind;
+        use crate::domain::setting::registry::{ALL, GROUPS};
+        let mut names: Vec<String> = ALL
+            .iter()
+            .filter(|setting| setting.group() != "setup")
+            .map(|setting| derived("setting", setting.key))
+            .collect();
+        names.extend(GROUPS.iter().map(|group| derived("setting-group", group)));
+        for module in module::ALL {
+            names.push(derived("module", module.name));
+            names.extend(
+                module
+                    .parts
+                    .iter()
+                    .map(|part| derived("module", &format!("{}.{part}", module.name))),
+            );
+        }
+        for name in &names {
+            assert!(model::text::has(name), "{name}");
+        }
+        let choices = ALL.iter().filter_map(|setting| match setting.kind {
+            Kind::Choice(words) => Some(words),
+            _ => None,
+        });
+        names.extend(choices.flatten().map(|word| derived("setting-choice", word)));
+        let source = include_str!("../../../crates/model/locales/en.ftl");
+        let own = |line: &&str| line.starts_with("setting-") || line.starts_with("module-");
+        for line in source.lines().filter(own) {
+            let name = line.split('=').next().unwrap_or("").trim();
+            let name = name.strip_suffix("-hint").unwrap_or(name);
+            assert!(names.iter().any(|own| own == name), "{name}");
         }
     }
 

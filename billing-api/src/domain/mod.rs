@@ -11,11 +11,16 @@ mod office;
 mod unit;
 
 pub(crate) mod access;
+pub(crate) mod branding;
 pub(crate) mod customer;
+pub(crate) mod module;
 pub(crate) mod nas;
+pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod setting;
+pub(crate) mod setup;
 
 pub(crate) use actor::Actor;
 pub(crate) use fault::{Fault, FieldFault};

@@ -25,6 +25,8 @@ pub(crate) struct Office {
     pub(crate) hooks: Hooks,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
+    /// What each organisation has set, and which modules it has.
+    pub(crate) settings: super::setting::Cache,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -49,6 +51,7 @@ impl Office {
             hooks,
             queued: Notify::new(),
             hashing,
+            settings: super::setting::Cache::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use store::{Args, Row, Statement, StoreError, Tx, args};
 
 use super::idempotency::KEPT_S;
 use super::{Actor, Fault, Office};
-use crate::store::{audit, idempotency as kept};
+use crate::store::{audit, idempotency as kept, setting};
 
 /// The format of event payloads; readers refuse newer ones.
 pub(crate) const EVENT_FORMAT: i64 = 1;
@@ -31,6 +31,7 @@ pub(crate) struct Unit<'a> {
     pub(crate) now: Ts,
     tx: Tx,
     policy_changed: bool,
+    configuration_changed: bool,
     /// Policy records named since the last event.
     keys: Vec<Key>,
     runs_queued: bool,
@@ -50,6 +51,7 @@ impl<'a> Unit<'a> {
             now: office.now(),
             tx,
             policy_changed: false,
+            configuration_changed: false,
             keys: Vec::new(),
             runs_queued: false,
             happened: false,
@@ -179,6 +181,23 @@ impl<'a> Unit<'a> {
         self.runs_queued = true;
     }
 
+    /// Raises the version of an organisation's settings, and returns it: what is in memory of
+    /// any organisation is read again after the commit. Others who change the same
+    /// organisation's settings wait.
+    pub(crate) async fn touch_configuration(
+        &mut self,
+        organisation: OrganisationId,
+    ) -> Result<i64, Fault> {
+        let row = self.tx.fetch_one(&setting::TOUCH, args![organisation]).await?;
+        self.configuration_changed = true;
+        Ok(row.get("version")?)
+    }
+
+    /// The answer to the request, where it is not the record of the last event.
+    pub(crate) fn answers(&mut self, status: i64, body: Value) {
+        self.answer = Some((status, body));
+    }
+
     /// Commits, and wakes those who go on with it: the relay where the network is concerned, the
     /// job runner, the webhooks.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
@@ -198,7 +217,12 @@ impl<'a> Unit<'a> {
                 result => result?,
             };
         }
-        self.tx.commit().await?;
+        let committed = self.tx.commit().await;
+        if self.configuration_changed {
+            // Also where the commit was not confirmed: it may have happened.
+            self.office.settings.committed();
+        }
+        committed?;
         if self.policy_changed {
             self.office.committed.notify_one();
         }

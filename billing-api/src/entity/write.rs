@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::custom::Custom;
 use super::read::shown;
 use super::{Draft, Entity, Kind, Scope, Verb, Verbs, Written, registry, search};
-use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
 use model::OrganisationId;
 
 /// A record that was written: what the API answers.
@@ -101,12 +101,10 @@ async fn target(
 ) -> Result<(OrganisationId, String), Fault> {
     let own = (unit.actor.organisation, unit.actor.path.clone());
     let Some(named) = named.filter(|named| *named != own.0) else { return Ok(own) };
-    let args = args![own.1.as_str(), named];
-    let row = unit.fetch_optional(&crate::store::organisation::FIND_BELOW, args).await?;
-    match row {
-        Some(row) => Ok((named, row.get("path")?)),
-        None => Err(Fault::field("/organisation_id", "there is no such organisation")),
-    }
+    organisation::target(unit, Some(named)).await.map_err(|fault| match fault {
+        Fault::NotFound(_) => Fault::field("/organisation_id", "there is no such organisation"),
+        fault => fault,
+    })
 }
 
 /// The organisation of the record that the new one belongs to.

@@ -74,6 +74,41 @@ const TYPED: &[Typed] = &[
         example: CLIENT,
     },
     Typed {
+        kind: "organisation.created",
+        description: "An organisation was created.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","parent_id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"partner","name":"North","version":1}"#,
+    },
+    Typed {
+        kind: "organisation.updated",
+        description: "An organisation was changed.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","parent_id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"partner","name":"North","version":1}"#,
+    },
+    Typed {
+        kind: "organisation.moved",
+        description: "An organisation was put below another.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","parent_id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"partner","name":"North","version":1}"#,
+    },
+    Typed {
+        kind: "organisation.deleted",
+        description: "An organisation was deleted.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","parent_id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"partner","name":"North","version":1}"#,
+    },
+    Typed {
+        kind: "settings.changed",
+        description: "Settings of an organisation were changed.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","operation.zone":"Asia/Kolkata"}"#,
+    },
+    Typed {
+        kind: "modules.changed",
+        description: "Modules of an organisation were switched.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","billing.invoices":false}"#,
+    },
+    Typed {
+        kind: "job.created",
+        description: "A job came with a new version of the program.",
+        example: r#"{"id":"job_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"outbox.purge","enabled":true,"version":1}"#,
+    },
+    Typed {
         kind: "job_run.queued",
         description: "A run of a job was queued.",
         example: r#"{"id":"run_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"purge","state":"queued","version":2}"#,

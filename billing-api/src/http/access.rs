@@ -57,8 +57,21 @@ pub(crate) const fn post(pattern: &'static str, need: Need, to: fn() -> actix_we
     Route { method: Method::POST, pattern, need, to }
 }
 
+/// Answers PUT.
+pub(crate) const fn put(pattern: &'static str, need: Need, to: fn() -> actix_web::Route) -> Route {
+    Route { method: Method::PUT, pattern, need, to }
+}
+
+/// Answers DELETE.
+pub(crate) const fn delete(
+    pattern: &'static str,
+    need: Need,
+    to: fn() -> actix_web::Route,
+) -> Route {
+    Route { method: Method::DELETE, pattern, need, to }
+}
+
 /// Answers PATCH.
-#[allow(dead_code)]
 pub(crate) const fn patch(
     pattern: &'static str,
     need: Need,

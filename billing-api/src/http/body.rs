@@ -14,6 +14,9 @@ use crate::domain::Fault;
 /// Largest body, octets.
 pub(crate) const BODY_OCTETS_MAX: usize = 256 * 1024;
 
+/// Largest request, octets: a form wraps fields around what would be a body of the API.
+pub(crate) const REQUEST_OCTETS_MAX: usize = BODY_OCTETS_MAX + 16 * 1024;
+
 /// The whole body.
 pub(super) struct Body(pub(super) Bytes);
 
@@ -25,13 +28,17 @@ impl FromRequest for Body {
         let bytes = Bytes::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            bytes.await.map(Self).map_err(|error| {
+            let bytes = bytes.await.map_err(|error| {
                 let fault = match error.as_response_error().status_code() {
                     StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLong(BODY_OCTETS_MAX),
                     _ => Fault::field("", format!("the body cannot be read: {error}")),
                 };
                 Problem::new(&request, fault)
-            })
+            })?;
+            if bytes.len() > BODY_OCTETS_MAX {
+                return Err(Problem::new(&request, Fault::TooLong(BODY_OCTETS_MAX)));
+            }
+            Ok(Self(bytes))
         })
     }
 }

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest};
 
 use super::{Problem, id_of};
 use crate::domain::access::token;
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Fault, Office, module};
 
 /// The caller, proven, with what the route needs.
 pub(super) struct Caller(pub(super) Actor);
@@ -40,5 +40,7 @@ async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
     let mut actor = token::prove(office, token.trim()).await?;
     need.check(&actor)?;
     actor.request_id = id_of(request);
+    let address = request.match_pattern().unwrap_or_default();
+    module::guard(office, actor.organisation, &address).await?;
     Ok(actor)
 }

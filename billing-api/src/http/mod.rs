@@ -6,14 +6,18 @@
 
 pub(crate) mod access;
 mod body;
+mod branding;
 mod caller;
 mod entities;
 mod health;
 mod jobs;
+mod modules;
+mod organisations;
 mod problem;
 mod query;
 mod services;
 mod sessions;
+mod settings;
 #[cfg(test)]
 mod walk;
 mod webhooks;
@@ -29,12 +33,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use access::{Need, Needs, Route, get, may, post};
+use access::{Need, Needs, Route, delete, get, may, patch, post, put};
 
 use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};
 
-pub(crate) use body::BODY_OCTETS_MAX;
+pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use problem::Problem;
 
 /// Settings the handlers need.
@@ -79,6 +83,22 @@ pub(crate) const ROUTES: &[Route] = &[
     }),
     get("/api/v1/webhook-programs", may("hooks.view"), || web::to(webhooks::programs)),
     get("/api/v1/event-types", may("hooks.view"), || web::to(webhooks::event_types)),
+    // Organisations, and what each decides for itself. What only some may change, the rules
+    // refuse.
+    get("/api/v1/organisations", may("partners.view"), || web::to(organisations::list)),
+    post("/api/v1/organisations", may("partners.create"), || web::to(organisations::create)),
+    get("/api/v1/organisations/{id}", may("partners.view"), || web::to(organisations::find)),
+    patch("/api/v1/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
+    delete("/api/v1/organisations/{id}", may("partners.delete"), || web::to(organisations::delete)),
+    post("/api/v1/organisations/{id}/move", may("partners.edit"), || {
+        web::to(organisations::relocate)
+    }),
+    get("/api/v1/settings", may("settings.view"), || web::to(settings::list)),
+    patch("/api/v1/settings", may("settings.view"), || web::to(settings::patch)),
+    get("/api/v1/modules", may("settings.view"), || web::to(modules::list)),
+    patch("/api/v1/modules", may("settings.edit"), || web::to(modules::patch)),
+    put("/api/v1/branding/logo", may("settings.edit"), || web::to(branding::set_logo)),
+    delete("/api/v1/branding/logo", may("settings.edit"), || web::to(branding::remove_logo)),
 ];
 
 const API: &str = "/api/v1";

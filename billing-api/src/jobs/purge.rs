@@ -150,6 +150,7 @@ async fn job_runs(context: &Context) -> Result<Outcome, JobError> {
         let rows = tx.fetch_all(&sql::OLD_RUNS, args![path, before, RECORDS]).await?;
         for row in &rows {
             let id: model::RunId = row.get("id")?;
+            tx.execute(&sql::RESULTS_OF, args![id]).await?;
             tx.execute(&sql::LINES_OF, args![id]).await?;
             tx.execute(&sql::RUN, args![id]).await?;
         }

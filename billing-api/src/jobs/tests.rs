@@ -788,6 +788,9 @@ async fn sessions_answers_events_and_runs_go_when_nobody_can_want_them() {
             WHERE seq = (SELECT MIN(seq) FROM outbox) RETURNING seq";
         let mut tx = db.begin().await.unwrap();
         tx.dynamic_all(waiting_policy, args![]).await.unwrap();
+        let heard =
+            "UPDATE outbox SET fanned_out_at = at WHERE fanned_out_at IS NULL RETURNING seq";
+        tx.dynamic_all(heard, args![]).await.unwrap();
         tx.commit().await.unwrap();
 
         lab.clock.advance(40 * 86_400);

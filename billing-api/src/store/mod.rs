@@ -17,10 +17,11 @@ pub(crate) mod policy;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod setting;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -38,6 +39,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     policy::ALL,
     purge::ALL,
     service::ALL,
+    setting::ALL,
     crate::entity::custom::ALL,
     crate::entity::search::ALL,
 ];

@@ -20,13 +20,16 @@ store::statements! {
     /// Events nobody waits for any more.
     pub(crate) OUTBOX = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND at < $2 AND (policy_keys IS NULL OR relayed_at IS NOT NULL) LIMIT $3)";
+          AND at < $2 AND fanned_out_at IS NOT NULL
+          AND (policy_keys IS NULL OR relayed_at IS NOT NULL) LIMIT $3)";
     /// Runs that ended, the last of each job left out.
     pub(crate) OLD_RUNS = "SELECT id FROM job_run
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND finished_at < $2 AND state NOT IN ('queued', 'running')
           AND NOT EXISTS (SELECT 1 FROM job WHERE job.last_run_id = job_run.id)
         ORDER BY id LIMIT $3";
+    /// What a run said.
+    pub(crate) RESULTS_OF = "DELETE FROM job_result WHERE run_id = $1";
     /// What a run said.
     pub(crate) LINES_OF = "DELETE FROM job_log WHERE run_id = $1";
     /// A run.

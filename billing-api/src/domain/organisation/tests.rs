@@ -1,0 +1,240 @@
+use serde_json::{Value, json};
+use store::args;
+
+use super::{Edit, Kind, create, delete, find, list, relocate, update};
+use crate::domain::setting::tests::{below, office, pointers};
+use crate::domain::{Actor, Fault, Office, Unit, customer, organisation};
+use crate::store::organisation as sql;
+
+async fn try_create(office: &Office, actor: &Actor, body: Value) -> Result<super::View, Fault> {
+    create(office, actor, super::New::parse(body.to_string().as_bytes())?).await
+}
+
+async fn edit(
+    office: &Office,
+    actor: &Actor,
+    id: &Actor,
+    body: Value,
+) -> Result<super::View, Fault> {
+    let edit = Edit::parse(body.to_string().as_bytes())?;
+    update(office, actor, id.organisation, edit, None).await
+}
+
+/// The names the actor can see, in the order of the alphabet.
+async fn names(office: &Office, actor: &Actor) -> Vec<String> {
+    let page = list(office, actor, None, 50).await.unwrap();
+    let mut names: Vec<String> = page.rows.into_iter().map(|view| view.name).collect();
+    names.sort();
+    names
+}
+
+/// The same actor after somebody moved it: a request reads the path anew.
+async fn again(office: &Office, actor: &Actor) -> Actor {
+    let row = office.db.fetch_one(&sql::FIND, args![actor.organisation]).await.unwrap();
+    let path = sql::organisation(&row).unwrap().path;
+    Actor::system("test", actor.organisation, path)
+}
+
+#[test]
+fn a_branch_is_at_the_end_and_the_provider_at_the_beginning() {
+    assert!(Kind::Partner.fits_below(Kind::Isp) && Kind::Partner.fits_below(Kind::Partner));
+    assert!(Kind::Branch.fits_below(Kind::Partner) && !Kind::Branch.fits_below(Kind::Branch));
+    assert!(!Kind::Partner.fits_below(Kind::Branch) && !Kind::Isp.fits_below(Kind::Isp));
+}
+
+#[tokio::test]
+async fn partners_and_branches_are_created_below_oneself_only() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        let branch = json!({"kind": "branch", "name": "Hill", "address": "1 Hill Road\nTown"});
+        let branch = below(&office, &north, branch).await;
+        let view = find(&office, &north, branch.organisation).await.unwrap();
+        assert_eq!(view.address.as_deref(), Some("1 Hill Road\nTown"));
+        assert_eq!(view.parent_id, Some(north.organisation));
+        assert_eq!(find(&office, &isp, north.organisation).await.unwrap().children, 1);
+        assert_eq!(names(&office, &north).await, ["Hill", "North"]);
+        let own = find(&office, &north, north.organisation).await.unwrap();
+        assert_eq!(own.parent_id, None, "what is above is not theirs to see");
+
+        for parent in [south.organisation, isp.organisation] {
+            let body = json!({"kind": "branch", "name": "x", "parent_id": parent.to_string()});
+            let fault = try_create(&office, &north, body).await.unwrap_err();
+            assert_eq!(pointers(&fault), ["/parent_id"]);
+            assert!(matches!(find(&office, &north, parent).await, Err(Fault::NotFound(_))));
+        }
+        let under = json!({"kind": "partner", "name": "x",
+                           "parent_id": branch.organisation.to_string()});
+        assert_eq!(pointers(&try_create(&office, &isp, under).await.unwrap_err()), ["/parent_id"]);
+        let twice = try_create(&office, &isp, json!({"kind": "branch", "name": "North"})).await;
+        assert!(matches!(twice, Err(Fault::Conflict { pointer: "/name", .. })), "{twice:?}");
+        let bad = json!({"kind": "isp", "currency": "EUR", "zone": "Mars/Base", "nmae": "x"});
+        let fault = try_create(&office, &isp, bad).await.unwrap_err();
+        let mut found = pointers(&fault);
+        found.sort_unstable();
+        assert_eq!(found, ["/currency", "/kind", "/name", "/nmae", "/zone"]);
+        let nobody = model::StaffId::generate().to_string();
+        let body = json!({"kind": "branch", "name": "x", "manager_id": nobody});
+        assert_eq!(pointers(&try_create(&office, &isp, body).await.unwrap_err()), ["/manager_id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_moved_subtree_is_seen_where_it_is_and_nowhere_else() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        let inner = below(&office, &north, json!({"kind": "partner", "name": "Inner"})).await;
+        let branch = below(&office, &inner, json!({"kind": "branch", "name": "Hill"})).await;
+        let new = customer::New::parse(br#"{"name": "Asha"}"#).unwrap();
+        let asha = customer::create(&office, &branch, new).await.unwrap().id;
+
+        let cycle = relocate(&office, &isp, north.organisation, inner.organisation, None)
+            .await
+            .unwrap_err();
+        assert_eq!(pointers(&cycle), ["/parent_id"]);
+        let itself = relocate(&office, &isp, inner.organisation, inner.organisation, None)
+            .await
+            .unwrap_err();
+        assert_eq!(pointers(&itself), ["/parent_id"]);
+        let under = relocate(&office, &isp, south.organisation, branch.organisation, None)
+            .await
+            .unwrap_err();
+        assert_eq!(pointers(&under), ["/parent_id"]);
+        let own = relocate(&office, &north, north.organisation, inner.organisation, None).await;
+        assert_eq!(pointers(&own.unwrap_err()), [""]);
+        let away = relocate(&office, &north, inner.organisation, south.organisation, None).await;
+        assert_eq!(pointers(&away.unwrap_err()), ["/parent_id"], "not theirs to give to");
+        let stale = relocate(&office, &isp, inner.organisation, south.organisation, Some(9)).await;
+        assert!(matches!(stale, Err(Fault::Stale)));
+
+        assert!(customer::find(&office, &north, asha).await.is_ok());
+        let moved = relocate(&office, &isp, inner.organisation, south.organisation, Some(1)).await;
+        assert_eq!(moved.unwrap().parent_id, Some(south.organisation));
+        assert!(matches!(customer::find(&office, &north, asha).await, Err(Fault::NotFound(_))));
+        assert!(customer::find(&office, &south, asha).await.is_ok());
+        assert!(customer::find(&office, &isp, asha).await.is_ok());
+        assert_eq!(names(&office, &north).await, ["North"]);
+        assert_eq!(names(&office, &south).await, ["Hill", "Inner", "South"]);
+        // A request that began before the move finds nothing under its old path.
+        assert!(matches!(customer::find(&office, &branch, asha).await, Err(Fault::NotFound(_))));
+        let branch = again(&office, &branch).await;
+        assert!(branch.path.starts_with(&south.path));
+        assert!(customer::find(&office, &branch, asha).await.is_ok());
+        let inner = again(&office, &inner).await;
+        assert_eq!(names(&office, &inner).await, ["Hill", "Inner"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_inherited_changes_with_the_place() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let lima = json!({"kind": "partner", "name": "North", "zone": "America/Lima"});
+        let north = below(&office, &isp, lima).await;
+        let inner = below(&office, &isp, json!({"kind": "partner", "name": "Inner"})).await;
+        assert_eq!(find(&office, &isp, inner.organisation).await.unwrap().zone, "Asia/Kolkata");
+        let moved = relocate(&office, &isp, inner.organisation, north.organisation, None).await;
+        assert_eq!(moved.unwrap().zone, "America/Lima");
+        let layers = crate::domain::setting::of(&office, inner.organisation).await.unwrap();
+        assert_eq!(layers.all().len(), 3);
+        assert_eq!(layers.text(&crate::domain::setting::registry::ZONE), "America/Lima");
+    }
+}
+
+#[tokio::test]
+async fn an_organisation_is_renamed_and_becomes_a_legal_entity_for_good() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let branch = below(&office, &isp, json!({"kind": "branch", "name": "Hill"})).await;
+        let fault = edit(&office, &isp, &north, json!({"name": "Hill"})).await.unwrap_err();
+        assert!(matches!(fault, Fault::Conflict { pointer: "/name", .. }));
+        let fault = edit(&office, &isp, &north, json!({"name": null})).await.unwrap_err();
+        assert_eq!(pointers(&fault), ["/name"]);
+        let fault = edit(&office, &north, &isp, json!({"name": "Mine"})).await.unwrap_err();
+        assert!(matches!(fault, Fault::NotFound("organisation")));
+        let fault = edit(&office, &isp, &branch, json!({"legal_entity": true})).await.unwrap_err();
+        assert_eq!(pointers(&fault), ["/legal_entity"]);
+
+        let body = json!({"name": "North Ltd", "legal_entity": true, "address": "2 Sea Road"});
+        let view = edit(&office, &isp, &north, body).await.unwrap();
+        assert!(view.legal_entity && view.version == 2 && view.name == "North Ltd");
+        let layers = crate::domain::setting::of(&office, north.organisation).await.unwrap();
+        assert_eq!(layers.own("operation.currency"), Some(&json!("USD")));
+        let fault = edit(&office, &isp, &north, json!({"legal_entity": false})).await.unwrap_err();
+        assert_eq!(pointers(&fault), ["/legal_entity"]);
+        let view = edit(&office, &isp, &north, json!({"address": null})).await.unwrap();
+        assert_eq!(view.address, None);
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_empty_and_below_is_deleted() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let branch = below(&office, &north, json!({"kind": "branch", "name": "Hill"})).await;
+        let holds = |result: Result<(), Fault>| match result {
+            Err(Fault::Conflict { detail, .. }) => detail,
+            other => panic!("{other:?}"),
+        };
+        let full = delete(&office, &isp, north.organisation, None).await;
+        assert!(holds(full).contains("organisations below it"));
+        let new = customer::New::parse(br#"{"name": "Asha"}"#).unwrap();
+        customer::create(&office, &branch, new).await.unwrap();
+        let full = delete(&office, &isp, branch.organisation, None).await;
+        assert!(holds(full).contains("customers"));
+        let own = delete(&office, &north, north.organisation, None).await;
+        assert_eq!(pointers(&own.unwrap_err()), [""]);
+
+        let empty = below(&office, &north, json!({"kind": "branch", "name": "Lake"})).await;
+        let stale = delete(&office, &north, empty.organisation, Some(7)).await;
+        assert!(matches!(stale, Err(Fault::Stale)));
+        delete(&office, &north, empty.organisation, Some(1)).await.unwrap();
+        let gone = find(&office, &north, empty.organisation).await;
+        assert!(matches!(gone, Err(Fault::NotFound("organisation"))));
+        let mut unit = Unit::begin(&office, &north).await.unwrap();
+        let target = organisation::target(&mut unit, Some(empty.organisation)).await;
+        assert!(matches!(target, Err(Fault::NotFound("organisation"))));
+        drop(unit);
+        // Its name is free again.
+        below(&office, &north, json!({"kind": "branch", "name": "Lake"})).await;
+    }
+}
+
+#[tokio::test]
+async fn moves_that_would_cross_do_not_tie_a_knot() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        let (one, other) = tokio::join!(
+            relocate(&office, &isp, north.organisation, south.organisation, None),
+            relocate(&office, &isp, south.organisation, north.organisation, None),
+        );
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(names(&office, &isp).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn every_table_that_belongs_to_an_organisation_is_looked_at_before_deleting_it() {
+    // These belong to what is looked at, or to nobody but the organisation itself.
+    const SILENT: &[&str] =
+        &["access_identity", "customer_label", "custom_field", "job_run", "organisation"];
+    let holds = sql::HOLDS.postgres;
+    for migration in crate::store::MIGRATIONS.postgres {
+        for table in migration.sql.split("CREATE TABLE ").skip(1) {
+            let name = table.split(' ').next().unwrap();
+            let body = table.split(");").next().unwrap();
+            let is_entity = body.contains("external_source");
+            if is_entity && !SILENT.contains(&name) {
+                let looked = holds.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(looked.contains(&format!("FROM {name} WHERE")), "{name}");
+            }
+        }
+    }
+}

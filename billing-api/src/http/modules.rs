@@ -1,0 +1,42 @@
+//! Modules: which parts of the office an organisation has.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::body::Body;
+use super::caller::Caller;
+use super::settings::organisation;
+use super::{Problem, if_match, replay, shown};
+use crate::domain::{Office, module, setting};
+
+/// `GET /modules`
+pub(super) async fn list(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let view = module::list(&office, &caller.0, organisation(&request)?).await?;
+        Ok(shown(view.version, &view))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// `PATCH /modules`
+pub(super) async fn patch(
+    request: HttpRequest,
+    office: Data<Office>,
+    mut caller: Caller,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
+        let organisation = organisation(&request)?;
+        let (fields, expected) = (setting::read_object(&body.0)?, if_match(&request)?);
+        let view = module::patch(&office, &caller.0, organisation, &fields, expected).await?;
+        Ok(shown(view.version, &view))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
