@@ -28,7 +28,7 @@ store::statements! {
           AND finished_at < $2 AND state NOT IN ('queued', 'running')
           AND NOT EXISTS (SELECT 1 FROM job WHERE job.last_run_id = job_run.id)
         ORDER BY id LIMIT $3";
-    /// What a run said.
+    /// What became of a run's records.
     pub(crate) RESULTS_OF = "DELETE FROM job_result WHERE run_id = $1";
     /// What a run said.
     pub(crate) LINES_OF = "DELETE FROM job_log WHERE run_id = $1";
