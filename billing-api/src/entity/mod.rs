@@ -15,11 +15,15 @@
 //! - [`draft`]: JSON becomes checked values.
 //! - [`write`]: values become rows, audit entry and event.
 //! - [`search`]: what can be found by its words.
+//! - [`export`]: records leave as a file.
+//! - [`convert`]: the texts of a file become JSON of a field's kind.
 
 #![allow(dead_code)]
 
+pub(crate) mod convert;
 pub(crate) mod custom;
 pub(crate) mod draft;
+pub(crate) mod export;
 pub(crate) mod field;
 pub(crate) mod query;
 pub(crate) mod read;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::custom::CUSTOM_FIELD;
+use super::export::{EXPORT, EXPORT_TEMPLATE};
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
 use crate::domain::customer::CUSTOMER;
@@ -24,6 +25,8 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &JOB,
     &JOB_RUN,
     &MAINTENANCE_WINDOW,
+    &EXPORT,
+    &EXPORT_TEMPLATE,
 ];
 
 /// The entity with this name, as in `customer`.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::access::Need;
 use super::body::Body;
 use super::caller::Caller;
-use super::{Problem, created, if_match, replay, shown, wrong_method};
+use super::{Problem, created, export, if_match, replay, shown, wrong_method};
 use crate::domain::access::permission;
 use crate::domain::{Fault, Office};
 use crate::entity::query::ListQuery;
@@ -59,7 +59,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(wrong_method));
             config.service(restored);
         }
-        config.service(all).service(one);
+        // Before the detail, whose pattern would take the word for an id.
+        let exported = web::resource(format!("/{}/export", entity.path))
+            .route(web::get().to(move |r, o, c| export::export(entity, r, o, c)))
+            .default_service(web::to(wrong_method));
+        config.service(exported).service(all).service(one);
     }
 }
 

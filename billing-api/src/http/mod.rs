@@ -8,6 +8,7 @@ pub(crate) mod access;
 mod body;
 mod caller;
 mod entities;
+mod export;
 mod health;
 mod jobs;
 mod problem;

@@ -19,7 +19,7 @@ pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0009_transfer" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -37,6 +37,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     purge::ALL,
     service::ALL,
     crate::entity::custom::ALL,
+    crate::entity::export::ALL,
     crate::entity::search::ALL,
 ];
 
