@@ -36,7 +36,22 @@ pub(crate) struct Unit<'a> {
     runs_queued: bool,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
+    /// Changes whose audit entries and events are still to be written.
+    noted: Vec<Noted>,
 }
+
+/// A change that was made, with the policy records it named.
+struct Noted {
+    organisation: OrganisationId,
+    kind: String,
+    entity_id: String,
+    before: Option<Value>,
+    after: Value,
+    keys: Option<String>,
+}
+
+/// Rows written by one statement; SQLite takes 32 766 arguments.
+const NOTED_AT_ONCE: usize = 1000;
 
 impl<'a> Unit<'a> {
     /// Begins.
@@ -51,6 +66,7 @@ impl<'a> Unit<'a> {
             keys: Vec::new(),
             runs_queued: false,
             answer: None,
+            noted: Vec::new(),
         })
     }
 
@@ -168,10 +184,64 @@ impl<'a> Unit<'a> {
     /// The commit wakes the job runner.
     pub(crate) fn wake_runner(&mut self) {
         self.runs_queued = true;
+    /// As [`Unit::record`], for one of many changes: what is noted is written together by
+    /// [`Unit::write_noted`], or with the commit.
+    pub(crate) fn note(&mut self, organisation: OrganisationId, event: Event<'_>) {
+        let named = std::mem::take(&mut self.keys);
+        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
+        self.policy_changed |= !keys.is_empty();
+        self.noted.push(Noted {
+            organisation,
+            kind: event.kind.to_owned(),
+            entity_id: event.entity_id,
+            before: None,
+            after: event.payload,
+            keys: (!keys.is_empty()).then(|| keys.join(" ")),
+        });
+    }
+
+    /// Writes the audit entries and events that were noted, many with one statement.
+    pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
+        let noted = std::mem::take(&mut self.noted);
+        for some in noted.chunks(NOTED_AT_ONCE) {
+            let (mut entries, mut events) = (Rows::new(), Rows::new());
+            for one in some {
+                let (entity, action) =
+                    one.kind.split_once('.').unwrap_or((one.kind.as_str(), "changed"));
+                entries.push(args![
+                    AuditId::generate(),
+                    one.organisation,
+                    self.now,
+                    self.actor.label(),
+                    action,
+                    entity,
+                    one.entity_id.as_str(),
+                    one.before.clone(),
+                    Some(one.after.clone()),
+                    self.actor.request_id.clone()
+                ]);
+                events.push(args![
+                    EventId::generate(),
+                    one.organisation,
+                    self.now,
+                    one.kind.as_str(),
+                    one.entity_id.as_str(),
+                    EVENT_FORMAT,
+                    json!({"type": one.kind, "data": one.after}),
+                    one.keys.clone()
+                ]);
+            }
+            let (sql, args) = entries.into_sql(audit::AUDIT_COLUMNS);
+            self.tx.dynamic_all(&sql, args).await?;
+            let (sql, args) = events.into_sql(audit::EVENT_COLUMNS);
+            self.tx.dynamic_all(&sql, args).await?;
+        }
+        Ok(())
     }
 
     /// Commits, and wakes the relay where the network is concerned.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        self.write_noted().await?;
         if let (Some(idempotency), Some((status, body))) =
             (&self.actor.idempotency, self.answer.take())
         {
@@ -196,5 +266,30 @@ impl<'a> Unit<'a> {
             self.office.queued.notify_one();
         }
         Ok(())
+    }
+}
+
+/// Rows for one INSERT.
+pub(crate) struct Rows {
+    args: Args,
+    rows: Vec<String>,
+}
+
+impl Rows {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { args: Args::new(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: Args) {
+        let numbers: Vec<String> =
+            row.into_values().map(|value| format!("${}", self.args.push(value))).collect();
+        self.rows.push(format!("({})", numbers.join(", ")));
+    }
+
+    /// The statement; `into` is the table and its columns, words of our own.
+    pub(crate) fn into_sql(self, into: &str) -> (String, Args) {
+        (format!("INSERT INTO {into} VALUES {}", self.rows.join(", ")), self.args)
     }
 }

@@ -74,8 +74,9 @@ fn instant(text: &str) -> String {
         return format!("{date}T00:00:00Z");
     }
     let spaced = text.replacen(' ', "T", 1);
+    let zoned = spaced.split_once('T').is_some_and(|(_, time)| time.contains(['+', '-', 'Z', 'z']));
     match spaced.parse::<jiff::civil::DateTime>() {
-        Ok(_) if !spaced.ends_with('Z') => format!("{spaced}Z"),
+        Ok(_) if !zoned => format!("{spaced}Z"),
         _ => text.to_owned(),
     }
 }

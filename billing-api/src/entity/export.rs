@@ -160,7 +160,8 @@ fn columns(
     for name in ["id", "organisation_id"].into_iter().filter(|name| wanted(name)) {
         add(name, Of::Member(name));
     }
-    for field in entity.all_fields().filter(|field| field.is_column() && wanted(field.name)) {
+    let shown = |field: &&Field| field.is_column() || field.flags.has(Flags::COMPUTED);
+    for field in entity.all_fields().filter(shown).filter(|field| wanted(field.name)) {
         if !sees(actor, field) {
             if chosen.contains(&field.name) {
                 return Err(Fault::field("?fields", format!("\"{}\" is not a field", field.name)));
@@ -323,13 +324,25 @@ impl Export {
         self.columns.iter().filter(personal).map(|column| column.name.as_str()).collect()
     }
 
-    fn rows(&self, page: &[store::Row]) -> Result<Vec<Vec<Cell>>, StoreError> {
-        let mut rows = Vec::with_capacity(page.len());
-        for row in page {
-            let record = read::shown(self.entity, row, &self.list.fields)?;
-            rows.push(self.columns.iter().map(|column| column.cell(&record)).collect());
+    /// Whether a column is filled by the entity's own function.
+    fn is_computed(&self) -> bool {
+        let computed = |column: &Column| match column.of {
+            Of::Member(name) | Of::Amount(name) | Of::Currency(name) | Of::Words(name) => {
+                self.entity.field(name).is_some_and(|field| field.flags.has(Flags::COMPUTED))
+            }
+            Of::Custom(_) => false,
+        };
+        self.columns.iter().any(computed)
+    }
+
+    async fn rows(&self, office: &Office, page: &[store::Row]) -> Result<Vec<Vec<Cell>>, Fault> {
+        let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
+        let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
+        if self.is_computed() {
+            (self.entity.hooks.extend)(office, &mut records).await?;
         }
-        Ok(rows)
+        let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
+        Ok(records.iter().map(row).collect())
     }
 }
 
@@ -499,7 +512,7 @@ impl Run {
     async fn read(&mut self, first: Page, steps: &mpsc::Sender<Step>) -> Result<bool, Fault> {
         let (mut page, mut next) = first;
         loop {
-            let rows = self.export.rows(&page)?;
+            let rows = self.export.rows(&self.office, &page).await?;
             if steps.send(Step::Rows(rows)).await.is_err() {
                 return Ok(false);
             }
@@ -544,10 +557,10 @@ fn file(
 }
 
 /// Where the file goes: pieces for the caller.
-struct Sink {
-    pieces: mpsc::Sender<Result<Bytes, ExportError>>,
-    piece: Vec<u8>,
-    handle: Handle,
+pub(super) struct Sink {
+    pub(super) pieces: mpsc::Sender<Result<Bytes, ExportError>>,
+    pub(super) piece: Vec<u8>,
+    pub(super) handle: Handle,
 }
 
 impl Sink {
@@ -644,7 +657,7 @@ mod tests {
         for (_db, office) in offices().await {
             let office = Arc::new(office);
             let isp = actor(&office, None).await;
-            let other = actor(&office, None).await;
+            let other = actor(&office, Some(&isp)).await;
             // More than two pages.
             let mut unit = Unit::begin(&office, &isp).await.unwrap();
             for n in 0..1203 {
@@ -697,7 +710,7 @@ mod tests {
         for (_db, office) in offices().await {
             let office = Arc::new(office);
             let isp = actor(&office, None).await;
-            let other = actor(&office, None).await;
+            let other = actor(&office, Some(&isp)).await;
             for (name, kind) in [("A", "customer"), ("B", "device"), ("C", "device")] {
                 label(&office, &isp, json!({"name": name, "kind": kind})).await.unwrap();
             }

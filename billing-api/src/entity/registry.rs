@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::custom::CUSTOM_FIELD;
 use super::export::{EXPORT, EXPORT_TEMPLATE};
+use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
 use crate::domain::customer::CUSTOMER;
@@ -27,6 +28,7 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &MAINTENANCE_WINDOW,
     &EXPORT,
     &EXPORT_TEMPLATE,
+    &IMPORT,
 ];
 
 /// The entity with this name, as in `customer`.

@@ -38,6 +38,10 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     service::ALL,
     crate::entity::custom::ALL,
     crate::entity::export::ALL,
+    crate::entity::import::ALL,
+    crate::entity::import::failed::ALL,
+    crate::entity::import::run::ALL,
+    crate::entity::import::undo::ALL,
     crate::entity::search::ALL,
 ];
 
