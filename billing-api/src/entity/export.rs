@@ -185,10 +185,9 @@ fn columns(
     Ok(columns)
 }
 
-/// Whether the caller may see a field besides the record. A field with a permission of its own
-/// stays out of files until callers carry theirs.
-fn sees(_: &Actor, field: &Field) -> bool {
-    field.permission.is_none()
+/// Whether the caller may see a field besides the record.
+fn sees(actor: &Actor, field: &Field) -> bool {
+    field.permission.is_none_or(|permission| actor.rights.has(permission))
 }
 
 impl Column {

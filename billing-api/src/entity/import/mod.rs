@@ -22,6 +22,7 @@ pub(crate) mod undo;
 mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use model::{Sealed, Ts};
 use serde::{Deserialize, Serialize};
@@ -186,6 +187,11 @@ impl Import {
             version: row.get("version")?,
             purge_at: row.get("purge_at")?,
         })
+    }
+
+    /// The file's format.
+    pub(crate) fn format(&self) -> Format {
+        self.kept.format()
     }
 
     /// Refuses where the import is in none of these states.
@@ -383,7 +389,7 @@ pub(crate) async fn set_mapping(
 
 /// The first rows: as they are in the file, and as they would be given to the API.
 pub(crate) async fn preview(
-    office: &std::sync::Arc<Office>,
+    office: &Arc<Office>,
     actor: &Actor,
     import: &Import,
 ) -> Result<Json, Fault> {
@@ -404,6 +410,39 @@ pub(crate) async fn preview(
         .collect();
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
         "targets": mapping::targets(import.entity, &customs)}))
+}
+
+/// Imports under way at once in this process.
+static RUNS: Semaphore = Semaphore::const_new(2);
+
+/// Begins a run, or goes on with one that was interrupted, and returns: what becomes of it
+/// stands in the import. A process that ends leaves it where it is, to be gone on with.
+pub(crate) async fn start(
+    office: Arc<Office>,
+    actor: Actor,
+    id: Uuid,
+    dry: bool,
+) -> Result<(), Fault> {
+    let slot = RUNS.try_acquire().map_err(|_| Fault::TooMany(30))?;
+    let import = run::begin(&office, &actor, id, dry).await?;
+    tokio::spawn(async move {
+        let _slot = slot;
+        if let Err(fault) = run::run(&office, &actor, import, dry, &run::Unwatched).await {
+            let source = std::error::Error::source(&fault);
+            tracing::error!(import = %id, %fault, ?source, "an import stopped");
+        }
+    });
+    Ok(())
+}
+
+/// As [`start`], for an undo that was begun.
+pub(crate) fn start_undo(office: Arc<Office>, actor: Actor, import: Import) {
+    tokio::spawn(async move {
+        if let Err(fault) = undo::undo(&office, &actor, &import).await {
+            let source = std::error::Error::source(&fault);
+            tracing::error!(import = %import.id, %fault, ?source, "an undo stopped");
+        }
+    });
 }
 
 /// Without what is given and never shown.

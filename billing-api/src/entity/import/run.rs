@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::mapping::{Empty, Existing, document};
 use super::rows::{self, FileRow};
-use super::{FIND, IMPORT, Import, UNDO_S, find, record};
+use super::{FIND, Import, UNDO_S, find, record};
 use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, Entity, Flags, Kind, Scope, batch, read, registry, write};
@@ -119,15 +119,14 @@ struct Ready {
     key: Option<String>,
 }
 
-/// Runs an import, or goes on with one that was interrupted; `dry`: without effect.
+/// Runs an import that [`begin`] has begun; `dry`: without effect.
 pub(crate) async fn run(
     office: &Arc<Office>,
     actor: &Actor,
-    id: Uuid,
+    import: Import,
     dry: bool,
     watch: &dyn Watch,
 ) -> Result<(), Fault> {
-    let import = begin(office, actor, id, dry).await?;
     let customs = custom::of(office, &actor.path, import.entity).await?;
     let mut work = Work {
         office,
@@ -167,7 +166,13 @@ fn running(dry: bool) -> &'static str {
     if dry { "checking" } else { "running" }
 }
 
-async fn begin(office: &Office, actor: &Actor, id: Uuid, dry: bool) -> Result<Import, Fault> {
+/// Begins, or finds where one that was interrupted goes on. What can be refused is refused here.
+pub(crate) async fn begin(
+    office: &Office,
+    actor: &Actor,
+    id: Uuid,
+    dry: bool,
+) -> Result<Import, Fault> {
     let import = find(office, actor, id).await?;
     if import.state == "running" && !dry {
         return Ok(import);
@@ -667,9 +672,4 @@ fn hashed(key: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Where an import is found.
-pub(crate) fn shown_id(id: Uuid) -> String {
-    model::id::show(IMPORT.prefix, id)
 }

@@ -41,8 +41,9 @@ store::statements! {
           AND id = $2 AND state = 'undoing'";
 }
 
-/// Undoes an import whose window is open.
-pub(crate) async fn undo(office: &Office, actor: &Actor, id: Uuid) -> Result<(), Fault> {
+/// Begins to undo an import whose window is open, or goes on. What can be refused is refused
+/// here.
+pub(crate) async fn begin(office: &Office, actor: &Actor, id: Uuid) -> Result<Import, Fault> {
     let import = find(office, actor, id).await?;
     import.must_be(&["finished", "undoing"])?;
     if import.purge_at <= office.now() {
@@ -55,6 +56,12 @@ pub(crate) async fn undo(office: &Office, actor: &Actor, id: Uuid) -> Result<(),
         return Err(Fault::Stale);
     }
     unit.commit().await?;
+    Ok(import)
+}
+
+/// Undoes what [`begin`] has begun.
+pub(crate) async fn undo(office: &Office, actor: &Actor, import: &Import) -> Result<(), Fault> {
+    let (id, path) = (import.id, actor.path.as_str());
     let customs = custom::of(office, path, import.entity).await?;
     loop {
         let rows = office.db.fetch_all(&DONE, args![id, ROWS_AT_ONCE]).await?;
@@ -62,7 +69,7 @@ pub(crate) async fn undo(office: &Office, actor: &Actor, id: Uuid) -> Result<(),
             break;
         }
         for row in &rows {
-            one(office, actor, &import, &customs, row).await?;
+            one(office, actor, import, &customs, row).await?;
         }
     }
     let mut unit = Unit::begin(office, actor).await?;
