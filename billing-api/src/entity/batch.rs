@@ -7,6 +7,7 @@
 //! One record that cannot be created spoils the transaction for all; whoever calls tries again
 //! with fewer, until the one is found.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::OrganisationId;
@@ -42,9 +43,8 @@ pub(crate) async fn create_in(
             None => draft.organisation,
         };
         let organisation = named.unwrap_or(unit.actor.organisation);
-        if !paths.contains_key(&organisation) {
-            let (_, path) = write::target(unit, named).await?;
-            paths.insert(organisation, path);
+        if let Entry::Vacant(vacant) = paths.entry(organisation) {
+            vacant.insert(write::target(unit, named).await?.1);
         }
         (draft.organisation, draft.record) = (Some(organisation), Uuid::now_v7());
     }

@@ -667,7 +667,8 @@ mod tests {
             }
             unit.commit().await.unwrap();
             for format in Format::ALL {
-                let query = format!("format={format}&sort=-name&fields=name,kind&delimiter=pipe");
+                let query =
+                    format!("format={format}&sort=-name&fields=id,name,kind&delimiter=pipe");
                 let (columns, rows) = exported(&office, &isp, &query).await.unwrap();
                 assert_eq!(columns, ["id", "name", "kind"], "{format}");
                 assert_eq!(rows.len(), 1203, "{format}");
@@ -722,7 +723,7 @@ mod tests {
             let mut refused = pointers(make(wrong).await.unwrap_err());
             refused.sort();
             assert_eq!(refused, ["/entity", "/query"]);
-            let query = "kind=device&fields=name&sort=-name&format=json";
+            let query = "kind=device&fields=id,name&sort=-name&format=json";
             let made = make(json!({"name": "x", "entity": "label", "query": query})).await.unwrap();
             let template = format!("template={}", made.view["id"].as_str().unwrap());
             let (_, rows) = exported(&office, &isp, &template).await.unwrap();

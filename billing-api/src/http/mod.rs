@@ -30,7 +30,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use access::{Need, Needs, Route, get, may, post};
+use access::{Need, Needs, Route, get, may, patch, post};
 
 use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};

@@ -8,8 +8,9 @@
 //! A row that the database refuses spoils its batch. The batch is tried again in halves until
 //! the row is alone, so a few bad rows cost little and many cost as much as one at a time.
 //!
-//! A dry run does the same and gives each transaction up. It sees all that a run would, but for
-//! a value taken twice by rows of different batches, where the records are not matched by it.
+//! A dry run does the same and gives each transaction up. It compares every row with what is
+//! there, and with the rows before it where records are matched by a key. Two rows of the file
+//! that take the same value of another unique field are told by the run alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

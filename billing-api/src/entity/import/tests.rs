@@ -100,7 +100,7 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         assert_eq!(shown["rows"][0]["record"]["kind"], "customer");
 
         let checked = run(&office, &isp, id, true).await;
-        assert_eq!((&checked["state"], counts(&checked)), (&json!("checked"), [2, 0, 0, 3]));
+        assert_eq!((&checked["state"], counts(&checked)), (&json!("checked"), [3, 0, 0, 2]));
         assert_eq!(all(&office, &isp, LABELS).await.len(), 1, "nothing was done");
 
         let done = run(&office, &isp, id, false).await;
@@ -285,5 +285,46 @@ async fn a_file_is_kept_sealed_and_forgotten_when_its_time_is_over() {
         assert_eq!(purge(&office, 10).await.unwrap(), 0);
         let sql = "SELECT 1 AS there FROM import_chunk WHERE import_id = $1";
         assert!(office.db.dynamic_all(sql, args![id]).await.unwrap().is_empty());
+    }
+}
+
+/// Prints how fast rows become records: `cargo test --release -p billing-api speed -- --ignored
+/// --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn the_speed_of_an_import() {
+    for (db, office) in offices().await {
+        let office = Arc::new(office);
+        let isp = actor(&office, None).await;
+        let count = 50_000;
+        let row = |n| format!("{n},Customer {n},c{n}@example.net,+91 98450 {n:05},active,en\n");
+        let rows: String = (0..count).map(row).collect();
+        let file = format!("id,name,email,phone,status,locale\n{rows}");
+        let id = taken(&office, &isp, CUSTOMERS, &file).await.unwrap();
+        for name in ["created", "unchanged"] {
+            let id = match name {
+                "created" => id,
+                _ => taken(&office, &isp, CUSTOMERS, &file).await.unwrap(),
+            };
+            let start = std::time::Instant::now();
+            let view = run(&office, &isp, id, false).await;
+            assert_eq!(view["failed_count"], 0);
+            let rate = f64::from(count) / start.elapsed().as_secs_f64();
+            println!("{:?}: {name} {rate:.0} rows/s", db.engine());
+        }
+        let arc = office.clone();
+        let given = [("format", "csv")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let given = given.into_iter().collect();
+        let start = std::time::Instant::now();
+        let export = super::super::export::Export::parse(&arc, &isp, CUSTOMERS, given);
+        let export = export.await.unwrap();
+        let pieces = super::super::export::start(arc, isp.clone(), export).await;
+        let mut pieces = pieces.unwrap();
+        let mut octets = 0;
+        while let Some(piece) = pieces.recv().await {
+            octets += piece.unwrap().len();
+        }
+        let rate = f64::from(count) / start.elapsed().as_secs_f64();
+        println!("{:?}: exported {rate:.0} rows/s, {octets} octets", db.engine());
     }
 }
