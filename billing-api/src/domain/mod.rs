@@ -17,7 +17,7 @@ pub(crate) mod plan;
 pub(crate) mod service;
 pub(crate) mod session;
 
-pub(crate) use actor::Actor;
+pub(crate) use actor::{Actor, Who};
 pub(crate) use fault::{Fault, FieldFault};
 pub(crate) use input::{Input, contains, is_email};
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};

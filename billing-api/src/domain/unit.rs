@@ -184,6 +184,8 @@ impl<'a> Unit<'a> {
     /// The commit wakes the job runner.
     pub(crate) fn wake_runner(&mut self) {
         self.runs_queued = true;
+    }
+
     /// As [`Unit::record`], for one of many changes: what is noted is written together by
     /// [`Unit::write_noted`], or with the commit.
     pub(crate) fn note(&mut self, organisation: OrganisationId, event: Event<'_>) {

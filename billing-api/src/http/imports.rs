@@ -14,7 +14,9 @@ use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match};
 use crate::domain::{Actor, Fault, Office};
-use crate::entity::import::{self, FILE_OCTETS_MAX, IMPORT, Import, Said, failed, undo as back};
+use crate::entity::import::{
+    self, FILE_OCTETS_MAX, IMPORT, Import, Said, failed, job, run as runner, undo as back,
+};
 use crate::entity::{Entity, custom, read};
 
 /// Takes a file: the body is the file itself, the query says what is known of it.
@@ -166,7 +168,8 @@ async fn begin(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
-        import::start(office.clone().into_inner(), caller.0.clone(), import.id, dry).await?;
+        let kind = if dry { &job::CHECK } else { &job::RUN };
+        runner::begin(&office, &caller.0, import.id, dry, Some(kind)).await?;
         accepted(&office, &caller.0, &import).await
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -220,8 +223,7 @@ pub(super) async fn undo(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
-        let import = back::begin(&office, &caller.0, import.id).await?;
-        import::start_undo(office.clone().into_inner(), caller.0.clone(), import.clone());
+        let import = back::begin(&office, &caller.0, import.id, Some(&job::UNDO)).await?;
         accepted(&office, &caller.0, &import).await
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

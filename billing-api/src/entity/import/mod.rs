@@ -10,9 +10,11 @@
 //! - [`rows`]: rows of the file, some hundred at a time.
 //! - [`run`](mod@run): rows to records, a transaction for each batch.
 //! - [`undo`](mod@undo): back to what was.
+//! - [`job`]: run, undo and purge as jobs.
 //! - [`failed`]: the rows that failed, as a file to be corrected.
 
 pub(crate) mod failed;
+pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod rows;
 pub(crate) mod run;
@@ -410,39 +412,6 @@ pub(crate) async fn preview(
         .collect();
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
         "targets": mapping::targets(import.entity, &customs)}))
-}
-
-/// Imports under way at once in this process.
-static RUNS: Semaphore = Semaphore::const_new(2);
-
-/// Begins a run, or goes on with one that was interrupted, and returns: what becomes of it
-/// stands in the import. A process that ends leaves it where it is, to be gone on with.
-pub(crate) async fn start(
-    office: Arc<Office>,
-    actor: Actor,
-    id: Uuid,
-    dry: bool,
-) -> Result<(), Fault> {
-    let slot = RUNS.try_acquire().map_err(|_| Fault::TooMany(30))?;
-    let import = run::begin(&office, &actor, id, dry).await?;
-    tokio::spawn(async move {
-        let _slot = slot;
-        if let Err(fault) = run::run(&office, &actor, import, dry, &run::Unwatched).await {
-            let source = std::error::Error::source(&fault);
-            tracing::error!(import = %id, %fault, ?source, "an import stopped");
-        }
-    });
-    Ok(())
-}
-
-/// As [`start`], for an undo that was begun.
-pub(crate) fn start_undo(office: Arc<Office>, actor: Actor, import: Import) {
-    tokio::spawn(async move {
-        if let Err(fault) = undo::undo(&office, &actor, &import).await {
-            let source = std::error::Error::source(&fault);
-            tracing::error!(import = %import.id, %fault, ?source, "an undo stopped");
-        }
-    });
 }
 
 /// Without what is given and never shown.

@@ -22,10 +22,11 @@ use uuid::Uuid;
 
 use super::mapping::{Empty, Existing, document};
 use super::rows::{self, FileRow};
-use super::{FIND, Import, UNDO_S, find, record};
+use super::{FIND, IMPORT, Import, UNDO_S, find, record};
 use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, Entity, Flags, Kind, Scope, batch, read, registry, write};
+use crate::jobs::{Kind as JobKind, enqueue};
 
 /// Rows of a transaction.
 pub(super) const ROWS_AT_ONCE: usize = 500;
@@ -163,31 +164,41 @@ pub(crate) async fn run(
 }
 
 /// The state an import has while it runs.
-fn running(dry: bool) -> &'static str {
+pub(super) fn running(dry: bool) -> &'static str {
     if dry { "checking" } else { "running" }
 }
 
-/// Begins, or finds where one that was interrupted goes on. What can be refused is refused here.
+/// Begins, or finds where one that was interrupted goes on. What can be refused is refused
+/// here. `queue`: the job that does the rest, queued in the same transaction.
 pub(crate) async fn begin(
     office: &Office,
     actor: &Actor,
     id: Uuid,
     dry: bool,
+    queue: Option<&JobKind>,
 ) -> Result<Import, Fault> {
     let import = find(office, actor, id).await?;
-    if import.state == "running" && !dry {
+    let goes_on = import.state == running(dry);
+    if !goes_on {
+        import.must_be(&["ready", "checking", "checked"])?;
+    } else if queue.is_none() {
         return Ok(import);
     }
-    import.must_be(&["ready", "checking", "checked"])?;
     let mut unit = Unit::begin(office, actor).await?;
     let path = actor.path.as_str();
-    let args = args![path, id, running(dry), unit.now, import.version];
-    if unit.execute(&START, args).await? == 0 {
-        return Err(Fault::Stale);
+    if !goes_on {
+        let args = args![path, id, running(dry), unit.now, import.version];
+        if unit.execute(&START, args).await? == 0 {
+            return Err(Fault::Stale);
+        }
+        unit.execute(&super::PURGE_ROWS, args![id]).await?;
+        let row = unit.fetch_one(&FIND, args![path, id]).await?;
+        record(&mut unit, if dry { "import.checking" } else { "import.started" }, &row).await?;
     }
-    unit.execute(&super::PURGE_ROWS, args![id]).await?;
-    let row = unit.fetch_one(&FIND, args![path, id]).await?;
-    record(&mut unit, if dry { "import.checking" } else { "import.started" }, &row).await?;
+    if let Some(kind) = queue {
+        let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
+        enqueue(&mut unit, kind, import.organisation, arguments).await?;
+    }
     unit.commit().await?;
     find(office, actor, id).await
 }

@@ -24,7 +24,7 @@ async fn taken(
 }
 
 async fn run(office: &Arc<Office>, actor: &Actor, id: Uuid, dry: bool) -> Json {
-    let import = super::run::begin(office, actor, id, dry).await.unwrap();
+    let import = super::run::begin(office, actor, id, dry, None).await.unwrap();
     super::run::run(office, actor, import, dry, &Unwatched).await.unwrap();
     read::find(office, actor, &IMPORT, id).await.unwrap().0
 }
@@ -109,7 +109,7 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         assert_eq!(told.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [3, 4, 7]);
         assert_eq!(told[0].1, "/kind is one of customer, service, device");
         assert!(told[1].1.contains("another label has this"), "{told:?}");
-        let again = super::run::begin(&office, &isp, id, false).await;
+        let again = super::run::begin(&office, &isp, id, false, None).await;
         assert!(matches!(again, Err(Fault::Conflict { .. })), "nothing is imported twice");
 
         // The failed rows come back as a file with the reason, and go in once corrected.
@@ -135,7 +135,7 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         let vip = LABELS.id(vip["id"].as_str().unwrap()).unwrap();
         let draft = write::parse(LABELS, &[], br##"{"colour":"#000000"}"##, false).unwrap();
         write::update(&office, &isp, LABELS, vip, draft, None).await.unwrap();
-        let import = undo::begin(&office, &isp, id).await.unwrap();
+        let import = undo::begin(&office, &isp, id, None).await.unwrap();
         undo::undo(&office, &isp, &import).await.unwrap();
         let (view, _) = read::find(&office, &isp, &IMPORT, id).await.unwrap();
         assert_eq!((&view["state"], &view["undone_count"]), (&json!("undone"), &json!(1)));
@@ -187,7 +187,7 @@ async fn what_is_there_is_updated_and_gets_its_values_back() {
         let fourth = taken(&office, &isp, CUSTOMERS, &change).await.unwrap();
         assert_eq!(counts(&run(&office, &isp, fourth, false).await), [0, 1, 0, 0]);
         assert_eq!(all(&office, &isp, CUSTOMERS).await[1]["name"], "Bo Li");
-        let import = undo::begin(&office, &isp, fourth).await.unwrap();
+        let import = undo::begin(&office, &isp, fourth, None).await.unwrap();
         undo::undo(&office, &isp, &import).await.unwrap();
         let customers = all(&office, &isp, CUSTOMERS).await;
         assert_eq!(customers[1]["name"], "Bo");
@@ -214,7 +214,7 @@ async fn an_import_that_was_interrupted_goes_on_and_takes_no_row_twice() {
         let rows: String = (0..1300).map(|n| format!("C{n},c{n}@example.net\n")).collect();
         let file = format!("name,email\n{rows}");
         let id = taken(&office, &isp, CUSTOMERS, &file).await.unwrap();
-        let import = super::run::begin(&office, &isp, id, false).await.unwrap();
+        let import = super::run::begin(&office, &isp, id, false, None).await.unwrap();
         super::run::run(&office, &isp, import.clone(), false, &Once(Mutex::new(false)))
             .await
             .unwrap();

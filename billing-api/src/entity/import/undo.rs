@@ -9,10 +9,11 @@ use serde_json::{Value as Json, json};
 use store::{Row, args};
 use uuid::Uuid;
 
-use super::{FIND, Import, find, record};
+use super::{FIND, IMPORT, Import, find, record};
 use crate::domain::{Actor, Fault, Office, Unit};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, write};
+use crate::jobs::{Kind, enqueue};
 
 /// Rows looked at together.
 const ROWS_AT_ONCE: i64 = 200;
@@ -43,7 +44,13 @@ store::statements! {
 
 /// Begins to undo an import whose window is open, or goes on. What can be refused is refused
 /// here.
-pub(crate) async fn begin(office: &Office, actor: &Actor, id: Uuid) -> Result<Import, Fault> {
+/// `queue`: the job that does the rest, queued in the same transaction.
+pub(crate) async fn begin(
+    office: &Office,
+    actor: &Actor,
+    id: Uuid,
+    queue: Option<&Kind>,
+) -> Result<Import, Fault> {
     let import = find(office, actor, id).await?;
     import.must_be(&["finished", "undoing"])?;
     if import.purge_at <= office.now() {
@@ -54,6 +61,10 @@ pub(crate) async fn begin(office: &Office, actor: &Actor, id: Uuid) -> Result<Im
     let mut unit = Unit::begin(office, actor).await?;
     if unit.execute(&BEGIN, args![path, id, unit.now]).await? == 0 {
         return Err(Fault::Stale);
+    }
+    if let Some(kind) = queue {
+        let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
+        enqueue(&mut unit, kind, import.organisation, arguments).await?;
     }
     unit.commit().await?;
     Ok(import)
