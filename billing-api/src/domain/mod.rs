@@ -21,4 +21,4 @@ pub(crate) use actor::{Actor, Who};
 pub(crate) use fault::{Fault, FieldFault};
 pub(crate) use input::{Input, contains, is_email};
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
-pub(crate) use unit::{Event, Rows, Unit};
+pub(crate) use unit::{Event, Rows, Unit, rows_at_once};

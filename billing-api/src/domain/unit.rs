@@ -50,8 +50,15 @@ struct Noted {
     keys: Option<String>,
 }
 
-/// Rows written by one statement; SQLite takes 32 766 arguments.
-const NOTED_AT_ONCE: usize = 1000;
+/// Rows of so many columns that one statement writes. Postgres takes 65 535 arguments; SQLite
+/// looks each `$n` up in the list of those before it, so there many are dearer than few.
+pub(crate) fn rows_at_once(engine: store::Engine, columns: usize) -> usize {
+    let arguments = match engine {
+        store::Engine::Sqlite => 500,
+        store::Engine::Postgres => 30_000,
+    };
+    (arguments / columns.max(1)).max(1)
+}
 
 impl<'a> Unit<'a> {
     /// Begins.
@@ -205,7 +212,7 @@ impl<'a> Unit<'a> {
     /// Writes the audit entries and events that were noted, many with one statement.
     pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
         let noted = std::mem::take(&mut self.noted);
-        for some in noted.chunks(NOTED_AT_ONCE) {
+        for some in noted.chunks(rows_at_once(self.tx.engine(), 10)) {
             let (mut entries, mut events) = (Rows::new(), Rows::new());
             for one in some {
                 let (entity, action) =

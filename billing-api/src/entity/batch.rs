@@ -17,10 +17,7 @@ use uuid::Uuid;
 
 use super::read::shown;
 use super::{Draft, Entity, Kind, Scope, Verb, Verbs, Written, registry, search, write};
-use crate::domain::{Event, Fault, Rows, Unit};
-
-/// Arguments of one statement; SQLite takes 32 766.
-const ARGUMENTS_MAX: usize = 30_000;
+use crate::domain::{Event, Fault, Rows, Unit, rows_at_once};
 
 /// A record that was created.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +55,7 @@ pub(crate) async fn create_in(
     }
     let rows = insert(unit, entity, &drafts).await?;
     let mut created = Vec::with_capacity(drafts.len());
-    let mut words = Rows::new();
-    let mut any_words = false;
+    let mut words = Vec::new();
     for draft in &drafts {
         let id = draft.record;
         // Every row of an INSERT comes back, or none.
@@ -68,7 +64,6 @@ pub(crate) async fn create_in(
         (entity.hooks.after)(unit, written).await?;
         let organisation: OrganisationId = row.get("organisation_id")?;
         if let Some((title, text)) = search::entry(entity, row)? {
-            any_words = true;
             words.push(args![id, entity.name, organisation, title, text]);
         }
         let kind = format!("{}.{}", entity.name, Verb::Created.word());
@@ -77,9 +72,12 @@ pub(crate) async fn create_in(
         unit.note(organisation, Event { kind: &kind, entity_id, payload, policy: &[] });
         created.push(Created { id, version: row.get("version")? });
     }
-    if any_words {
+    while !words.is_empty() {
+        let rest = words.split_off(words.len().min(rows_at_once(unit.office().db.engine(), 5)));
+        let mut rows = Rows::new();
+        std::mem::replace(&mut words, rest).into_iter().for_each(|row| rows.push(row));
         let into = "search_entry (record_id, entity, organisation_id, title, words)";
-        let (sql, args) = words.into_sql(into);
+        let (sql, args) = rows.into_sql(into);
         unit.dynamic_all(&sql, args).await?;
     }
     unit.write_noted().await?;
@@ -99,6 +97,7 @@ async fn insert(
         columns.sort_unstable();
         shapes.entry(columns).or_default().push(draft);
     }
+    let engine = unit.office().db.engine();
     let by = unit.actor.label();
     let now = Value::Time(Some(unit.now));
     let mut written = HashMap::with_capacity(drafts.len());
@@ -106,7 +105,7 @@ async fn insert(
         let mut names =
             vec!["id", "organisation_id", "created_at", "created_by", "updated_at", "updated_by"];
         names.extend(&columns);
-        for some in drafts.chunks((ARGUMENTS_MAX / names.len()).max(1)) {
+        for some in drafts.chunks(rows_at_once(engine, names.len())) {
             let mut rows = Rows::new();
             for draft in some {
                 let who = || Value::Text(Some(by.clone()));

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::mapping::{Empty, Existing, document};
 use super::rows::{self, FileRow};
 use super::{FIND, IMPORT, Import, UNDO_S, find, record};
-use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit};
+use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit, rows_at_once};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, Entity, Flags, Kind, Scope, batch, read, registry, write};
 use crate::jobs::{Kind as JobKind, enqueue};
@@ -576,25 +576,22 @@ impl Work<'_> {
                 detail: "this import is run elsewhere".to_owned(),
             });
         }
-        let mut rows = Rows::new();
-        let mut any = false;
-        for outcome in outcomes {
-            // A dry run keeps what is wrong alone: there is nothing to undo.
-            if self.dry && outcome.became != Became::Failed {
-                continue;
+        // A dry run keeps what is wrong alone: there is nothing to undo.
+        let kept = |outcome: &&Outcome| !self.dry || outcome.became == Became::Failed;
+        let kept: Vec<&Outcome> = outcomes.iter().filter(kept).collect();
+        for some in kept.chunks(rows_at_once(self.office.db.engine(), 7)) {
+            let mut rows = Rows::new();
+            for outcome in some {
+                rows.push(args![
+                    self.import.id,
+                    outcome.number as i64,
+                    outcome.became.word(),
+                    outcome.record.map(|(id, _)| id),
+                    outcome.record.map(|(_, version)| version),
+                    outcome.before.clone(),
+                    outcome.faults.clone()
+                ]);
             }
-            any = true;
-            rows.push(args![
-                self.import.id,
-                outcome.number as i64,
-                outcome.became.word(),
-                outcome.record.map(|(id, _)| id),
-                outcome.record.map(|(_, version)| version),
-                outcome.before.clone(),
-                outcome.faults.clone()
-            ]);
-        }
-        if any {
             let into = "import_row
                 (import_id, row_number, outcome, record_id, record_version, before, faults)";
             let (sql, args) = rows.into_sql(into);
