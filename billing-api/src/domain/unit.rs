@@ -39,6 +39,28 @@ pub(crate) struct Unit<'a> {
     happened: bool,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
+    /// Changes whose audit entries and events are still to be written.
+    noted: Vec<Noted>,
+}
+
+/// A change that was made, with the policy records it named.
+struct Noted {
+    organisation: OrganisationId,
+    kind: String,
+    entity_id: String,
+    before: Option<Value>,
+    after: Value,
+    keys: Option<String>,
+}
+
+/// Rows of so many columns that one statement writes. Postgres takes 65 535 arguments; SQLite
+/// looks each `$n` up in the list of those before it, so there many are dearer than few.
+pub(crate) fn rows_at_once(engine: store::Engine, columns: usize) -> usize {
+    let arguments = match engine {
+        store::Engine::Sqlite => 500,
+        store::Engine::Postgres => 30_000,
+    };
+    (arguments / columns.max(1)).max(1)
 }
 
 impl<'a> Unit<'a> {
@@ -56,6 +78,7 @@ impl<'a> Unit<'a> {
             runs_queued: false,
             happened: false,
             answer: None,
+            noted: Vec::new(),
         })
     }
 
@@ -198,9 +221,66 @@ impl<'a> Unit<'a> {
         self.answer = Some((status, body));
     }
 
+    /// As [`Unit::record`], for one of many changes: what is noted is written together by
+    /// [`Unit::write_noted`], or with the commit.
+    pub(crate) fn note(&mut self, organisation: OrganisationId, event: Event<'_>) {
+        let named = std::mem::take(&mut self.keys);
+        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
+        self.policy_changed |= !keys.is_empty();
+        self.noted.push(Noted {
+            organisation,
+            kind: event.kind.to_owned(),
+            entity_id: event.entity_id,
+            before: None,
+            after: event.payload,
+            keys: (!keys.is_empty()).then(|| keys.join(" ")),
+        });
+    }
+
+    /// Writes the audit entries and events that were noted, many with one statement.
+    pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
+        let noted = std::mem::take(&mut self.noted);
+        self.happened |= !noted.is_empty();
+        for some in noted.chunks(rows_at_once(self.tx.engine(), 10)) {
+            let (mut entries, mut events) = (Rows::new(), Rows::new());
+            for one in some {
+                let (entity, action) =
+                    one.kind.split_once('.').unwrap_or((one.kind.as_str(), "changed"));
+                entries.push(args![
+                    AuditId::generate(),
+                    one.organisation,
+                    self.now,
+                    self.actor.label(),
+                    action,
+                    entity,
+                    one.entity_id.as_str(),
+                    one.before.clone(),
+                    Some(one.after.clone()),
+                    self.actor.request_id.clone()
+                ]);
+                events.push(args![
+                    EventId::generate(),
+                    one.organisation,
+                    self.now,
+                    one.kind.as_str(),
+                    one.entity_id.as_str(),
+                    EVENT_FORMAT,
+                    json!({"type": one.kind, "data": one.after}),
+                    one.keys.clone()
+                ]);
+            }
+            let (sql, args) = entries.into_sql(audit::AUDIT_COLUMNS);
+            self.tx.dynamic_all(&sql, args).await?;
+            let (sql, args) = events.into_sql(audit::EVENT_COLUMNS);
+            self.tx.dynamic_all(&sql, args).await?;
+        }
+        Ok(())
+    }
+
     /// Commits, and wakes those who go on with it: the relay where the network is concerned, the
     /// job runner, the webhooks.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        self.write_noted().await?;
         if let (Some(idempotency), Some((status, body))) =
             (&self.actor.idempotency, self.answer.take())
         {
@@ -233,5 +313,30 @@ impl<'a> Unit<'a> {
             self.office.hooks.woken.notify_one();
         }
         Ok(())
+    }
+}
+
+/// Rows for one INSERT.
+pub(crate) struct Rows {
+    args: Args,
+    rows: Vec<String>,
+}
+
+impl Rows {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { args: Args::new(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: Args) {
+        let numbers: Vec<String> =
+            row.into_values().map(|value| format!("${}", self.args.push(value))).collect();
+        self.rows.push(format!("({})", numbers.join(", ")));
+    }
+
+    /// The statement; `into` is the table and its columns, words of our own.
+    pub(crate) fn into_sql(self, into: &str) -> (String, Args) {
+        (format!("INSERT INTO {into} VALUES {}", self.rows.join(", ")), self.args)
     }
 }

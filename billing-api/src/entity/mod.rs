@@ -14,15 +14,23 @@
 //! - [`read`]: the request becomes SQL, rows become JSON.
 //! - [`draft`]: JSON becomes checked values.
 //! - [`write`]: values become rows, audit entry and event.
+//! - [`batch`]: many records, created together.
 //! - [`search`]: what can be found by its words.
 //! - [`bulk`]: one change to many records.
+//! - [`export`]: records leave as a file.
+//! - [`import`]: records come from a file.
+//! - [`convert`]: the texts of a file become JSON of a field's kind.
 
 #![allow(dead_code)]
 
+pub(crate) mod batch;
 pub(crate) mod bulk;
+pub(crate) mod convert;
 pub(crate) mod custom;
 pub(crate) mod draft;
+pub(crate) mod export;
 pub(crate) mod field;
+pub(crate) mod import;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod registry;

@@ -225,6 +225,14 @@ impl ListQuery {
         base64::encode_url(parts.to_string().as_bytes())
     }
 
+    /// Where the page behind a cursor of this very list begins.
+    pub(crate) fn behind(&self, cursor: &str) -> Result<Option<(Vec<Value>, uuid::Uuid)>, Fault> {
+        match read_cursor(&self.sort, cursor) {
+            Some(after) => Ok(Some(after)),
+            None => Err(Fault::field("?cursor", "does not belong to this list and sort")),
+        }
+    }
+
     fn sort_text(&self) -> String {
         sort_text(&self.sort)
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::custom::CUSTOM_FIELD;
+use super::export::{EXPORT, EXPORT_TEMPLATE};
+use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
 use crate::domain::customer::CUSTOMER;
@@ -26,6 +28,9 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &JOB_RUN,
     &MAINTENANCE_WINDOW,
     &WEBHOOK,
+    &EXPORT,
+    &EXPORT_TEMPLATE,
+    &IMPORT,
 ];
 
 /// The entity with this name, as in `customer`.

@@ -102,7 +102,7 @@ pub(super) async fn ids(
 }
 
 /// What a record is known by, and its words.
-pub(super) fn entry(
+pub(crate) fn entry(
     entity: &Entity,
     row: &store::Row,
 ) -> Result<Option<(String, String)>, StoreError> {

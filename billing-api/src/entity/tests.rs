@@ -15,7 +15,7 @@ use crate::store::{MIGRATIONS, organisation};
 
 static LABELS: &super::Entity = &LABEL;
 
-async fn offices() -> Vec<(TestDb, Office)> {
+pub(super) async fn offices() -> Vec<(TestDb, Office)> {
     let mut offices = Vec::new();
     for test in store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -31,7 +31,7 @@ async fn offices() -> Vec<(TestDb, Office)> {
 }
 
 /// An organisation below another, and somebody who acts in it.
-async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
+pub(super) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     let id = OrganisationId::generate();
     let above = parent.map_or("", |parent| parent.path.as_str());
     let path = format!("{above}{}/", id.0.simple());
@@ -43,7 +43,11 @@ async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     Actor::system("test", id, path)
 }
 
-async fn label(office: &Office, actor: &Actor, body: Json) -> Result<(Json, i64), Fault> {
+pub(super) async fn label(
+    office: &Office,
+    actor: &Actor,
+    body: Json,
+) -> Result<(Json, i64), Fault> {
     let draft = write::parse(LABELS, &[], body.to_string().as_bytes(), true)?;
     let made = write::create(office, actor, LABELS, draft).await?;
     Ok((made.view, made.version))
@@ -59,7 +63,7 @@ async fn names(office: &Office, actor: &Actor, parameters: &[(&str, &str)]) -> V
     listed.rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-fn pointers(fault: Fault) -> Vec<String> {
+pub(super) fn pointers(fault: Fault) -> Vec<String> {
     match fault {
         Fault::Invalid(faults) => faults.into_iter().map(|fault| fault.pointer).collect(),
         other => panic!("{other:?}"),

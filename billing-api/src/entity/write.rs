@@ -95,7 +95,7 @@ pub(crate) async fn create_in(
 
 /// Where a new record lands: the caller's organisation, or one below it that the caller names.
 /// One that is not below is one that does not exist.
-async fn target(
+pub(super) async fn target(
     unit: &mut Unit<'_>,
     named: Option<OrganisationId>,
 ) -> Result<(OrganisationId, String), Fault> {
@@ -108,7 +108,7 @@ async fn target(
 }
 
 /// The organisation of the record that the new one belongs to.
-async fn home(
+pub(super) async fn home(
     unit: &mut Unit<'_>,
     entity: &'static Entity,
     draft: &Draft,
@@ -131,13 +131,13 @@ fn no_such(field: &str) -> Fault {
     Fault::field(format!("/{field}"), "there is no such record")
 }
 
-fn offers(entity: &'static Entity, verb: Verbs) -> Result<(), Fault> {
+pub(super) fn offers(entity: &'static Entity, verb: Verbs) -> Result<(), Fault> {
     if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::WrongMethod) }
 }
 
 /// A record that another one names must be one that its organisation can use: naming somebody
 /// else's would tell that it is there.
-async fn check_references(
+pub(super) async fn check_references(
     unit: &mut Unit<'_>,
     entity: &'static Entity,
     path: &str,
@@ -329,7 +329,7 @@ pub(crate) async fn load(
 }
 
 /// The row of a statement that writes one; a unique key that is taken is a conflict.
-fn one(entity: &Entity, rows: Result<Vec<Row>, StoreError>) -> Result<Row, Fault> {
+pub(super) fn one(entity: &Entity, rows: Result<Vec<Row>, StoreError>) -> Result<Row, Fault> {
     match rows {
         Ok(rows) => rows.into_iter().next().ok_or(Fault::NotFound(entity.name)),
         Err(StoreError::Unique { constraint }) => Err(taken(entity, &constraint)),

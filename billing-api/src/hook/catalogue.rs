@@ -104,6 +104,61 @@ const TYPED: &[Typed] = &[
         example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","billing.invoices":false}"#,
     },
     Typed {
+        kind: "export.started",
+        description: "Records began to leave as a file.",
+        example: r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","rows":1200}"#,
+    },
+    Typed {
+        kind: "export.finished",
+        description: "Records left as a file.",
+        example: r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","rows":1200}"#,
+    },
+    Typed {
+        kind: "export.broken",
+        description: "A file was not taken to its end.",
+        example: r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","rows":1200}"#,
+    },
+    Typed {
+        kind: "import.uploaded",
+        description: "A file with records came.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
+    },
+    Typed {
+        kind: "import.mapped",
+        description: "The columns of a file were given fields.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
+    },
+    Typed {
+        kind: "import.checking",
+        description: "A file began to be tried.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
+    },
+    Typed {
+        kind: "import.started",
+        description: "A file's records began to be taken in.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
+    },
+    Typed {
+        kind: "import.undone",
+        description: "What a file had brought was taken back.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
+    },
+    Typed {
+        kind: "import.checked",
+        description: "A file was tried.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"finished"}"#,
+    },
+    Typed {
+        kind: "import.finished",
+        description: "A file's records were taken in.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"finished"}"#,
+    },
+    Typed {
+        kind: "import.broken",
+        description: "A file could not be taken in to its end.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"finished"}"#,
+    },
+    Typed {
         kind: "job.created",
         description: "A job came with a new version of the program.",
         example: r#"{"id":"job_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"outbox.purge","enabled":true,"version":1}"#,
@@ -275,7 +330,9 @@ mod tests {
             w.starts_with(|c: char| c.is_ascii_lowercase())
                 && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
-        let past = ["ed", "seen", "sent", "paid", "lost", "run", "partial"];
+        let past = [
+            "ed", "seen", "sent", "paid", "lost", "run", "partial", "broken", "undone", "checking",
+        ];
         text.split_once('.').is_some_and(|(entity, verb)| {
             word(entity) && word(verb) && past.iter().any(|end| verb.ends_with(end))
         })

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::access::Need;
 use super::body::Body;
 use super::caller::Caller;
-use super::{Problem, created, if_match, replay, shown, wrong_method};
+use super::{Problem, created, export, if_match, imports, replay, shown, wrong_method};
 use crate::domain::access::permission;
 use crate::domain::{Fault, Office, Unit};
 use crate::entity::query::ListQuery;
@@ -22,6 +22,9 @@ pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, Strin
     ENTITIES.iter().flat_map(move |entity| {
         // A group without the permission has no such route; a test finds it.
         let all = [
+            (Method::GET, "/export", "export", Verbs::READ),
+            (Method::POST, "/import", "import", Verbs::IMPORT),
+            (Method::GET, "/import-template", "import", Verbs::IMPORT),
             (Method::GET, "", "view", Verbs::READ),
             (Method::POST, "", "create", Verbs::CREATE),
             (Method::GET, "/{id}", "view", Verbs::READ),
@@ -77,7 +80,20 @@ pub(super) fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(wrong_method));
             config.service(restored);
         }
-        config.service(all).service(one);
+        // Before the detail, whose pattern would take the word for an id.
+        let exported = web::resource(format!("/{}/export", entity.path))
+            .route(web::get().to(move |r, o, c| export::export(entity, r, o, c)))
+            .default_service(web::to(wrong_method));
+        if entity.verbs.has(Verbs::IMPORT) {
+            let upload = web::resource(format!("/{}/import", entity.path))
+                .route(web::post().to(move |r, o, c, b| imports::upload(entity, r, o, c, b)))
+                .default_service(web::to(wrong_method));
+            let template = web::resource(format!("/{}/import-template", entity.path))
+                .route(web::get().to(move |r, o, c| imports::template(entity, r, o, c)))
+                .default_service(web::to(wrong_method));
+            config.service(upload).service(template);
+        }
+        config.service(exported).service(all).service(one);
     }
 }
 

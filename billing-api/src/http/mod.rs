@@ -9,7 +9,9 @@ mod body;
 mod branding;
 mod caller;
 mod entities;
+mod export;
 mod health;
+mod imports;
 mod jobs;
 mod modules;
 mod organisations;
@@ -64,6 +66,14 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/job-runs/{id}/results", may("jobs.view"), || web::to(jobs::results)),
     post("/api/v1/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
     post("/api/v1/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
+    // Files that came. Besides this, each asks for the import permission of the file's records.
+    get("/api/v1/imports/{id}/preview", may("imports.view"), || web::to(imports::preview)),
+    patch("/api/v1/imports/{id}/mapping", may("imports.view"), || web::to(imports::map)),
+    post("/api/v1/imports/{id}/dry-run", may("imports.view"), || web::to(imports::dry_run)),
+    post("/api/v1/imports/{id}/run", may("imports.view"), || web::to(imports::run)),
+    get("/api/v1/imports/{id}/errors", may("imports.view"), || web::to(imports::errors)),
+    get("/api/v1/imports/{id}/error-file", may("imports.view"), || web::to(imports::error_file)),
+    post("/api/v1/imports/{id}/undo", may("imports.undo"), || web::to(imports::undo)),
     // The network.
     get("/api/v1/sessions", may("network.sessions"), || web::to(sessions::list)),
     // Webhooks. They are made here, so that the answer can show the secret.

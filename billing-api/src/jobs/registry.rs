@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::purge;
 use super::schedule::Schedule;
 use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::entity::import::job as import;
 use crate::entity::read::shown;
 use crate::store::job as sql;
 
@@ -35,6 +36,10 @@ pub(crate) const KINDS: &[&Kind] = &[
     &purge::DELETED,
     &purge::JOB_RUNS,
     &crate::entity::bulk::BULK,
+    &import::RUN,
+    &import::CHECK,
+    &import::UNDO,
+    &import::PURGE,
 ];
 
 /// A kind by name.

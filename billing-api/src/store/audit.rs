@@ -1,5 +1,12 @@
 //! Audit entries and the outbox.
 
+/// Where audit entries go, for many at once.
+pub(crate) const AUDIT_COLUMNS: &str = "audit_entry
+    (id, organisation_id, at, actor, action, entity, entity_id, before, after, request_id)";
+/// Where domain events go, for many at once.
+pub(crate) const EVENT_COLUMNS: &str =
+    "outbox (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)";
+
 store::statements! {
     /// Writes an audit entry.
     pub(crate) INSERT_AUDIT = "INSERT INTO audit_entry

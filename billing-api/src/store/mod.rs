@@ -21,7 +21,7 @@ pub(crate) mod setting;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting", "0009_transfer" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -41,6 +41,11 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     service::ALL,
     setting::ALL,
     crate::entity::custom::ALL,
+    crate::entity::export::ALL,
+    crate::entity::import::ALL,
+    crate::entity::import::failed::ALL,
+    crate::entity::import::run::ALL,
+    crate::entity::import::undo::ALL,
     crate::entity::search::ALL,
 ];
 

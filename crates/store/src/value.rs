@@ -81,6 +81,11 @@ impl Args {
         self.0.len()
     }
 
+    /// The arguments themselves.
+    pub fn into_values(self) -> impl Iterator<Item = Value> {
+        self.0.into_iter()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -113,6 +113,9 @@ pub(crate) const CATALOGUE: &[Permission] = &[
     may("labels.export", "Export labels to a file"),
     may("labels.import", "Import labels from a file"),
     may("imports.view", "See imports and exports of others"),
+    may("imports.create", "Keep export templates"),
+    may("imports.edit", "Change export templates"),
+    may("imports.delete", "Delete and restore export templates"),
     may("imports.undo", "Undo an import"),
 ];
 

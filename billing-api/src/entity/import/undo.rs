@@ -1,0 +1,144 @@
+//! Back to what was.
+//!
+//! What an import created is deleted, what it changed gets its values back, the last row first.
+//! A record that somebody changed since stays as it is, and so does one that others depend on:
+//! the import's rows say which and why. Each record is a transaction of its own, with the note
+//! of it, so an undo that was interrupted goes on.
+
+use serde_json::{Value as Json, json};
+use store::{Row, args};
+use uuid::Uuid;
+
+use super::{FIND, IMPORT, Import, find, record};
+use crate::domain::{Actor, Fault, Office, Unit};
+use crate::entity::custom::{self, Custom};
+use crate::entity::{Draft, write};
+use crate::jobs::{Kind, enqueue};
+
+/// Rows looked at together.
+const ROWS_AT_ONCE: i64 = 200;
+
+store::statements! {
+    /// An undo begins, or goes on.
+    pub(crate) BEGIN = "UPDATE data_import SET state = 'undoing', updated_at = $3,
+            version = version + 1
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND state IN ('finished', 'undoing') AND purge_at > $3";
+    /// Rows that are still to be undone, the last first.
+    pub(crate) DONE = "SELECT row_number, outcome, record_id, record_version, before
+        FROM import_row WHERE import_id = $1 AND outcome IN ('created', 'updated')
+        ORDER BY row_number DESC LIMIT $2";
+    /// What became of a row.
+    pub(crate) SET_ROW = "UPDATE import_row SET outcome = $3, before = NULL, faults = $4
+        WHERE import_id = $1 AND row_number = $2";
+    /// One more was undone.
+    pub(crate) COUNT = "UPDATE data_import SET undone_count = undone_count + 1
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2";
+    /// An undo is over.
+    pub(crate) FINISH = "UPDATE data_import SET state = 'undone', updated_at = $3,
+            version = version + 1
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND state = 'undoing'";
+}
+
+/// Begins to undo an import whose window is open, or goes on. What can be refused is refused
+/// here.
+/// `queue`: the job that does the rest, queued in the same transaction.
+pub(crate) async fn begin(
+    office: &Office,
+    actor: &Actor,
+    id: Uuid,
+    queue: Option<&Kind>,
+) -> Result<Import, Fault> {
+    let import = find(office, actor, id).await?;
+    import.must_be(&["finished", "undoing"])?;
+    if import.purge_at <= office.now() {
+        let detail = "the time in which it could be undone is over".to_owned();
+        return Err(Fault::Conflict { pointer: "/purge_at", detail });
+    }
+    let path = actor.path.as_str();
+    let mut unit = Unit::begin(office, actor).await?;
+    if unit.execute(&BEGIN, args![path, id, unit.now]).await? == 0 {
+        return Err(Fault::Stale);
+    }
+    if let Some(kind) = queue {
+        let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
+        enqueue(&mut unit, kind, import.organisation, arguments).await?;
+    }
+    unit.commit().await?;
+    Ok(import)
+}
+
+/// Undoes what [`begin`] has begun.
+pub(crate) async fn undo(office: &Office, actor: &Actor, import: &Import) -> Result<(), Fault> {
+    let (id, path) = (import.id, actor.path.as_str());
+    let customs = custom::of(office, path, import.entity).await?;
+    loop {
+        let rows = office.db.fetch_all(&DONE, args![id, ROWS_AT_ONCE]).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            one(office, actor, import, &customs, row).await?;
+        }
+    }
+    let mut unit = Unit::begin(office, actor).await?;
+    unit.execute(&FINISH, args![path, id, unit.now]).await?;
+    let row = unit.fetch_one(&FIND, args![path, id]).await?;
+    record(&mut unit, "import.undone", &row).await?;
+    unit.commit().await
+}
+
+async fn one(
+    office: &Office,
+    actor: &Actor,
+    import: &Import,
+    customs: &[Custom],
+    row: &Row,
+) -> Result<(), Fault> {
+    let number: i64 = row.get("row_number")?;
+    let mut unit = Unit::begin(office, actor).await?;
+    let kept = match back(&mut unit, import, customs, row).await {
+        Ok(()) => {
+            unit.execute(&SET_ROW, args![import.id, number, "undone", None::<Json>]).await?;
+            unit.execute(&COUNT, args![actor.path.as_str(), import.id]).await?;
+            return unit.commit().await;
+        }
+        Err(fault @ (Fault::Unavailable(_) | Fault::Internal(_) | Fault::TooMany(_))) => {
+            return Err(fault);
+        }
+        Err(Fault::NotFound(_)) => "it is gone already".to_owned(),
+        Err(Fault::Stale) => "it was changed since".to_owned(),
+        Err(Fault::Invalid(faults)) => {
+            faults.iter().map(|fault| fault.detail.clone()).collect::<Vec<_>>().join("; ")
+        }
+        Err(fault) => fault.to_string(),
+    };
+    // The transaction lost a statement, or did half of it.
+    drop(unit);
+    let mut unit = Unit::begin(office, actor).await?;
+    let faults = json!([{"pointer": "", "detail": kept}]);
+    unit.execute(&SET_ROW, args![import.id, number, "kept", Some(faults)]).await?;
+    unit.commit().await
+}
+
+async fn back(
+    unit: &mut Unit<'_>,
+    import: &Import,
+    customs: &[Custom],
+    row: &Row,
+) -> Result<(), Fault> {
+    let (id, version): (Uuid, i64) = (row.get("record_id")?, row.get("record_version")?);
+    let outcome: String = row.get("outcome")?;
+    if outcome == "created" {
+        write::delete_in(unit, import.entity, id, Some(version)).await?;
+        return Ok(());
+    }
+    let Some(Json::Object(before)) = row.get::<Option<Json>>("before")? else {
+        return Err(Fault::Stale);
+    };
+    let draft = Draft::of(import.entity, customs, before, false)?;
+    write::update_in(unit, import.entity, id, draft, Some(version)).await?;
+    Ok(())
+}

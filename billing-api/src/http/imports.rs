@@ -1,0 +1,267 @@
+//! Files that become records.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::{Bytes, Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+use sheet::{Format, Writing};
+
+use super::body::Body;
+use super::caller::Caller;
+use super::query::Query;
+use super::{Problem, if_match};
+use crate::domain::{Actor, Fault, Office};
+use crate::entity::import::{
+    self, FILE_OCTETS_MAX, IMPORT, Import, Said, failed, job, run as runner, undo as back,
+};
+use crate::entity::{Entity, custom, read};
+
+/// Takes a file: the body is the file itself, the query says what is known of it.
+pub(super) async fn upload(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let mut query = Query::of(&request)?;
+        let said = Said {
+            name: query.text("name").unwrap_or_else(|| "file".to_owned()),
+            format: query.parsed("format"),
+            delimiter: query.parsed("delimiter"),
+            header: query.parsed("header"),
+            guard: query.parsed("guard"),
+            sheet: query.text("sheet"),
+        };
+        query.finish()?;
+        if said.name.chars().count() > 200 {
+            return Err(Fault::field("?name", "has more than 200 characters"));
+        }
+        let file = match payload.to_bytes_limited(FILE_OCTETS_MAX).await {
+            Ok(Ok(file)) => file,
+            Ok(Err(error)) => {
+                return Err(Fault::field("", format!("the body cannot be read: {error}")));
+            }
+            Err(_) => return Err(Fault::TooLong(FILE_OCTETS_MAX)),
+        };
+        let id = import::take(&office, &caller.0, entity, said, file).await?;
+        let (view, version) = read::find(&office, &caller.0, &IMPORT, id).await?;
+        let location = format!("/api/v1/imports/{}", model::id::show(IMPORT.prefix, id));
+        Ok(super::created(location, version, &view))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// An empty file with the columns that can be imported.
+pub(super) async fn template(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let mut query = Query::of(&request)?;
+        let format = query.parsed("format").unwrap_or(Format::Csv);
+        let delimiter = query.parsed("delimiter").unwrap_or_default();
+        query.finish()?;
+        let customs = custom::of(&office, &caller.0.path, entity).await?;
+        let sheet = entity.path.to_owned();
+        let how = Writing { format, delimiter, sheet, ..Writing::default() };
+        let file = import::template(entity, &customs, &how)?;
+        Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+fn attachment(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
+    let disposition = format!("attachment; filename=\"{name}.{format}\"");
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header(("Content-Type", format.media_type()))
+        .insert_header(("Content-Disposition", disposition))
+        .insert_header(("Cache-Control", "no-store"));
+    response
+}
+
+/// The import, for those who may import its kind of records; for others it is not there.
+async fn importing(office: &Office, actor: &Actor, id: &str) -> Result<Import, Fault> {
+    let import = import::find(office, actor, IMPORT.id(id)?).await?;
+    match read::may(actor, import.entity, "import") {
+        true => Ok(import),
+        false => Err(Fault::NotFound(IMPORT.name)),
+    }
+}
+
+/// The import as it is now.
+async fn shown(office: &Office, actor: &Actor, import: &Import) -> Result<HttpResponse, Fault> {
+    let (view, version) = read::find(office, actor, &IMPORT, import.id).await?;
+    Ok(super::shown(version, &view))
+}
+
+/// As [`shown`], while the work goes on.
+async fn accepted(office: &Office, actor: &Actor, import: &Import) -> Result<HttpResponse, Fault> {
+    let (view, _) = read::find(office, actor, &IMPORT, import.id).await?;
+    Ok(HttpResponse::Accepted().json(view))
+}
+
+/// The first rows, as they are and as they would be taken.
+pub(super) async fn preview(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        Ok(HttpResponse::Ok().json(import::preview(&office, &caller.0, &import).await?))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// What the columns mean.
+pub(super) async fn map(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        let expected = if_match(&request)?;
+        import::set_mapping(&office, &caller.0, &import, &body.0, expected).await?;
+        shown(&office, &caller.0, &import).await
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Tries the import without effect.
+pub(super) async fn dry_run(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    begin(request, office, caller, id, true).await
+}
+
+/// Imports the rows, or goes on.
+pub(super) async fn run(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    begin(request, office, caller, id, false).await
+}
+
+async fn begin(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+    dry: bool,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        let kind = if dry { &job::CHECK } else { &job::RUN };
+        runner::begin(&office, &caller.0, import.id, dry, Some(kind)).await?;
+        accepted(&office, &caller.0, &import).await
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// The rows that failed, and why.
+pub(super) async fn errors(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        let mut query = Query::of(&request)?;
+        let limit = query.limit();
+        let after = query.parsed::<i64>("cursor").unwrap_or(0);
+        query.finish()?;
+        let rows = failed::list(&office, &import, after, limit).await?;
+        let full = rows.len() as i64 == limit;
+        let next = rows.last().filter(|_| full).map(|row| row["row"].to_string());
+        Ok(HttpResponse::Ok().json(json!({"data": rows, "next_cursor": next})))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// The rows that failed, as a file that can be imported again.
+pub(super) async fn error_file(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        let arc: Arc<Office> = office.into_inner();
+        let format = import.format();
+        let file = failed::file(&arc, &import).await?;
+        let whole = Whole::of(file).map_err(|error| Fault::Internal(Box::new(error)))?;
+        Ok(attachment(format, "failed-rows").body(whole))
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Undoes the import.
+pub(super) async fn undo(
+    request: HttpRequest,
+    office: Data<Office>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let result = async {
+        let import = importing(&office, &caller.0, &id).await?;
+        let import = back::begin(&office, &caller.0, import.id, Some(&job::UNDO)).await?;
+        accepted(&office, &caller.0, &import).await
+    };
+    result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// A file of known length, read piece by piece: it is short, or on a local disk.
+struct Whole {
+    file: tempfile::SpooledTempFile,
+    octets: u64,
+}
+
+impl Whole {
+    fn of(mut file: tempfile::SpooledTempFile) -> std::io::Result<Self> {
+        let octets = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        Ok(Self { file, octets })
+    }
+}
+
+impl MessageBody for Whole {
+    type Error = std::io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.octets)
+    }
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, Self::Error>>> {
+        let mut piece = vec![0; 64 * 1024];
+        std::task::Poll::Ready(match self.file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some(Ok(Bytes::from(piece)))
+            }
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
