@@ -74,7 +74,7 @@ pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
 
 /// Registers every page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    for resource in access::resources(PAGES, "") {
+    for resource in access::resources(PAGES.iter().map(|page| page.registered(""))) {
         config.service(resource.default_service(web::to(not_found)));
     }
 }

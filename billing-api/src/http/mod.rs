@@ -89,18 +89,20 @@ pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
     Needs::of(listed.chain(entities::needs(API)))
 });
 
-/// Registers every route of the API.
+/// Registers every route of the API. Where a description and the list have the same, the one of
+/// the list answers.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let (api, others): (Vec<_>, Vec<_>) =
         ROUTES.iter().partition(|route| route.pattern.starts_with(API));
-    for resource in access::resources(others, "") {
+    for resource in access::resources(others.into_iter().map(|route| route.registered(""))) {
         config.service(resource.default_service(web::to(wrong_method)));
     }
+    let listed = api.into_iter().map(|route| route.registered(API));
     let mut scope = web::scope(API);
-    for resource in access::resources(api, API) {
+    for resource in access::resources(listed.chain(entities::routes())) {
         scope = scope.service(resource.default_service(web::to(wrong_method)));
     }
-    config.service(scope.configure(entities::routes).default_service(web::to(not_found)));
+    config.service(scope.default_service(web::to(not_found)));
 }
 
 /// The id of a request: in its answer, its problems, its audit entries and the log.
