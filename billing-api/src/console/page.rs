@@ -20,6 +20,8 @@ pub(super) struct Viewer {
     /// Goes into every form.
     pub(super) csrf: String,
     pub(super) words: Words,
+    /// The name of whoever really looks, where somebody acts as another.
+    pub(super) impersonator: Option<String>,
 }
 
 /// Where a page stands in the navigation.
@@ -54,10 +56,13 @@ pub(super) enum Notice {
     Activated,
     PlanChanged,
     Stale,
+    PasswordChanged,
+    SecondFactorOff,
+    SessionsEnded,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 8] = [
+    const ALL: [(Notice, &'static str, Key); 11] = [
         (Self::CustomerCreated, "customer-created", words::DONE_CUSTOMER_CREATED),
         (Self::ServiceCreated, "service-created", words::DONE_SERVICE_CREATED),
         (Self::PlanCreated, "plan-created", words::DONE_PLAN_CREATED),
@@ -66,6 +71,9 @@ impl Notice {
         (Self::Activated, "activated", words::DONE_ACTIVATED),
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::Stale, "stale", words::DONE_STALE),
+        (Self::PasswordChanged, "password-changed", words::DONE_PASSWORD_CHANGED),
+        (Self::SecondFactorOff, "second-factor-off", words::DONE_SECOND_FACTOR_OFF),
+        (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
     ];
 
     /// The notice of `?done=…`.
@@ -117,10 +125,11 @@ pub(super) fn page(
                 }
                 form.who method="post" action="/logout" {
                     (csrf(viewer))
-                    span.name { (viewer.name) }
+                    a.name href="/account" { (viewer.name) }
                     button.quiet type="submit" { (words.say(words::SIGN_OUT)) }
                 }
             }
+            (impersonation(viewer))
             main id="content" tabindex="-1" {
                 @if let Some(notice) = notice { (notice.show(words)) }
                 (body)
@@ -128,6 +137,19 @@ pub(super) fn page(
             footer { (words.say(words::FOOTER)) }
         },
     )
+}
+
+/// Says on every page that somebody acts as another, and leads back.
+fn impersonation(viewer: &Viewer) -> Markup {
+    let Some(own) = &viewer.impersonator else { return html! {} };
+    let args = [("name", viewer.name.clone().into()), ("impersonator", own.clone().into())];
+    html! {
+        form.notice.problem.acting method="post" action="/impersonation/stop" role="alert" {
+            (csrf(viewer))
+            span { (viewer.words.say_with(words::IMPERSONATION, &args)) " " }
+            button.quiet type="submit" { (viewer.words.say(words::IMPERSONATION_STOP)) }
+        }
+    }
 }
 
 /// The frame of every page, signed in or not.
@@ -278,7 +300,20 @@ pub(super) mod tests {
             name: "Asha <script>alert(1)</script>".to_owned(),
             csrf: "c5rf".to_owned(),
             words: Words::english(),
+            impersonator: None,
         }
+    }
+
+    #[test]
+    fn acting_as_another_is_said_on_every_page_with_a_way_back() {
+        let acting = Viewer { impersonator: Some("Root <b>".to_owned()), ..viewer() };
+        let text = page(&acting, None, "x", None, &html! {}).into_string();
+        assert!(
+            text.contains(r#"action="/impersonation/stop""#) && text.contains("Root &lt;b&gt;")
+        );
+        assert!(
+            !page(&viewer(), None, "x", None, &html! {}).into_string().contains("/impersonation")
+        );
     }
 
     #[test]

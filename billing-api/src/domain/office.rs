@@ -8,6 +8,8 @@ use store::Db;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::hook::Hooks;
+use super::access::token::Usage;
+use super::access::{Attempts, Policy};
 
 /// The office: databases, keys, clock. Cheap to share.
 pub(crate) struct Office {
@@ -25,6 +27,12 @@ pub(crate) struct Office {
     pub(crate) hooks: Hooks,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
+    /// What the operator decided about signing in.
+    pub(crate) policy: Policy,
+    /// Failed sign-ins, counted in memory.
+    pub(crate) attempts: Attempts,
+    /// Requests per token, counted in memory.
+    pub(crate) usage: Usage,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -49,6 +57,9 @@ impl Office {
             hooks,
             queued: Notify::new(),
             hashing,
+            policy: Policy::default(),
+            attempts: Attempts::default(),
+            usage: Usage::default(),
         }
     }
 

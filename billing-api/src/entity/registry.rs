@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::custom::CUSTOM_FIELD;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
+use crate::domain::access::description::{ROLE, STAFF, TOKEN};
 use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::plan::PLAN;
@@ -26,6 +27,9 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &JOB_RUN,
     &MAINTENANCE_WINDOW,
     &WEBHOOK,
+    &ROLE,
+    &STAFF,
+    &TOKEN,
 ];
 
 /// The entity with this name, as in `customer`.

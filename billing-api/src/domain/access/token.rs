@@ -1,14 +1,18 @@
 //! API tokens: 256 random bits, kept as SHA-256: nothing to guess, nothing to read from a stolen
 //! database.
 
-use daemon::secrets::sha256;
-use model::{OrganisationId, Secret, TokenId, Ts};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use daemon::secrets::{random_token, sha256};
+use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
-use super::{Rights, TOUCH_S, texts, touch};
+use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::store::access as sql;
 
 /// The scope of a token that may do everything.
@@ -47,12 +51,26 @@ pub(crate) fn rights(scopes: &Value) -> Rights {
 }
 
 /// The actor behind a bearer token.
-pub(crate) async fn prove(office: &Office, token: &str) -> Result<Actor, Fault> {
+pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
     let now = office.now();
     let hash = sha256(token.as_bytes()).to_vec();
     let row = office.db.fetch_optional(&sql::FIND_TOKEN, args![hash, now]).await?;
     let row = row.ok_or(Fault::Unauthenticated)?;
+    if !allow_list::admits(&row.get("allow_list")?, address) {
+        return Err(Fault::Unauthenticated);
+    }
+    let mut rights = rights(&row.get("scopes")?);
+    let owner: Option<StaffId> = row.get("staff_id")?;
+    if owner.is_some() {
+        // A token never outlives the rights of whoever made it.
+        let status: Option<String> = row.get("staff_status")?;
+        if status.as_deref() != Some("active") {
+            return Err(Fault::Unauthenticated);
+        }
+        rights = rights.within(&role_rights(row.get("permissions")?));
+    }
     let id: TokenId = row.get("id")?;
+    office.usage.count(id, now);
     let used_at: Option<Ts> = row.get("used_at")?;
     let old = now.plus_seconds(-TOUCH_S);
     if used_at.is_none_or(|at| at < old) {
@@ -63,10 +81,191 @@ pub(crate) async fn prove(office: &Office, token: &str) -> Result<Actor, Fault> 
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
-        rights: rights(&row.get("scopes")?),
+        rights,
+        owner,
+        impersonator: None,
         idempotency: None,
         request_id: None,
     })
+}
+
+/// What is wrong with a list of scopes.
+pub(crate) fn check_scopes(scopes: &Value, input: &mut Input) {
+    let list = texts(scopes);
+    if list.is_empty() {
+        input.fault("scopes", "has at least one entry: read, write, full, or permissions");
+    }
+    let named = |scope: &str| SCOPES.iter().any(|(name, _)| *name == scope);
+    let patterns: Vec<&str> = list.into_iter().filter(|scope| !named(scope)).collect();
+    role::check_patterns(&patterns, "scopes", input);
+}
+
+/// A token that is asked for.
+pub(crate) struct New {
+    name: String,
+    scopes: Value,
+    allow_list: Value,
+    expires_at: Option<Ts>,
+}
+
+impl New {
+    /// Reads a body.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let mut input = Input::parse(body)?;
+        let name = input.optional_text("name", 100).unwrap_or_default();
+        if name.is_empty() {
+            input.missing("name");
+        }
+        let none = || json!([]);
+        let scopes = input.words("scopes", role::PATTERNS_MAX, 60).unwrap_or_else(none);
+        let list = input.words("allow_list", allow_list::ENTRIES_MAX, 60).unwrap_or_else(none);
+        let expires_at = input.parsed("expires_at");
+        if !input.complained("scopes") {
+            check_scopes(&scopes, &mut input);
+        }
+        for fault in texts(&list).into_iter().filter_map(allow_list::fault) {
+            input.fault("allow_list", fault);
+        }
+        input.finish()?;
+        Ok(Self { name, scopes, allow_list: list, expires_at })
+    }
+}
+
+/// Creates a token with at most the rights of whoever asks. It is returned once, and only its
+/// hash is kept.
+pub(crate) async fn create(
+    office: &Office,
+    actor: &Actor,
+    new: New,
+) -> Result<(TokenId, Secret<String>), Fault> {
+    if actor.impersonator.is_some() {
+        let detail = "not while acting as somebody else".to_owned();
+        return Err(Fault::Conflict { pointer: "", detail });
+    }
+    role::within(actor, &rights(&new.scopes))?;
+    let mut unit = Unit::begin(office, actor).await?;
+    if new.expires_at.is_some_and(|at| at <= unit.now) {
+        return Err(Fault::field("/expires_at", "is in the past"));
+    }
+    let token = random_token("lmt_");
+    let id = TokenId::generate();
+    let owner = match actor.who {
+        Who::Staff(id) => Some(id),
+        _ => actor.owner,
+    };
+    let args = args![
+        id,
+        actor.organisation,
+        new.name.as_str(),
+        sha256(token.expose().as_bytes()).to_vec(),
+        new.scopes.clone(),
+        new.allow_list.clone(),
+        owner,
+        new.expires_at,
+        unit.now,
+        actor.label()
+    ];
+    unit.execute(&sql::INSERT_TOKEN, args).await?;
+    let payload = json!({
+        "id": id,
+        "organisation_id": actor.organisation,
+        "name": new.name,
+        "scopes": new.scopes,
+        "allow_list": new.allow_list,
+        "expires_at": new.expires_at,
+        "staff_id": owner,
+        "version": 1,
+    });
+    let entity_id = id.to_string();
+    let event = Event { kind: "token.created", entity_id, payload, policy: &[] };
+    unit.record(actor.organisation, event, None).await?;
+    unit.commit().await?;
+    Ok((id, token))
+}
+
+/// How long the token before a rotation stays good unless somebody asks otherwise, seconds.
+pub(crate) const OVERLAP_S: i64 = 24 * 3600;
+/// And at most.
+pub(crate) const OVERLAP_S_MAX: i64 = 30 * 24 * 3600;
+
+/// Gives a token a new secret, which is returned once; the old one stays good for a while.
+pub(crate) async fn rotate(
+    office: &Office,
+    actor: &Actor,
+    id: TokenId,
+    overlap_s: i64,
+) -> Result<(Secret<String>, Ts), Fault> {
+    if actor.impersonator.is_some() {
+        let detail = "not while acting as somebody else".to_owned();
+        return Err(Fault::Conflict { pointer: "", detail });
+    }
+    let mut unit = Unit::begin(office, actor).await?;
+    let row = unit.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
+    let row = row.ok_or(Fault::NotFound("token"))?;
+    // Whoever gets the secret can do what the token can.
+    let scopes: Value = row.get("scopes")?;
+    role::within(actor, &rights(&scopes))?;
+    let organisation: OrganisationId = row.get("organisation_id")?;
+    let (name, old): (String, Vec<u8>) = (row.get("name")?, row.get("token_hash")?);
+    let token = random_token("lmt_");
+    let until = unit.now.plus_seconds(overlap_s);
+    let hash = sha256(token.expose().as_bytes()).to_vec();
+    let args = args![actor.path.as_str(), id, hash, until, unit.now, actor.label(), old];
+    if unit.execute(&sql::ROTATE_TOKEN, args).await? != 1 {
+        return Err(Fault::Stale);
+    }
+    let payload = json!({"id": id, "name": name, "scopes": scopes, "previous_until": until});
+    let entity_id = id.to_string();
+    let event = Event { kind: "token.rotated", entity_id, payload, policy: &[] };
+    unit.record(organisation, event, None).await?;
+    unit.commit().await?;
+    Ok((token, until))
+}
+
+/// Days of usage that are shown.
+const USAGE_DAYS: i64 = 31;
+
+/// A token's requests by day, the latest first.
+pub(crate) async fn usage(
+    office: &Office,
+    actor: &Actor,
+    id: TokenId,
+) -> Result<Vec<(String, i64)>, Fault> {
+    let row = office.db.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
+    row.ok_or(Fault::NotFound("token"))?;
+    let since = day(office.now().plus_seconds(-USAGE_DAYS * 24 * 3600));
+    let args = args![actor.path.as_str(), id, since];
+    let rows = office.db.fetch_all(&sql::LIST_USAGE, args).await?;
+    let day = |row: &store::Row| Ok((row.get("day")?, row.get("requests")?));
+    Ok(rows.iter().map(day).collect::<Result<_, store::StoreError>>()?)
+}
+
+/// The civil date of an instant, UTC.
+fn day(at: Ts) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+/// Requests per token and day that are not written yet. There are as many rows as tokens that
+/// were used since the last writing: a token exists before it is counted.
+#[derive(Default)]
+pub(crate) struct Usage(Mutex<HashMap<(TokenId, String), i64>>);
+
+impl Usage {
+    /// Counts a request.
+    fn count(&self, token: TokenId, now: Ts) {
+        *self.lock().entry((token, day(now))).or_insert(0) += 1;
+    }
+
+    /// Takes what was counted.
+    pub(crate) fn take(&self) -> Vec<(TokenId, String, i64)> {
+        let rows = std::mem::take(&mut *self.lock());
+        rows.into_iter().map(|((token, day), requests)| (token, day, requests)).collect()
+    }
+
+    /// A panic elsewhere leaves counts that are still counts.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(TokenId, String), i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Creates the first API token, with full rights; only its hash is kept.
@@ -78,7 +277,9 @@ pub(crate) async fn create_first(
 ) -> Result<(), Fault> {
     let hash = sha256(token.expose().as_bytes()).to_vec();
     let (id, by) = (TokenId::generate(), "system:first_start");
-    let args = args![id, organisation, "first token", hash, json!([FULL]), now, by];
+    let (none, ever) = (None::<StaffId>, None::<Ts>);
+    let scopes = json!([FULL]);
+    let args = args![id, organisation, "first token", hash, scopes, json!([]), none, ever, now, by];
     tx.execute(&sql::INSERT_TOKEN, args).await?;
     Ok(())
 }
@@ -91,7 +292,7 @@ mod tests {
     fn scopes_grant_reading_writing_everything_or_what_they_list() {
         let (read, write) = (rights(&json!(["read"])), rights(&json!(["write"])));
         assert!(read.has("customers.view") && !read.has("customers.edit"));
-        assert!(write.covers(&read) && write.has("customers.import"));
+        assert!(write.missing(&read).is_none() && write.has("customers.import"));
         for name in ["staff.edit", "roles.edit", "tokens.create", "settings.edit", "hooks.create"] {
             assert!(!write.has(name), "{name}");
         }
