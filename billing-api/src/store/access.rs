@@ -219,8 +219,7 @@ store::statements! {
     pub(crate) PASS_CHALLENGE = "UPDATE staff_challenge SET passed = TRUE WHERE id = $1";
     /// Takes one attempt of a sign-in that is not complete, while it has any.
     pub(crate) TAKE_CHALLENGE = "UPDATE staff_challenge SET attempts = attempts + 1
-        WHERE token_hash = $1 AND expires_at > $2 AND attempts < $3
-        RETURNING id";
+        WHERE token_hash = $1 AND expires_at > $2 AND attempts < $3";
     /// A sign-in that is not complete.
     pub(crate) FIND_CHALLENGE = "SELECT id, staff_id, passed FROM staff_challenge
         WHERE token_hash = $1 AND expires_at > $2 AND attempts < $3";

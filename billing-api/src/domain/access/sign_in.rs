@@ -301,8 +301,8 @@ impl Challenge {
     /// Takes one of the attempts it has.
     async fn attempt(&self, office: &Office) -> Result<(), Fault> {
         let args = args![self.hash.clone(), office.now(), CODES_MAX];
-        let row = office.db.fetch_optional(&sql::TAKE_CHALLENGE, args).await?;
-        row.map(drop).ok_or(Fault::Unauthenticated)
+        let taken = office.db.execute(&sql::TAKE_CHALLENGE, args).await?;
+        if taken == 1 { Ok(()) } else { Err(Fault::Unauthenticated) }
     }
 
     /// Goes on after a step: to the next, or in.
