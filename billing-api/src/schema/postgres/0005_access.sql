@@ -55,8 +55,9 @@ CREATE UNIQUE INDEX staff_external ON staff (organisation_id, external_source, e
 
 -- Who really sits there, where somebody acts as this member of staff.
 ALTER TABLE staff_session ADD COLUMN impersonator_id UUID REFERENCES staff (id);
--- That one's own session: this one ends with it.
-ALTER TABLE staff_session ADD COLUMN parent_id UUID REFERENCES staff_session (id);
+-- That one's own session: this one ends with it. No reference, since old sessions are purged
+-- in any order, and without the other this one opens nothing.
+ALTER TABLE staff_session ADD COLUMN parent_id UUID;
 ALTER TABLE staff_session ADD COLUMN address TEXT;
 ALTER TABLE staff_session ADD COLUMN user_agent TEXT;
 CREATE INDEX staff_session_staff ON staff_session (staff_id, created_at);
