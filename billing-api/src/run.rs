@@ -122,8 +122,7 @@ impl Opened {
         db.migrate(&MIGRATIONS).await?;
         let network = open(&config.network, "network", true).await?;
         let hooks = Hooks::open(&config).map_err(RunError::Config)?;
-        let office = Arc::new(Office::with(db, network, keyring, parts.clock.clone(), hooks));
-        let mut office = Office::new(db, network, keyring, parts.clock.clone());
+        let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks);
         office.policy = policy(&config.access)?;
         let office = Arc::new(office);
         let welcome = first_start::prepare(&office, &config.first_start, tell).await?;

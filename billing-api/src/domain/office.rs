@@ -7,9 +7,9 @@ use model::{Clock, Ts};
 use store::Db;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::hook::Hooks;
 use super::access::token::Usage;
 use super::access::{Attempts, Policy};
+use crate::hook::Hooks;
 
 /// The office: databases, keys, clock. Cheap to share.
 pub(crate) struct Office {

@@ -74,7 +74,7 @@ pub(super) fn routes() -> impl Iterator<Item = Registered> {
     })
 }
 
-async fn list(
+pub(super) async fn list(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,

@@ -15,6 +15,14 @@ store::statements! {
         WHERE (t.token_hash = $1 OR (t.previous_hash = $1 AND t.previous_until > $2))
           AND t.deleted_at IS NULL AND o.deleted_at IS NULL
           AND (t.expires_at IS NULL OR t.expires_at > $2)";
+    /// What bounds a token, by its id.
+    pub(crate) FIND_TOKEN_BY_ID = "SELECT t.scopes, t.staff_id, r.permissions,
+            s.status AS staff_status
+        FROM api_token t
+        LEFT JOIN staff s ON s.id = t.staff_id AND s.deleted_at IS NULL
+        LEFT JOIN role r ON r.id = s.role_id AND r.deleted_at IS NULL
+        WHERE t.id = $1 AND t.deleted_at IS NULL
+          AND (t.expires_at IS NULL OR t.expires_at > $2)";
     /// Notes that a token was used, at most once a minute.
     pub(crate) TOUCH_TOKEN = "UPDATE api_token SET used_at = $2
         WHERE id = $1 AND (used_at IS NULL OR used_at < $3)";

@@ -5,7 +5,7 @@ use serde_json::Value;
 use store::Row;
 
 use super::permission::Rights;
-use super::{allow_list, role, role_rights, sign_in, staff, texts, token};
+use super::{allow_list, role, role_rights, scope, sign_in, staff, texts};
 use crate::domain::{Fault, Input, Unit};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Step, Verb, Verbs, Written};
 
@@ -34,7 +34,7 @@ pub(crate) const ROLE: Entity = Entity {
             Kind::Words(role::PATTERNS_MAX, 60),
             Flags::REQUIRED.and(WRITABLE),
         ),
-        Field::new("second_factor", Kind::Flag, WRITABLE.and(LISTED)),
+        Field::new("second_factor", Kind::Flag, WRITABLE.and(Flags::FILLED).and(LISTED)),
         Field::new("template", Kind::Text(20), Flags::NONE),
     ],
     hooks: Hooks { check: check_role, before: before_role, after: after_role, ..Hooks::NONE },
@@ -104,11 +104,15 @@ pub(crate) const STAFF: Entity = Entity {
             Kind::Reference("rol", "role"),
             Flags::REQUIRED.and(WRITABLE).and(Flags::FILTERABLE).and(LISTED),
         ),
-        Field::new("status", Kind::Choice(&["active", "disabled"]), LISTED),
-        Field::new("allow_list", Kind::Words(allow_list::ENTRIES_MAX, 60), WRITABLE),
-        Field::new("locale", Kind::Text(35), WRITABLE),
+        Field::new("status", Kind::Choice(&["active", "disabled"]), LISTED.and(Flags::FILLED)),
+        Field::new(
+            "allow_list",
+            Kind::Words(allow_list::ENTRIES_MAX, 60),
+            WRITABLE.and(Flags::FILLED),
+        ),
+        Field::new("locale", Kind::Text(35), WRITABLE.and(Flags::FILLED)),
         Field::new("zone", Kind::Zone, WRITABLE),
-        Field::new("must_change_password", Kind::Flag, WRITABLE),
+        Field::new("must_change_password", Kind::Flag, WRITABLE.and(Flags::FILLED)),
         Field::new("totp_confirmed_at", Kind::Time, Flags::NONE),
         Field::new("password_changed_at", Kind::Time, Flags::NONE),
     ],
@@ -196,7 +200,11 @@ pub(crate) const TOKEN: Entity = Entity {
             Kind::Words(role::PATTERNS_MAX, 60),
             Flags::REQUIRED.and(WRITABLE).and(LISTED),
         ),
-        Field::new("allow_list", Kind::Words(allow_list::ENTRIES_MAX, 60), WRITABLE),
+        Field::new(
+            "allow_list",
+            Kind::Words(allow_list::ENTRIES_MAX, 60),
+            WRITABLE.and(Flags::FILLED),
+        ),
         Field::new("expires_at", Kind::Time, WRITABLE.and(LISTED)),
         Field::new("used_at", Kind::Time, LISTED),
         Field::new("previous_until", Kind::Time, Flags::NONE),
@@ -209,7 +217,7 @@ pub(crate) const TOKEN: Entity = Entity {
 fn check_token(draft: &Draft, input: &mut Input) {
     check_allow_list(draft, input);
     if let Some(scopes) = draft.json("scopes") {
-        token::check_scopes(scopes, input);
+        scope::check(scopes, input);
     }
 }
 
@@ -222,7 +230,7 @@ fn before_token<'a>(
     Box::pin(async move {
         let scopes: Option<Value> = before.map(|row| row.get("scopes")).transpose()?;
         for list in [scopes.as_ref(), draft.json("scopes")].into_iter().flatten() {
-            role::within(unit.actor, &token::rights(list))?;
+            role::within(unit.actor, &scope::rights(list))?;
         }
         Ok(())
     })

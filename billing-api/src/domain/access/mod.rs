@@ -10,7 +10,7 @@
 //! - [`session`]: who is signed in.
 //! - [`account`]: what people do with their own account.
 //! - [`staff`]: what those who look after staff do, acting as another included.
-//! - [`token`]: API tokens and their scopes.
+//! - [`scope`], [`token`]: API tokens and what they may do.
 //! - [`description`]: roles, staff and tokens as entities.
 //! - [`flush`]: what is counted in memory and written now and then.
 
@@ -25,6 +25,7 @@ pub(crate) mod recovery;
 pub(crate) mod totp;
 
 pub(crate) mod account;
+pub(crate) mod scope;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod staff;
@@ -35,6 +36,9 @@ pub(crate) mod flush;
 
 #[cfg(test)]
 mod tests;
+
+use super::actor::Who;
+use super::{Fault, Office};
 
 pub(crate) use attempts::Attempts;
 pub(crate) use permission::Rights;
@@ -54,6 +58,20 @@ pub(crate) struct Visitor {
     pub(crate) browser: Option<String>,
     /// The cookie of a session from before, which a new one takes the place of.
     pub(crate) session: Option<String>,
+}
+
+/// What somebody may do now, for work that is done for them later; nothing where they may not
+/// come in any more.
+pub(crate) async fn rights_now(office: &Office, who: Who) -> Result<Rights, Fault> {
+    let rights = match who {
+        Who::System(_) => Ok(Rights::all()),
+        Who::Staff(id) => sign_in::Account::load(office, id).await.map(|account| account.rights),
+        Who::Token(id) => token::rights_now(office, id).await,
+    };
+    match rights {
+        Err(Fault::Unauthenticated) => Ok(Rights::NONE),
+        rights => rights,
+    }
 }
 
 /// "Last used" is for people: that it cannot be written must not turn a caller away.

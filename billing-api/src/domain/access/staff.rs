@@ -242,7 +242,7 @@ pub(crate) async fn impersonate(
     }
     let cookie =
         session::begin(&mut unit, id, visitor, Some((staff, own)), IMPERSONATION_S).await?;
-    target.note(&mut unit, "staff.impersonation_began", None).await?;
+    target.note(&mut unit, "staff.impersonation_started", None).await?;
     unit.commit().await?;
     Ok(cookie)
 }

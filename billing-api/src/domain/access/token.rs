@@ -10,45 +10,11 @@ use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
+use super::scope::{self, FULL};
 use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::store::access as sql;
-
-/// The scope of a token that may do everything.
-pub(crate) const FULL: &str = "full";
-
-/// What the scopes with a name of their own grant; any other text of a list of scopes is a
-/// pattern of permissions.
-const SCOPES: [(&str, &[&str]); 3] = [
-    ("read", &["*.view", "network.sessions"]),
-    // Everything but what decides who may do what, and what the installation is.
-    (
-        "write",
-        &[
-            "*.view",
-            "customers.*",
-            "services.*",
-            "plans.*",
-            "billing.*",
-            "network.*",
-            "support.*",
-            "reports.*",
-            "labels.*",
-            "imports.*",
-            "jobs.run",
-        ],
-    ),
-    (FULL, &["*"]),
-];
-
-/// What a list of scopes grants.
-pub(crate) fn rights(scopes: &Value) -> Rights {
-    texts(scopes).into_iter().fold(Rights::NONE, |rights, scope| {
-        let named = SCOPES.iter().find(|(name, _)| *name == scope);
-        rights.and(named.map_or_else(|| Rights::of(&[scope]), |(_, own)| Rights::of(own)))
-    })
-}
 
 /// The actor behind a bearer token.
 pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
@@ -59,16 +25,7 @@ pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Resu
     if !allow_list::admits(&row.get("allow_list")?, address) {
         return Err(Fault::Unauthenticated);
     }
-    let mut rights = rights(&row.get("scopes")?);
-    let owner: Option<StaffId> = row.get("staff_id")?;
-    if owner.is_some() {
-        // A token never outlives the rights of whoever made it.
-        let status: Option<String> = row.get("staff_status")?;
-        if status.as_deref() != Some("active") {
-            return Err(Fault::Unauthenticated);
-        }
-        rights = rights.within(&role_rights(row.get("permissions")?));
-    }
+    let (rights, owner) = bounded(&row)?;
     let id: TokenId = row.get("id")?;
     office.usage.count(id, now);
     let used_at: Option<Ts> = row.get("used_at")?;
@@ -89,15 +46,25 @@ pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Resu
     })
 }
 
-/// What is wrong with a list of scopes.
-pub(crate) fn check_scopes(scopes: &Value, input: &mut Input) {
-    let list = texts(scopes);
-    if list.is_empty() {
-        input.fault("scopes", "has at least one entry: read, write, full, or permissions");
+/// What a token may do: its scopes, and never more than whoever made it may do now.
+fn bounded(row: &store::Row) -> Result<(Rights, Option<StaffId>), Fault> {
+    let rights = scope::rights(&row.get("scopes")?);
+    let owner: Option<StaffId> = row.get("staff_id")?;
+    if owner.is_none() {
+        return Ok((rights, None));
     }
-    let named = |scope: &str| SCOPES.iter().any(|(name, _)| *name == scope);
-    let patterns: Vec<&str> = list.into_iter().filter(|scope| !named(scope)).collect();
-    role::check_patterns(&patterns, "scopes", input);
+    let status: Option<String> = row.get("staff_status")?;
+    if status.as_deref() != Some("active") {
+        return Err(Fault::Unauthenticated);
+    }
+    Ok((rights.within(&role_rights(row.get("permissions")?)), owner))
+}
+
+/// What a token may do now, for work that is done for it later.
+pub(super) async fn rights_now(office: &Office, id: TokenId) -> Result<Rights, Fault> {
+    let args = args![id, office.now()];
+    let row = office.db.fetch_optional(&sql::FIND_TOKEN_BY_ID, args).await?;
+    Ok(bounded(&row.ok_or(Fault::Unauthenticated)?)?.0)
 }
 
 /// A token that is asked for.
@@ -121,7 +88,7 @@ impl New {
         let list = input.words("allow_list", allow_list::ENTRIES_MAX, 60).unwrap_or_else(none);
         let expires_at = input.parsed("expires_at");
         if !input.complained("scopes") {
-            check_scopes(&scopes, &mut input);
+            scope::check(&scopes, &mut input);
         }
         for fault in texts(&list).into_iter().filter_map(allow_list::fault) {
             input.fault("allow_list", fault);
@@ -142,7 +109,7 @@ pub(crate) async fn create(
         let detail = "not while acting as somebody else".to_owned();
         return Err(Fault::Conflict { pointer: "", detail });
     }
-    role::within(actor, &rights(&new.scopes))?;
+    role::within(actor, &scope::rights(&new.scopes))?;
     let mut unit = Unit::begin(office, actor).await?;
     if new.expires_at.is_some_and(|at| at <= unit.now) {
         return Err(Fault::field("/expires_at", "is in the past"));
@@ -204,7 +171,7 @@ pub(crate) async fn rotate(
     let row = row.ok_or(Fault::NotFound("token"))?;
     // Whoever gets the secret can do what the token can.
     let scopes: Value = row.get("scopes")?;
-    role::within(actor, &rights(&scopes))?;
+    role::within(actor, &scope::rights(&scopes))?;
     let organisation: OrganisationId = row.get("organisation_id")?;
     let (name, old): (String, Vec<u8>) = (row.get("name")?, row.get("token_hash")?);
     let token = random_token("lmt_");
@@ -282,27 +249,4 @@ pub(crate) async fn create_first(
     let args = args![id, organisation, "first token", hash, scopes, json!([]), none, ever, now, by];
     tx.execute(&sql::INSERT_TOKEN, args).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_grant_reading_writing_everything_or_what_they_list() {
-        let (read, write) = (rights(&json!(["read"])), rights(&json!(["write"])));
-        assert!(read.has("customers.view") && !read.has("customers.edit"));
-        assert!(write.missing(&read).is_none() && write.has("customers.import"));
-        for name in ["staff.edit", "roles.edit", "tokens.create", "settings.edit", "hooks.create"] {
-            assert!(!write.has(name), "{name}");
-        }
-        assert_eq!(rights(&json!([FULL])), Rights::all());
-        let some = rights(&json!(["customers.*", "plans.view"]));
-        assert!(some.has("plans.view") && !some.has("plans.edit") && some.has("customers.edit"));
-        for nothing in
-            [json!([]), json!(["nothing"]), json!("full"), json!([["full"]]), Value::Null]
-        {
-            assert_eq!(rights(&nothing), Rights::NONE, "{nothing}");
-        }
-    }
 }
