@@ -59,7 +59,7 @@ const TYPED: &[Typed] = &[
         example: STAFF,
     },
     Typed {
-        kind: "staff.password_reset",
+        kind: "staff.link_issued",
         description: "A link to set a password with was made for somebody.",
         example: EMPLOYED,
     },

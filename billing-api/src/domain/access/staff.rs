@@ -94,7 +94,7 @@ pub(crate) async fn reset_password(
     let mut unit = Unit::begin(office, actor).await?;
     let target = target(&mut unit, id).await?;
     let link = account::make_link(&mut unit, id).await?;
-    target.note(&mut unit, "staff.password_reset", None).await?;
+    target.note(&mut unit, "staff.link_issued", None).await?;
     unit.commit().await?;
     Ok(link)
 }

@@ -226,21 +226,22 @@ fn conflict<T>(result: Result<T, Fault>) {
 #[tokio::test]
 async fn an_unknown_account_is_answered_like_a_wrong_password_and_as_slowly() {
     for place in places().await {
-        let mut times = Vec::new();
-        for email in ["admin@localhost", "nobody@example.net"] {
-            for n in 0..4 {
+        let mut fastest = [f64::MAX; 2];
+        for n in 0..6 {
+            // In turn, so that a busy machine slows both.
+            for (email, fastest) in
+                ["admin@localhost", "nobody@example.net"].iter().zip(&mut fastest)
+            {
                 let visitor = visitor(&format!("203.0.113.{n}"), None);
                 let started = std::time::Instant::now();
                 let answer = place.sign_in(&visitor, email, "wrong").await;
-                times.push(started.elapsed());
+                *fastest = fastest.min(started.elapsed().as_secs_f64());
                 assert!(matches!(answer, Err(Fault::Unauthenticated)), "{email}: {answer:?}");
             }
         }
-        let (known, unknown) = times.split_at(4);
-        let (known, unknown) = (known.iter().min().unwrap(), unknown.iter().min().unwrap());
-        // Both compute one argon2id hash; without it an answer takes a tenth.
-        let ratio = known.as_secs_f64() / unknown.as_secs_f64();
-        assert!((0.5..2.0).contains(&ratio), "{known:?} and {unknown:?}");
+        // Both compute one argon2id hash; without it an answer takes less than a tenth.
+        let ratio = fastest[0] / fastest[1];
+        assert!((0.25..4.0).contains(&ratio), "{fastest:?}");
 
         // Slowing down does not tell either.
         for email in ["admin@localhost", "nobody@example.net"] {
