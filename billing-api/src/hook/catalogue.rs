@@ -312,7 +312,7 @@ mod tests {
             w.starts_with(|c: char| c.is_ascii_lowercase())
                 && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
-        let past = ["ed", "seen", "sent", "paid", "lost", "run", "partial"];
+        let past = ["ed", "signed_in", "seen", "sent", "paid", "lost", "run", "partial"];
         text.split_once('.').is_some_and(|(entity, verb)| {
             word(entity) && word(verb) && past.iter().any(|end| verb.ends_with(end))
         })
