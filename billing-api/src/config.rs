@@ -19,6 +19,8 @@ pub struct Config {
     pub control: PathBuf,
     /// The REST API, the console and the portal.
     pub http: Http,
+    /// Signing in.
+    pub access: Access,
     /// The office's database.
     pub database: Database,
     /// `policyd`'s database, read for sessions and usage.
@@ -43,6 +45,7 @@ impl Default for Config {
             key_file: PathBuf::from("/etc/lastmile/key"),
             control: PathBuf::from("/run/lastmile/billing-api.sock"),
             http: Http::default(),
+            access: Access::default(),
             database: Database::default(),
             network: Database::default(),
             bus: Bus::default(),
@@ -65,11 +68,71 @@ pub struct Http {
     pub workers: usize,
     /// Whether the console's cookie is sent over TLS alone; false for plain local use.
     pub secure_cookie: bool,
+    /// Proxies whose word on a client's address is taken.
+    pub trusted_proxies: Vec<IpNetwork>,
+    /// The header they write it into. The other is not believed: most proxies pass it on as the
+    /// client sent it.
+    pub proxy_header: ProxyHeader,
+    /// How many requests anybody may make.
+    pub rate_limit: RateLimit,
+}
+
+/// A header that names the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`, of common use.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
+}
+
+/// Requests a minute, evenly; as many may come at once. What comes from this machine itself,
+/// and not through a proxy, is not counted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimit {
+    /// Per API token; 0: no limit.
+    pub token_per_minute: u32,
+    /// Per address (IPv6: per /64), with a token or without; 0: no limit.
+    pub address_per_minute: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { token_per_minute: 3000, address_per_minute: 6000 }
+    }
+}
+
+/// Signing in to the console.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// A session not used for this long is over, seconds.
+    pub idle_s: i64,
+    /// A session is over after this, used or not, seconds.
+    pub lifetime_s: i64,
+    /// Characters a new password has at least.
+    pub password_characters_min: usize,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { idle_s: 8 * 3600, lifetime_s: 7 * 24 * 3600, password_characters_min: 12 }
+    }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 2, secure_cookie: false }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: 2,
+            secure_cookie: false,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+            rate_limit: RateLimit::default(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use model::{OrganisationId, Secret};
 use store::args;
 
 use crate::config::FirstStart;
-use crate::domain::access::{role, sign_in, token as tokens};
+use crate::domain::access::{password as passwords, role, sign_in, token as tokens};
 use crate::domain::setting::registry;
 use crate::domain::{Actor, Fault, Office, nas};
 use crate::jobs;
@@ -108,7 +108,7 @@ async fn create(
     };
     let password = password.or(new_password).unwrap_or_else(|| random_token(""));
     // Hashed before the transaction: it takes a while on purpose.
-    let password_hash = sign_in::hash_password(office, password).await?;
+    let password_hash = passwords::hash(office, password).await?;
     let token = token.or(new_token).unwrap_or_else(|| random_token(""));
 
     let id = OrganisationId::generate();

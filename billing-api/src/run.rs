@@ -24,9 +24,10 @@ use store::{Db, Options, StoreError};
 use tokio::net::UnixListener;
 use tracing::info;
 
-use crate::config::{Config, Database};
+use crate::config::{Access, Config, Database};
 use crate::control::Control;
 use crate::domain::Office;
+use crate::domain::access::flush::Flush;
 use crate::first_start::{self, Tell, Welcome};
 use crate::hook::Hooks;
 use crate::hook::dispatcher::Dispatcher;
@@ -121,7 +122,9 @@ impl Opened {
         db.migrate(&MIGRATIONS).await?;
         let network = open(&config.network, "network", true).await?;
         let hooks = Hooks::open(&config).map_err(RunError::Config)?;
-        let office = Arc::new(Office::with(db, network, keyring, parts.clock.clone(), hooks));
+        let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks);
+        office.policy = policy(&config.access)?;
+        let office = Arc::new(office);
         let welcome = first_start::prepare(&office, &config.first_start, tell).await?;
         let started = office.now();
         Ok(Self { config, parts, office, listener, address, control, started, welcome })
@@ -158,6 +161,7 @@ impl Opened {
             NasSeenKeeper { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
         let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
         let dispatcher = Dispatcher::new(office.clone(), shutdown.clone());
+        let flush = Flush { office: office.clone(), stop: shutdown.clone() };
         let handler = Arc::new(Control {
             office: office.clone(),
             health: health.clone(),
@@ -165,7 +169,7 @@ impl Opened {
             started,
             listening: address,
         });
-        let web = Data::new(Web { secure_cookie: config.http.secure_cookie });
+        let web = Data::new(Web::new(&config.http));
         let state = Data::from(office.clone());
         let readiness = Data::new(health.clone());
         let server = HttpServer::new(move || {
@@ -175,6 +179,8 @@ impl Opened {
                 .app_data(readiness.clone())
                 .app_data(actix_web::web::PayloadConfig::new(http::REQUEST_OCTETS_MAX))
                 .wrap(actix_web::middleware::Compress::default())
+                .wrap(actix_web::middleware::from_fn(http::limit))
+                .wrap(actix_web::middleware::from_fn(http::headers))
                 .wrap(actix_web::middleware::from_fn(http::request_id))
                 .configure(http::routes)
                 .configure(crate::console::routes)
@@ -192,6 +198,7 @@ impl Opened {
         tasks.spawn("webhooks", dispatcher.run());
         tasks.spawn("nas seen", keeper.run());
         tasks.spawn("jobs", runner.run());
+        tasks.spawn("flush", flush.run());
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));
         tasks.spawn("http stop", stop_http(server.handle(), shutdown.clone()));
         tasks.spawn("http", server);
@@ -205,6 +212,18 @@ impl Opened {
         info!("billing-api stopped");
         Ok(result?)
     }
+}
+
+/// Settings of signing in that shut everybody out, or let everybody in, are refused.
+fn policy(access: &Access) -> Result<Access, RunError> {
+    let refuse = |text: &str| Err(RunError::Config(text.to_owned()));
+    if access.idle_s < 60 || access.lifetime_s < access.idle_s {
+        return refuse("access.idle_s is at least 60, and access.lifetime_s not less than it");
+    }
+    if !(8..=64).contains(&access.password_characters_min) {
+        return refuse("access.password_characters_min is 8 to 64");
+    }
+    Ok(access.clone())
 }
 
 async fn stop_http(server: ServerHandle, stop: Shutdown) -> Result<(), std::convert::Infallible> {

@@ -159,10 +159,17 @@ async fn load(
     add: Filled,
 ) -> Result<View, Fault> {
     let customer = customer::find(office, &signed.actor, id).await?;
-    let services = service::list(office, &signed.actor, None, Some(id), PAGE_MAX).await?.rows;
+    let may = |permission| signed.actor.rights.has(permission);
+    let services = match may("services.view") {
+        true => service::list(office, &signed.actor, None, Some(id), PAGE_MAX).await?.rows,
+        false => Vec::new(),
+    };
     let used = services.iter().map(|service| service.plan_id);
     let plans = Plans::load(office, &signed.actor, used).await?;
-    let sessions = spare(request, sessions_of(office, signed, &services).await);
+    let sessions = match may("network.sessions") {
+        true => spare(request, sessions_of(office, signed, &services).await),
+        false => None,
+    };
     Ok(View { now: office.now(), customer, services, plans, sessions, add })
 }
 

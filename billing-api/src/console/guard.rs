@@ -17,15 +17,14 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use daemon::secrets::{constant_time_eq, random, sha256};
 use model::StaffSessionId;
 
+use super::cookies::{self, Kind};
 use super::failure::Failure;
 use super::page::Viewer;
 use super::words::Words;
-use crate::domain::access::sign_in;
+use crate::domain::access::session::{self, Session};
 use crate::domain::{Actor, Fault, Office, module, setting};
-use crate::http::id_of;
+use crate::http::{Web, id_of};
 
-/// The cookie of a staff session.
-pub(super) const COOKIE: &str = "lastmile_session";
 /// Longest address that is returned to after sign-in, octets.
 const NEXT_OCTETS_MAX: usize = 1000;
 
@@ -79,18 +78,22 @@ async fn signed(request: &HttpRequest) -> Result<Signed, Fault> {
 
 async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let office = request.app_data::<Data<Office>>().ok_or(Fault::Unauthenticated)?;
-    let cookie = request.cookie(COOKIE).ok_or(Fault::Unauthenticated)?;
-    let (mut actor, session) = sign_in::by_cookie(office, cookie.value()).await?;
+    let web = request.app_data::<Data<Web>>().ok_or(Fault::Unauthenticated)?;
+    let cookie = cookies::value(request, Kind::Session).ok_or(Fault::Unauthenticated)?;
+    let address = crate::http::address(request, web);
+    let Session { id, mut actor, impersonator } =
+        session::by_cookie(office, &cookie, address).await?;
     actor.request_id = id_of(request);
     let settings = setting::of(office, actor.organisation).await?;
     let viewer = Rc::new(Viewer {
         name: actor.name.clone(),
-        csrf: csrf_token(cookie.value()),
+        csrf: csrf_token(&cookie),
         words: Words::of(request),
         settings,
+        impersonator,
     });
     request.extensions_mut().insert(Known(viewer.clone()));
-    Ok(Signed { actor, session, viewer })
+    Ok(Signed { actor, session: id, viewer })
 }
 
 /// The fields of a form or a query string; an absent one reads as empty.
@@ -144,9 +147,8 @@ impl FromRequest for Post {
 
 /// Whether a form comes from one of our pages, and from this session.
 pub(super) fn is_proven(request: &HttpRequest, fields: &Fields) -> bool {
-    let cookie = request.cookie(COOKIE);
-    let cookie = cookie.as_ref().map_or("", |cookie| cookie.value());
-    is_own_origin(request) && is_csrf_token(cookie, fields.raw("csrf"))
+    let cookie = cookies::value(request, Kind::Session).unwrap_or_default();
+    is_own_origin(request) && is_csrf_token(&cookie, fields.raw("csrf"))
 }
 
 /// Whether a request comes from a page of this origin, as its browser tells
@@ -193,7 +195,8 @@ pub(super) fn safe_next(wanted: &str) -> &str {
         // Browsers read a backslash as a slash and drop control characters.
         && wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     let path = wanted.split(['?', '#']).next().unwrap_or("");
-    if local && !["/login", "/logout"].contains(&path) { wanted } else { "/" }
+    let signing = path == "/logout" || path == "/login" || path.starts_with("/login/");
+    if local && !signing { wanted } else { "/" }
 }
 
 #[cfg(test)]

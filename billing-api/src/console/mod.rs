@@ -6,8 +6,10 @@
 //! something was not done. A page renders from plain views, so that it is tested without a
 //! database, and works without a script; `assets/console.js` only adds comfort.
 
+mod cookies;
 mod guard;
 
+mod account;
 mod branding;
 mod customers;
 mod login;
@@ -49,7 +51,28 @@ pub(crate) const PAGES: &[Route] = &[
     get("/assets/{name}", Need::Public, || web::to(assets::serve)),
     get("/login", Need::Public, || web::to(login::form)),
     post("/login", Need::Public, || web::to(login::sign_in)),
+    get("/login/step", Need::Public, || web::to(login::step)),
+    post("/login/code", Need::Public, || web::to(login::code)),
+    post("/login/enrolment", Need::Public, || web::to(login::enrolment)),
+    post("/login/password", Need::Public, || web::to(login::new_password)),
+    get("/set-password", Need::Public, || web::to(login::link)),
+    post("/set-password", Need::Public, || web::to(login::use_link)),
     post("/logout", Need::SignedIn, || web::to(login::sign_out)),
+    // One's own account, and acting as another.
+    get("/account", Need::SignedIn, || web::to(account::show)),
+    post("/account/password", Need::SignedIn, || web::to(account::change_password)),
+    post("/account/second-factor", Need::SignedIn, || web::to(account::begin_second_factor)),
+    post("/account/second-factor/confirm", Need::SignedIn, || {
+        web::to(account::confirm_second_factor)
+    }),
+    post("/account/second-factor/disable", Need::SignedIn, || {
+        web::to(account::disable_second_factor)
+    }),
+    post("/account/recovery-codes", Need::SignedIn, || web::to(account::renew_codes)),
+    post("/account/sessions/end", Need::SignedIn, || web::to(account::end_sessions)),
+    post("/account/sessions/{id}/end", Need::SignedIn, || web::to(account::end_session)),
+    post("/staff/{id}/impersonate", may("staff.impersonate"), || web::to(account::impersonate)),
+    post("/impersonation/stop", Need::SignedIn, || web::to(account::stop_impersonating)),
     get("/", Need::SignedIn, || web::to(overview::show)),
     // Customers and their services.
     get("/customers", may("customers.view"), || web::to(customers::list)),
@@ -107,9 +130,14 @@ pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
 
 /// Registers every page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    for resource in access::resources(PAGES, "") {
+    for resource in access::resources(PAGES.iter().map(|page| page.registered(""))) {
         config.service(resource.default_service(web::to(not_found)));
     }
+}
+
+/// A fault of this request as a page, for what stands before the pages.
+pub(crate) fn failure(request: &HttpRequest, fault: Fault) -> Failure {
+    Failure::new(request, fault)
 }
 
 /// No such page. The viewer is asked for only to show the way back in the usual frame.

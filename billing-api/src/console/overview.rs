@@ -62,19 +62,34 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Failure> {
     let result = async {
         let actor = &signed.actor;
-        let network = spare(&request, network(&office, actor).await);
-        let (services, held) = service::count(&office, actor).await?;
-        let nas = nas::list(&office, actor, None, PAGE_MAX).await?;
+        // Everybody has an overview, of what they may see.
+        let may = |permission| actor.rights.has(permission);
+        let network = match may("network.sessions") {
+            true => spare(&request, network(&office, actor).await),
+            false => None,
+        };
+        let (services, held) = match may("services.view") {
+            true => service::count(&office, actor).await?,
+            false => (0, 0),
+        };
+        let nas = match may("network.view") {
+            true => Some(nas::list(&office, actor, None, PAGE_MAX).await?),
+            false => None,
+        };
         let view = View {
             now: office.now(),
             label: actor.label(),
-            customers: customer::count(&office, actor).await?,
+            customers: match may("customers.view") {
+                true => customer::count(&office, actor).await?,
+                false => 0,
+            },
             services,
             held,
-            nas: (nas.rows.len() as i64, nas.next.is_some()),
-            has_plan: !plan::list(&office, actor, None, 1).await?.rows.is_empty(),
+            nas: nas.map_or((0, false), |nas| (nas.rows.len() as i64, nas.next.is_some())),
+            has_plan: !may("plans.view")
+                || !plan::list(&office, actor, None, 1).await?.rows.is_empty(),
             network,
-            acts: acts(&office, actor).await?,
+            acts: if may("audit.view") { acts(&office, actor).await? } else { Vec::new() },
             setup: setup::progress(&office, actor).await?.filter(Progress::is_under_way),
         };
         Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))

@@ -27,6 +27,8 @@ pub(super) struct Viewer {
     pub(super) words: Words,
     /// What applies to the viewer's organisation: its brand, and which modules it has.
     pub(super) settings: Arc<Layers>,
+    /// The name of whoever really looks, where somebody acts as another.
+    pub(super) impersonator: Option<String>,
 }
 
 /// Where a page stands in the navigation.
@@ -71,10 +73,13 @@ pub(super) enum Notice {
     OrganisationMoved,
     OrganisationDeleted,
     Stale,
+    PasswordChanged,
+    SecondFactorOff,
+    SessionsEnded,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 14] = [
+    const ALL: [(Notice, &'static str, Key); 17] = [
         (Self::CustomerCreated, "customer-created", words::DONE_CUSTOMER_CREATED),
         (Self::ServiceCreated, "service-created", words::DONE_SERVICE_CREATED),
         (Self::PlanCreated, "plan-created", words::DONE_PLAN_CREATED),
@@ -89,6 +94,9 @@ impl Notice {
         (Self::OrganisationMoved, "organisation-moved", words::DONE_ORGANISATION_MOVED),
         (Self::OrganisationDeleted, "organisation-deleted", words::DONE_ORGANISATION_DELETED),
         (Self::Stale, "stale", words::DONE_STALE),
+        (Self::PasswordChanged, "password-changed", words::DONE_PASSWORD_CHANGED),
+        (Self::SecondFactorOff, "second-factor-off", words::DONE_SECOND_FACTOR_OFF),
+        (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
     ];
 
     /// The notice of `?done=…`.
@@ -144,10 +152,11 @@ pub(super) fn page(
                 }
                 form.who method="post" action="/logout" {
                     (csrf(viewer))
-                    span.name { (viewer.name) }
+                    a.name href="/account" { (viewer.name) }
                     button.quiet type="submit" { (words.say(words::SIGN_OUT)) }
                 }
             }
+            (impersonation(viewer))
             main id="content" tabindex="-1" {
                 @if let Some(notice) = notice { (notice.show(words)) }
                 (body)
@@ -155,6 +164,19 @@ pub(super) fn page(
             footer { (words.say(words::FOOTER)) }
         },
     )
+}
+
+/// Says on every page that somebody acts as another, and leads back.
+fn impersonation(viewer: &Viewer) -> Markup {
+    let Some(own) = &viewer.impersonator else { return html! {} };
+    let args = [("name", viewer.name.clone().into()), ("impersonator", own.clone().into())];
+    html! {
+        form.notice.problem.acting method="post" action="/impersonation/stop" role="alert" {
+            (csrf(viewer))
+            span { (viewer.words.say_with(words::IMPERSONATION, &args)) " " }
+            button.quiet type="submit" { (viewer.words.say(words::IMPERSONATION_STOP)) }
+        }
+    }
 }
 
 /// The frame of every page, signed in or not.
@@ -303,7 +325,20 @@ pub(super) mod tests {
             csrf: "c5rf".to_owned(),
             words: Words::english(),
             settings: Arc::default(),
+            impersonator: None,
         }
+    }
+
+    #[test]
+    fn acting_as_another_is_said_on_every_page_with_a_way_back() {
+        let acting = Viewer { impersonator: Some("Root <b>".to_owned()), ..viewer() };
+        let text = page(&acting, None, "x", None, &html! {}).into_string();
+        assert!(
+            text.contains(r#"action="/impersonation/stop""#) && text.contains("Root &lt;b&gt;")
+        );
+        assert!(
+            !page(&viewer(), None, "x", None, &html! {}).into_string().contains("/impersonation")
+        );
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Browser {
 pub(super) async fn browser(office: &Data<Office>) -> Browser {
     let app = App::new()
         .app_data(office.clone())
-        .app_data(Data::new(Web { secure_cookie: false }))
+        .app_data(Data::new(Web::default()))
         .configure(crate::http::routes)
         .configure(super::routes);
     let app = Rc::new(test::init_service(app).await);

@@ -9,7 +9,7 @@ use store::args;
 use store::testing::TestDb;
 
 use super::PAGES;
-use super::guard::COOKIE;
+use super::cookies::Kind;
 use super::tests::{Browser, browser, office};
 use crate::domain::Office;
 use crate::domain::access::Rights;
@@ -17,8 +17,18 @@ use crate::http::access::Need;
 use crate::store::{access, organisation};
 
 /// What anybody may ask for.
-const PUBLIC: [&str; 5] =
-    ["/assets/{name}", "/login", "/brand/theme.css", "/brand/logo/{hash}", "/{page:.*}"];
+const PUBLIC: [&str; 10] = [
+    "/assets/{name}",
+    "/brand/theme.css",
+    "/brand/logo/{hash}",
+    "/login",
+    "/login/step",
+    "/login/code",
+    "/login/enrolment",
+    "/login/password",
+    "/set-password",
+    "/{page:.*}",
+];
 
 /// Signs somebody in whose role has these permissions.
 async fn sign_in(office: &Office, browser: &mut Browser, permissions: Value) {
@@ -35,9 +45,12 @@ async fn sign_in(office: &Office, browser: &mut Browser, permissions: Value) {
     let args = args![staff, root, email, "Somebody", "", "en", role, now, "test"];
     office.db.execute(&access::INSERT_STAFF, args).await.unwrap();
     let cookie = format!("lms_{session}");
-    let args = args![session, staff, sha256(cookie.as_bytes()).to_vec(), now, now.plus_seconds(60)];
+    let hash = sha256(cookie.as_bytes()).to_vec();
+    let (nobody, alone) = (None::<StaffId>, None::<StaffSessionId>);
+    let end = now.plus_seconds(60);
+    let args = args![session, staff, hash, now, end, "192.0.2.1", "test", nobody, alone];
     office.db.execute(&access::INSERT_SESSION, args).await.unwrap();
-    browser.cookie = format!("{COOKIE}={cookie}");
+    browser.cookie = format!("{}={cookie}", Kind::Session.name(false));
 }
 
 #[actix_web::test]

@@ -141,6 +141,47 @@ keys! {
     PERIOD_YEAR = "console-period-year";
     RATE_UNLIMITED = "console-rate-unlimited";
 
+    // The steps of signing in, and one's own account.
+    STEP_CODE = "console-step-code";
+    STEP_CODE_TITLE = "console-step-code-title";
+    STEP_CODE_TEXT = "console-step-code-text";
+    STEP_ENROLMENT_TITLE = "console-step-enrolment-title";
+    STEP_ENROLMENT_TEXT = "console-step-enrolment-text";
+    STEP_ENROLMENT_LINK = "console-step-enrolment-link";
+    STEP_ENROLMENT_SUBMIT = "console-step-enrolment-submit";
+    STEP_PASSWORD_TITLE = "console-step-password-title";
+    STEP_PASSWORD_TEXT = "console-step-password-text";
+    PASSWORD_NOW = "console-password-now";
+    PASSWORD_NEW = "console-password-new";
+    PASSWORD_HINT = "console-password-hint";
+    PASSWORD_SUBMIT = "console-password-submit";
+    LINK_TITLE = "console-link-title";
+    LINK_TEXT = "console-link-text";
+    RECOVERY_TITLE = "console-recovery-title";
+    RECOVERY_TEXT = "console-recovery-text";
+    RECOVERY_FURTHER = "console-recovery-further";
+    RECOVERY_LEFT = "console-recovery-left";
+    RECOVERY_RENEW = "console-recovery-renew";
+    ACCOUNT_TITLE = "console-account-title";
+    ACCOUNT_PASSWORD = "console-account-password";
+    ACCOUNT_SECOND_FACTOR = "console-account-second-factor";
+    ACCOUNT_SECOND_FACTOR_ON = "console-account-second-factor-on";
+    ACCOUNT_SECOND_FACTOR_OFF = "console-account-second-factor-off";
+    ACCOUNT_SECOND_FACTOR_BEGIN = "console-account-second-factor-begin";
+    ACCOUNT_SECOND_FACTOR_DISABLE = "console-account-second-factor-disable";
+    ACCOUNT_SESSIONS = "console-account-sessions";
+    ACCOUNT_SESSION_BROWSER = "console-account-session-browser";
+    ACCOUNT_SESSION_ADDRESS = "console-account-session-address";
+    ACCOUNT_SESSION_SEEN = "console-account-session-seen";
+    ACCOUNT_SESSION_THIS = "console-account-session-this";
+    ACCOUNT_SESSION_END = "console-account-session-end";
+    ACCOUNT_SESSIONS_END = "console-account-sessions-end";
+    IMPERSONATION = "console-impersonation";
+    IMPERSONATION_STOP = "console-impersonation-stop";
+    DONE_PASSWORD_CHANGED = "console-done-password-changed";
+    DONE_SECOND_FACTOR_OFF = "console-done-second-factor-off";
+    DONE_SESSIONS_ENDED = "console-done-sessions-ended";
+
     // Faults.
     FAULT_NOT_FOUND = "console-fault-not-found";
     FAULT_NOT_FOUND_NEXT = "console-fault-not-found-next";

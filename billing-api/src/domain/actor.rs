@@ -28,6 +28,10 @@ pub(crate) struct Actor {
     pub(crate) path: String,
     /// What it may do there.
     pub(crate) rights: Rights,
+    /// The member of staff whose token it is.
+    pub(crate) owner: Option<StaffId>,
+    /// Who really sits there, where somebody acts as this member of staff.
+    pub(crate) impersonator: Option<StaffId>,
     /// The key its request may be repeated under.
     pub(crate) idempotency: Option<Idempotency>,
     /// The request it acts in.
@@ -43,6 +47,8 @@ impl Actor {
             organisation,
             path,
             rights: Rights::all(),
+            owner: None,
+            impersonator: None,
             idempotency: None,
             request_id: None,
         }
@@ -57,6 +63,19 @@ impl Actor {
     /// there.
     pub(crate) fn at_root(&self) -> bool {
         self.path.matches('/').count() == 1
+    }
+
+    /// The member of staff whose own account this is, for what only they may do: not a token
+    /// of the program's, and nobody who acts as another.
+    pub(crate) fn in_person(&self) -> Result<StaffId, Fault> {
+        let refuse = |detail: &str| Err(Fault::Conflict { pointer: "", detail: detail.to_owned() });
+        if self.impersonator.is_some() {
+            return refuse("not while acting as somebody else");
+        }
+        match (self.who, self.owner) {
+            (Who::Staff(id), _) | (_, Some(id)) => Ok(id),
+            _ => refuse("only staff have an account, and this token belongs to none"),
+        }
     }
 
     /// How it is written into created_by and the audit entry.

@@ -7,6 +7,8 @@ use model::{Clock, Ts};
 use store::Db;
 use tokio::sync::{Notify, Semaphore};
 
+use super::access::token::Usage;
+use super::access::{Attempts, Policy};
 use crate::hook::Hooks;
 
 /// The office: databases, keys, clock. Cheap to share.
@@ -27,6 +29,12 @@ pub(crate) struct Office {
     pub(crate) hashing: Semaphore,
     /// What each organisation has set, and which modules it has.
     pub(crate) settings: super::setting::Cache,
+    /// What the operator decided about signing in.
+    pub(crate) policy: Policy,
+    /// Failed sign-ins, counted in memory.
+    pub(crate) attempts: Attempts,
+    /// Requests per token, counted in memory.
+    pub(crate) usage: Usage,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -52,6 +60,9 @@ impl Office {
             queued: Notify::new(),
             hashing,
             settings: super::setting::Cache::default(),
+            policy: Policy::default(),
+            attempts: Attempts::default(),
+            usage: Usage::default(),
         }
     }
 

@@ -156,7 +156,8 @@ impl<'a> Unit<'a> {
                     event.entity_id.as_str(),
                     before,
                     Some(event.payload.clone()),
-                    self.actor.request_id.clone()
+                    self.actor.request_id.clone(),
+                    self.actor.impersonator.map(|id| id.to_string())
                 ],
             )
             .await?;

@@ -8,6 +8,7 @@ use super::export::{EXPORT, EXPORT_TEMPLATE};
 use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind};
 use crate::domain::Input;
+use crate::domain::access::description::{ROLE, STAFF, TOKEN};
 use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::plan::PLAN;
@@ -31,6 +32,9 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &EXPORT,
     &EXPORT_TEMPLATE,
     &IMPORT,
+    &ROLE,
+    &STAFF,
+    &TOKEN,
 ];
 
 /// The entity with this name, as in `customer`.

@@ -36,8 +36,80 @@ const SERVICE: &str = r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"c
 const CLIENT: &str = r#"{"id":"rcl_06a8k2v7c4tq9d3m5n1p8r2s6w","source":"192.0.2.0/24"}"#;
 const WEBHOOK: &str = r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","url":"https://crm.example/hook","events":["customer.*"],"enabled":true,"version":1}"#;
 
+const STAFF: &str =
+    r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai","email":"asha@isp.example"}"#;
+const EMPLOYED: &str = r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai","email":"asha@isp.example","status":"active","role_id":"rol_06a8k2v7c4tq9d3m5n1p8r2s6w"}"#;
+const TOKEN: &str = r#"{"id":"tok_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","scopes":["read"]}"#;
+
 /// Events of typed code.
 const TYPED: &[Typed] = &[
+    Typed {
+        kind: "staff.signed_in",
+        description: "Somebody signed in to the console.",
+        example: r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai","email":"asha@isp.example","address":"192.0.2.10","second_factor":true}"#,
+    },
+    Typed {
+        kind: "staff.sign_in_failed",
+        description: "Attempts to sign in as somebody failed.",
+        example: r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai","email":"asha@isp.example","failures":3,"address":"198.51.100.66"}"#,
+    },
+    Typed {
+        kind: "staff.password_changed",
+        description: "Somebody has a new password.",
+        example: STAFF,
+    },
+    Typed {
+        kind: "staff.link_issued",
+        description: "A link to set a password with was made for somebody.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "staff.second_factor_enabled",
+        description: "Somebody turned their second factor on.",
+        example: STAFF,
+    },
+    Typed {
+        kind: "staff.second_factor_disabled",
+        description: "Somebody's second factor was turned off.",
+        example: STAFF,
+    },
+    Typed {
+        kind: "staff.recovery_codes_renewed",
+        description: "Somebody made new recovery codes.",
+        example: STAFF,
+    },
+    Typed {
+        kind: "staff.sessions_ended",
+        description: "Somebody's sessions were ended.",
+        example: STAFF,
+    },
+    Typed { kind: "staff.enabled", description: "Somebody may sign in again.", example: EMPLOYED },
+    Typed {
+        kind: "staff.disabled",
+        description: "Somebody may sign in no more.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "staff.role_changed",
+        description: "Somebody was given another role.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "staff.impersonation_started",
+        description: "Somebody began to act as another.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "staff.impersonation_ended",
+        description: "Somebody stopped acting as another.",
+        example: r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai"}"#,
+    },
+    Typed { kind: "token.created", description: "An API token was made.", example: TOKEN },
+    Typed {
+        kind: "token.rotated",
+        description: "An API token was given a new secret.",
+        example: TOKEN,
+    },
     Typed {
         kind: "plan.followed",
         description: "Services followed their plan to a new version, many at once.",
@@ -331,7 +403,17 @@ mod tests {
                 && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
         let past = [
-            "ed", "seen", "sent", "paid", "lost", "run", "partial", "broken", "undone", "checking",
+            "ed",
+            "signed_in",
+            "seen",
+            "sent",
+            "paid",
+            "lost",
+            "run",
+            "partial",
+            "broken",
+            "undone",
+            "checking",
         ];
         text.split_once('.').is_some_and(|(entity, verb)| {
             word(entity) && word(verb) && past.iter().any(|end| verb.ends_with(end))

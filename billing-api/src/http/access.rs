@@ -80,25 +80,31 @@ pub(crate) const fn patch(
     Route { method: Method::PATCH, pattern, need, to }
 }
 
-/// The resources of a list of routes, in its order; routes of one pattern are one resource.
-/// `within` is cut off the patterns, for a scope of that name.
-pub(crate) fn resources<'a>(
-    routes: impl IntoIterator<Item = &'a Route>,
-    within: &str,
-) -> Vec<Resource> {
-    let mut resources: Vec<(&str, Resource)> = Vec::new();
-    for route in routes {
-        let Some(pattern) = route.pattern.strip_prefix(within) else { continue };
-        let handler = (route.to)().method(route.method.clone());
-        match resources.iter().position(|(own, _)| *own == pattern) {
-            Some(n) => {
-                let (pattern, resource) = resources.remove(n);
-                resources.insert(n, (pattern, resource.route(handler)));
-            }
-            None => resources.push((pattern, web::resource(pattern).route(handler))),
+/// A route as actix takes it: its pattern, and who answers which method there.
+pub(crate) type Registered = (String, actix_web::Route);
+
+impl Route {
+    /// As actix takes it; `within` is cut off the pattern, for a scope of that name.
+    pub(crate) fn registered(&self, within: &str) -> Registered {
+        let pattern = self.pattern.strip_prefix(within).unwrap_or(self.pattern);
+        (pattern.to_owned(), (self.to)().method(self.method.clone()))
+    }
+}
+
+/// The resources of some routes, in their order; routes of one pattern are one resource, and
+/// the first for a method answers it.
+pub(crate) fn resources(routes: impl Iterator<Item = Registered>) -> Vec<Resource> {
+    let mut grouped: Vec<(String, Vec<actix_web::Route>)> = Vec::new();
+    for (pattern, route) in routes {
+        match grouped.iter_mut().find(|(own, _)| *own == pattern) {
+            Some((_, group)) => group.push(route),
+            None => grouped.push((pattern, vec![route])),
         }
     }
-    resources.into_iter().map(|(_, resource)| resource).collect()
+    let resource = |(pattern, routes): (String, Vec<actix_web::Route>)| {
+        routes.into_iter().fold(web::resource(pattern), Resource::route)
+    };
+    grouped.into_iter().map(resource).collect()
 }
 
 /// Needs by pattern and method.

@@ -8,8 +8,10 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::{Problem, id_of};
+use super::limit::is_exempt;
+use super::{Problem, Web, id_of};
 use crate::domain::access::token;
+use crate::domain::actor::Who;
 use crate::domain::{Actor, Fault, Office, module};
 
 /// The caller, proven, with what the route needs.
@@ -37,7 +39,22 @@ async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Fault::Unauthenticated);
     }
-    let mut actor = token::prove(office, token.trim()).await?;
+    let web = request.app_data::<Data<Web>>().ok_or(Fault::Unauthenticated)?;
+    let address = super::address(request, web);
+    let mut actor = token::prove(office, token.trim(), address).await?;
+    if let Who::Token(id) = actor.who
+        && !is_exempt(request, web)
+    {
+        let taken = web.limits.take_token(id, office.now());
+        let refused = taken.as_ref().err().map(|refused| (refused.left, refused.retry_s));
+        let left = taken.ok().flatten().or(refused.map(|(left, _)| left));
+        if let Some(left) = left {
+            left.note(request);
+        }
+        if let Some((_, retry_s)) = refused {
+            return Err(Fault::TooMany(retry_s));
+        }
+    }
     need.check(&actor)?;
     actor.request_id = id_of(request);
     let address = request.match_pattern().unwrap_or_default();

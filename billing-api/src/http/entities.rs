@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{self, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
-use super::access::Need;
+use super::access::{Need, Registered};
 use super::body::Body;
 use super::caller::Caller;
-use super::{Problem, created, export, if_match, imports, replay, shown, wrong_method};
+use super::{Problem, created, export, if_match, imports, replay, shown};
 use crate::domain::access::permission;
 use crate::domain::{Fault, Office, Unit};
 use crate::entity::query::ListQuery;
@@ -48,53 +48,41 @@ pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, Strin
 }
 
 /// The routes of every description.
-pub(super) fn routes(config: &mut ServiceConfig) {
-    for entity in ENTITIES.iter().copied() {
-        let mut all = web::resource(format!("/{}", entity.path))
-            .route(web::get().to(move |r, o, c| list(entity, r, o, c)))
-            .default_service(web::to(wrong_method));
-        let mut one = web::resource(format!("/{}/{{id}}", entity.path))
-            .route(web::get().to(move |r, o, c, i| find(entity, r, o, c, i)))
-            .default_service(web::to(wrong_method));
-        if entity.verbs.has(Verbs::CREATE) {
-            all = all.route(web::post().to(move |r, o, c, b| create(entity, r, o, c, b)));
-        }
-        for action in entity.actions {
-            let acted = web::resource(format!("/{}/{{id}}/{}", entity.path, action.name))
-                .route(web::post().to(move |r, o, c, i| act(entity, action, r, o, c, i)))
-                .default_service(web::to(wrong_method));
-            config.service(acted);
-        }
+pub(super) fn routes() -> impl Iterator<Item = Registered> {
+    ENTITIES.iter().copied().flat_map(|entity| {
+        let (all, one) = (format!("/{}", entity.path), format!("/{}/{{id}}", entity.path));
+        let mut routes = vec![(all.clone(), web::get().to(move |r, o, c| list(entity, r, o, c)))];
         if entity.verbs.has(Verbs::UPDATE) {
             // Before the detail, whose pattern would take the word for an id.
-            let many = web::resource(format!("/{}/bulk", entity.path))
-                .route(web::post().to(move |r, o, c, b| bulk(entity, r, o, c, b)))
-                .default_service(web::to(wrong_method));
-            config.service(many);
-            one = one.route(web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b)));
+            let route = web::post().to(move |r, o, c, b| bulk(entity, r, o, c, b));
+            routes.push((format!("{all}/bulk"), route));
+            let route = web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b));
+            routes.push((one.clone(), route));
+        }
+        let route = web::get().to(move |r, o, c| export::export(entity, r, o, c));
+        routes.push((format!("{all}/export"), route));
+        if entity.verbs.has(Verbs::IMPORT) {
+            let route = web::post().to(move |r, o, c, b| imports::upload(entity, r, o, c, b));
+            routes.push((format!("{all}/import"), route));
+            let route = web::get().to(move |r, o, c| imports::template(entity, r, o, c));
+            routes.push((format!("{all}/import-template"), route));
+        }
+        routes.push((one.clone(), web::get().to(move |r, o, c, i| find(entity, r, o, c, i))));
+        if entity.verbs.has(Verbs::CREATE) {
+            routes.push((all, web::post().to(move |r, o, c, b| create(entity, r, o, c, b))));
+        }
+        for action in entity.actions {
+            let route = web::post().to(move |r, o, c, i| act(entity, action, r, o, c, i));
+            routes.push((format!("{one}/{}", action.name), route));
         }
         if entity.verbs.has(Verbs::DELETE) {
-            one = one.route(web::delete().to(move |r, o, c, i| delete(entity, r, o, c, i)));
-            let restored = web::resource(format!("/{}/{{id}}/restore", entity.path))
-                .route(web::post().to(move |r, o, c, i| restore(entity, r, o, c, i)))
-                .default_service(web::to(wrong_method));
-            config.service(restored);
+            let route = web::delete().to(move |r, o, c, i| delete(entity, r, o, c, i));
+            routes.push((one.clone(), route));
+            let route = web::post().to(move |r, o, c, i| restore(entity, r, o, c, i));
+            routes.push((format!("{one}/restore"), route));
         }
-        // Before the detail, whose pattern would take the word for an id.
-        let exported = web::resource(format!("/{}/export", entity.path))
-            .route(web::get().to(move |r, o, c| export::export(entity, r, o, c)))
-            .default_service(web::to(wrong_method));
-        if entity.verbs.has(Verbs::IMPORT) {
-            let upload = web::resource(format!("/{}/import", entity.path))
-                .route(web::post().to(move |r, o, c, b| imports::upload(entity, r, o, c, b)))
-                .default_service(web::to(wrong_method));
-            let template = web::resource(format!("/{}/import-template", entity.path))
-                .route(web::get().to(move |r, o, c| imports::template(entity, r, o, c)))
-                .default_service(web::to(wrong_method));
-            config.service(upload).service(template);
-        }
-        config.service(exported).service(all).service(one);
-    }
+        routes
+    })
 }
 
 pub(super) async fn list(

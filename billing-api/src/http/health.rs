@@ -6,6 +6,7 @@ use daemon::health::Health;
 
 use super::Problem;
 use super::caller::Caller;
+use super::peer::is_proxied;
 use crate::domain::Fault;
 
 /// `GET /healthz`: the process runs.
@@ -30,9 +31,7 @@ pub(super) async fn metrics(
 ) -> Result<HttpResponse, Problem> {
     let local = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
     // Behind a proxy every peer is local; then only a token tells.
-    let proxied = request.headers().contains_key("x-forwarded-for")
-        || request.headers().contains_key("forwarded");
-    if !local || proxied {
+    if !local || is_proxied(&request) {
         let actor = caller?.0;
         // They tell of every organisation.
         if !actor.at_root() {

@@ -10,16 +10,22 @@ mod branding;
 mod caller;
 mod entities;
 mod export;
+mod headers;
 mod health;
 mod imports;
 mod jobs;
+mod limit;
+mod me;
 mod modules;
 mod organisations;
+mod peer;
 mod problem;
 mod query;
 mod services;
 mod sessions;
 mod settings;
+mod staff;
+mod tokens;
 #[cfg(test)]
 mod walk;
 mod webhooks;
@@ -33,20 +39,46 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use access::{Need, Needs, Route, delete, get, may, patch, post, put};
 
+use crate::config::{self, ProxyHeader};
 use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use problem::Problem;
 
+pub(crate) use headers::headers;
+pub(crate) use limit::{Limits, limit};
+pub(crate) use peer::{address, visitor};
+
 /// Settings the handlers need.
+#[derive(Default)]
 pub(crate) struct Web {
     /// Whether the console's cookie is sent over TLS alone.
     pub(crate) secure_cookie: bool,
+    /// Whose word on a client's address is taken.
+    pub(crate) trusted_proxies: Vec<IpNetwork>,
+    /// In which header they give it.
+    pub(crate) proxy_header: ProxyHeader,
+    /// How many requests anybody may make.
+    pub(crate) limits: Limits,
+}
+
+impl Web {
+    /// As configured.
+    pub(crate) fn new(config: &config::Http) -> Self {
+        let limit = &config.rate_limit;
+        Self {
+            secure_cookie: config.secure_cookie,
+            trusted_proxies: config.trusted_proxies.clone(),
+            proxy_header: config.proxy_header,
+            limits: Limits::new(limit.token_per_minute, limit.address_per_minute),
+        }
+    }
 }
 
 /// Every route that does not come from a description. What is put here exists, and nothing
@@ -109,6 +141,32 @@ pub(crate) const ROUTES: &[Route] = &[
     patch("/api/v1/modules", may("settings.edit"), || web::to(modules::patch)),
     put("/api/v1/branding/logo", may("settings.edit"), || web::to(branding::set_logo)),
     delete("/api/v1/branding/logo", may("settings.edit"), || web::to(branding::remove_logo)),
+    // The caller's own account.
+    get("/api/v1/me", Need::SignedIn, || web::to(me::show)),
+    post("/api/v1/me/password", Need::SignedIn, || web::to(me::change_password)),
+    post("/api/v1/me/second-factor", Need::SignedIn, || web::to(me::begin_second_factor)),
+    post("/api/v1/me/second-factor/confirm", Need::SignedIn, || web::to(me::confirm_second_factor)),
+    post("/api/v1/me/second-factor/disable", Need::SignedIn, || web::to(me::disable_second_factor)),
+    post("/api/v1/me/recovery-codes", Need::SignedIn, || web::to(me::renew_codes)),
+    get("/api/v1/me/sessions", Need::SignedIn, || web::to(me::sessions)),
+    post("/api/v1/me/sessions/end", Need::SignedIn, || web::to(me::end_sessions)),
+    post("/api/v1/me/sessions/{id}/end", Need::SignedIn, || web::to(me::end_session)),
+    // Staff and their roles.
+    get("/api/v1/permissions", Need::SignedIn, || web::to(staff::permissions)),
+    post("/api/v1/staff/{id}/disable", may("staff.edit"), || web::to(staff::disable)),
+    post("/api/v1/staff/{id}/enable", may("staff.edit"), || web::to(staff::enable)),
+    post("/api/v1/staff/{id}/reset-password", may("staff.edit"), || web::to(staff::reset_password)),
+    post("/api/v1/staff/{id}/reset-second-factor", may("staff.edit"), || {
+        web::to(staff::reset_second_factor)
+    }),
+    get("/api/v1/staff/{id}/sessions", may("staff.view"), || web::to(staff::sessions)),
+    post("/api/v1/staff/{id}/end-sessions", may("staff.edit"), || web::to(staff::end_sessions)),
+    post("/api/v1/roles/assign", may("roles.edit"), || web::to(staff::assign)),
+    post("/api/v1/roles/{id}/clone", may("roles.create"), || web::to(staff::clone_role)),
+    // API tokens.
+    post("/api/v1/tokens", may("tokens.create"), || web::to(tokens::create)),
+    post("/api/v1/tokens/{id}/rotate", may("tokens.edit"), || web::to(tokens::rotate)),
+    get("/api/v1/tokens/{id}/usage", may("tokens.view"), || web::to(tokens::usage)),
 ];
 
 const API: &str = "/api/v1";
@@ -119,18 +177,20 @@ pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
     Needs::of(listed.chain(entities::needs(API)))
 });
 
-/// Registers every route of the API.
+/// Registers every route of the API. Where a description and the list have the same, the one of
+/// the list answers.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let (api, others): (Vec<_>, Vec<_>) =
         ROUTES.iter().partition(|route| route.pattern.starts_with(API));
-    for resource in access::resources(others, "") {
+    for resource in access::resources(others.into_iter().map(|route| route.registered(""))) {
         config.service(resource.default_service(web::to(wrong_method)));
     }
+    let listed = api.into_iter().map(|route| route.registered(API));
     let mut scope = web::scope(API);
-    for resource in access::resources(api, API) {
+    for resource in access::resources(listed.chain(entities::routes())) {
         scope = scope.service(resource.default_service(web::to(wrong_method)));
     }
-    config.service(scope.configure(entities::routes).default_service(web::to(not_found)));
+    config.service(scope.default_service(web::to(not_found)));
 }
 
 /// The id of a request: in its answer, its problems, its audit entries and the log.

@@ -9,12 +9,12 @@ use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, Data};
 use daemon::health::Health;
 use daemon::secrets::{Keyring, sha256};
-use model::{SystemClock, TokenId};
+use model::{StaffId, SystemClock, TokenId, Ts};
 use serde_json::{Value, json};
 use store::args;
 
 use super::caller::Caller;
-use super::{NEEDS, Need, ROUTES};
+use super::{NEEDS, Need, ROUTES, Web};
 use crate::config::FirstStart;
 use crate::domain::Office;
 use crate::domain::access::Rights;
@@ -30,7 +30,8 @@ async fn token(office: &Office, scopes: Value) -> String {
     let root = office.db.fetch_one(&organisation::FIND_ROOT, args![]).await.unwrap();
     let root = organisation::organisation(&root).unwrap().id;
     let (id, hash) = (TokenId::generate(), sha256(token.as_bytes()).to_vec());
-    let args = args![id, root, "test", hash, scopes, office.now(), "test"];
+    let (none, ever) = (None::<StaffId>, None::<Ts>);
+    let args = args![id, root, "test", hash, scopes, json!([]), none, ever, office.now(), "test"];
     office.db.execute(&access::INSERT_TOKEN, args).await.unwrap();
     token
 }
@@ -51,6 +52,7 @@ async fn no_route_is_reached_without_what_it_needs() {
         let app = App::new()
             .app_data(office.clone())
             .app_data(Data::new(Health::new()))
+            .app_data(Data::new(Web::default()))
             .service(web::resource("/api/v1/ghost").route(web::get().to(ghost)))
             .configure(super::routes);
         let app = test::init_service(app).await;

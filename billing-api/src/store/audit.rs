@@ -10,8 +10,8 @@ pub(crate) const EVENT_COLUMNS: &str =
 store::statements! {
     /// Writes an audit entry.
     pub(crate) INSERT_AUDIT = "INSERT INTO audit_entry
-        (id, organisation_id, at, actor, action, entity, entity_id, before, after, request_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        (id, organisation_id, at, actor, action, entity, entity_id, before, after, request_id, impersonator)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     /// Writes a domain event.
     pub(crate) INSERT_EVENT = "INSERT INTO outbox
         (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)

@@ -112,6 +112,49 @@ console-login-submit = Sign in
 console-login-wrong = The e-mail address or the password is wrong.
 console-login-ended = Your session has ended. Please sign in again.
 console-login-too-many = Too many people are signing in at once. Please wait { $seconds } seconds and try again.
+console-step-code = Code
+console-step-code-title = Second factor
+console-step-code-text = Type the code your authenticator app shows now, or one of your recovery codes.
+console-step-enrolment-title = Set up a second factor
+console-step-enrolment-text = Add this key to an authenticator app (time-based, six digits), then type the code it shows.
+console-step-enrolment-link = Open in an app on this device
+console-step-enrolment-submit = Turn on
+console-step-password-title = Choose a new password
+console-step-password-text = Your password has to be changed before you go on.
+console-password-now = Password you have now
+console-password-new = New password
+console-password-hint = A few unrelated words are good. Your other sessions end when it changes.
+console-password-submit = Set password
+console-link-title = Set your password
+console-link-text = This sets the password of { $email }. Sign in with it afterwards.
+console-recovery-title = Your recovery codes
+console-recovery-text = Each signs you in once when you do not have your authenticator app. Keep them where you keep important papers: they are not shown again.
+console-recovery-further = I have kept them
+console-recovery-left = { $n ->
+    [0] No recovery code is left.
+    [one] One recovery code is left.
+   *[other] { $n } recovery codes are left.
+}
+console-recovery-renew = Make new recovery codes
+console-account-title = My account
+console-account-password = Change password
+console-account-second-factor = Second factor
+console-account-second-factor-on = An authenticator app is asked for at each sign-in.
+console-account-second-factor-off = Only your password protects this account. An authenticator app makes it much harder to take over.
+console-account-second-factor-begin = Set up
+console-account-second-factor-disable = Turn off
+console-account-sessions = Where you are signed in
+console-account-session-browser = Browser
+console-account-session-address = Address
+console-account-session-seen = Last used
+console-account-session-this = this one
+console-account-session-end = End
+console-account-sessions-end = End all others
+console-impersonation = { $impersonator } is acting as { $name }.
+console-impersonation-stop = Stop
+console-done-password-changed = The password is changed, and your other sessions have ended.
+console-done-second-factor-off = The second factor is turned off.
+console-done-sessions-ended = Done: those sessions have ended.
 
 console-overview-figures = Figures
 console-tile-customers = Customers

@@ -152,6 +152,14 @@ define_ids! {
     StaffId = "usr";
     /// A signed-in staff session.
     StaffSessionId = "ses";
+    /// A sign-in that is not complete.
+    ChallengeId = "chl";
+    /// A browser somebody has signed in with.
+    BrowserId = "brw";
+    /// A code for the day the second factor is lost.
+    RecoveryCodeId = "rcc";
+    /// A link to set a password with.
+    LinkId = "lnk";
     /// A role: what its staff may do.
     RoleId = "rol";
     /// An API token.

@@ -184,7 +184,7 @@ type Asked = std::pin::Pin<Box<dyn std::future::Future<Output = (StatusCode, Val
 async fn api(office: &Data<Office>) -> Box<dyn Fn(Method, &str, Option<Value>) -> Asked> {
     let app = App::new()
         .app_data(office.clone())
-        .app_data(Data::new(Web { secure_cookie: false }))
+        .app_data(Data::new(Web::default()))
         .configure(crate::http::routes);
     let app = Rc::new(test::init_service(app).await);
     Box::new(move |method, address, body| {

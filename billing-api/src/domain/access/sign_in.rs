@@ -1,27 +1,484 @@
-//! Staff signing in and out.
+//! Signing in, step by step.
 //!
-//! Cookies are 256 random bits, kept as SHA-256. Passwords are kept as argon2id (RFC 9106) with
-//! the library's recommended cost.
+//! Password first; then, where they are due, the second factor (or its enrolment, where the
+//! role demands one) and a new password. Between the steps there is a *challenge* with a cookie
+//! of its own, which opens nothing: the session's cookie is made when all is proven, never
+//! before, so that nobody can be made to use one that another knows.
+//!
+//! An unknown address takes as long as a wrong password, and is told the same; so is somebody
+//! from an address their allow-list does not name.
 
-use std::time::Duration;
-
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Argon2, PasswordHash};
 use daemon::secrets::{random_token, sha256};
-use model::{OrganisationId, RoleId, Secret, StaffId, StaffSessionId, Ts};
-use store::{Tx, args};
+use model::{BrowserId, ChallengeId, OrganisationId, RoleId, Sealed, Secret, StaffId, Ts};
+use serde_json::{Value, json};
+use store::{Row, StoreError, Tx, args};
 
-use super::{Rights, TOUCH_S, texts, touch};
+use super::attempts::{
+    account_wait_s, code_wait_s, forgotten, of_account, of_address, of_codes, of_pair,
+};
+use super::{Rights, Visitor, account, allow_list, password, recovery, role_rights, session, totp};
 use crate::domain::actor::Who;
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Event, Fault, Office, Unit};
 use crate::store::access as sql;
 
-/// A session not used for this long is over, seconds.
-const IDLE_S: i64 = 8 * 3600;
-/// A session is over after this, used or not, seconds.
-const LIFETIME_S: i64 = 7 * 24 * 3600;
-/// How long a sign-in waits for its turn to hash before it is sent away.
-const HASH_WAIT: Duration = Duration::from_secs(5);
+/// How long the steps may take together, seconds.
+const CHALLENGE_S: i64 = 600;
+/// Codes that may be tried per challenge.
+const CODES_MAX: i64 = 5;
+/// A browser is known for so long after it was last used, seconds.
+const BROWSER_S: i64 = 365 * 24 * 3600;
+/// Failures of a known browser before it is a stranger again.
+const BROWSER_FAILURES_MAX: i64 = 10;
+/// An address somebody signed in from is known for so long, seconds.
+const ADDRESS_S: i64 = 30 * 24 * 3600;
+
+/// What is still to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A code of the second factor.
+    Code,
+    /// Setting up a second factor, which the role demands.
+    Enrolment,
+    /// Another password.
+    Password,
+}
+
+/// Where a sign-in stands.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Signed in: the session's cookie, and one for the browser where it was not known.
+    Entered { session: Secret<String>, browser: Option<Secret<String>> },
+    /// Something is due; the challenge's cookie, where it is a new one.
+    Due { challenge: Option<Secret<String>> },
+}
+
+/// A member of staff who may sign in.
+pub(crate) struct Account {
+    pub(crate) id: StaffId,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) organisation_id: OrganisationId,
+    /// The organisation's name.
+    pub(crate) organisation: String,
+    path: String,
+    pub(crate) password_hash: String,
+    allow_list: Value,
+    totp: Option<Sealed>,
+    pub(crate) totp_confirmed: bool,
+    must_change_password: bool,
+    /// Whether the role demands a second factor.
+    pub(crate) second_factor: bool,
+    pub(crate) rights: Rights,
+    failures: i64,
+    failed_at: Option<Ts>,
+    code_failures: i64,
+    code_failed_at: Option<Ts>,
+}
+
+impl Account {
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        let confirmed: Option<Ts> = row.get("totp_confirmed_at")?;
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            email: row.get("email")?,
+            organisation_id: row.get("organisation_id")?,
+            organisation: row.get("organisation")?,
+            path: row.get("path")?,
+            password_hash: row.get("password_hash")?,
+            allow_list: row.get("allow_list")?,
+            totp: row.get("totp")?,
+            totp_confirmed: confirmed.is_some(),
+            must_change_password: row.get("must_change_password")?,
+            second_factor: row.get::<Option<bool>>("second_factor")?.unwrap_or(false),
+            rights: role_rights(row.get("permissions")?),
+            failures: row.get("failures")?,
+            failed_at: row.get("failed_at")?,
+            code_failures: row.get("code_failures")?,
+            code_failed_at: row.get("code_failed_at")?,
+        })
+    }
+
+    /// The one with this id, while they may sign in.
+    pub(crate) async fn load(office: &Office, id: StaffId) -> Result<Self, Fault> {
+        let row = office.db.fetch_optional(&sql::FIND_STAFF_BY_ID, args![id]).await?;
+        Ok(Self::of(&row.ok_or(Fault::Unauthenticated)?)?)
+    }
+
+    /// Them, acting for themselves before there is a session.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            who: Who::Staff(self.id),
+            name: self.name.clone(),
+            organisation: self.organisation_id,
+            path: self.path.clone(),
+            rights: self.rights,
+            owner: None,
+            impersonator: None,
+            idempotency: None,
+            request_id: None,
+        }
+    }
+
+    /// What is still to be done after the password, `passed` being the second factor.
+    fn due(&self, passed: bool) -> Option<Due> {
+        if !passed && self.totp_confirmed {
+            Some(Due::Code)
+        } else if !passed && self.second_factor {
+            Some(Due::Enrolment)
+        } else if self.must_change_password {
+            Some(Due::Password)
+        } else {
+            None
+        }
+    }
+
+    /// The key of their second factor.
+    pub(crate) fn totp_key(&self, office: &Office) -> Result<Option<Secret<Vec<u8>>>, Fault> {
+        let Some(sealed) = &self.totp else { return Ok(None) };
+        Ok(Some(office.keyring.open(&bound(self.id), sealed)?))
+    }
+
+    /// What an event or an audit entry says of them.
+    pub(crate) fn view(&self) -> Value {
+        json!({"id": self.id, "name": self.name, "email": self.email})
+    }
+}
+
+/// What the key of a second factor is sealed to.
+pub(crate) fn bound(staff: StaffId) -> String {
+    format!("{staff} totp")
+}
+
+/// Takes e-mail address and password.
+pub(crate) async fn sign_in(
+    office: &Office,
+    visitor: &Visitor,
+    email: &str,
+    password: Secret<String>,
+) -> Result<Step, Fault> {
+    let email = normal_email(email);
+    let now = office.now();
+    let row = office.db.fetch_optional(&sql::FIND_STAFF, args![email.as_str()]).await?;
+    let account = row.map(|row| Account::of(&row)).transpose()?;
+    // Asked in either case, for the time it takes.
+    let id = account.as_ref().map_or_else(StaffId::generate, |account| account.id);
+    let browser = known_browser(office, visitor, id).await?;
+    let known_address = is_known_address(office, visitor, id).await?;
+
+    let (address, pair) = (of_address(visitor.address), of_pair(&email, visitor.address));
+    let everywhere = of_account(&email);
+    let mut counts = Vec::new();
+    if browser.is_none() {
+        counts.extend([address, pair]);
+        if !known_address {
+            counts.push(everywhere);
+            let before = account.as_ref().map_or((0, None), |a| (a.failures, a.failed_at));
+            let wait = account_wait_s(before.0, before.1, now);
+            if wait > 0 {
+                return Err(Fault::TooMany(wait));
+            }
+        }
+    }
+    office.attempts.begin(&counts, now).map_err(Fault::TooMany)?;
+
+    let hash = account.as_ref().map_or(String::new(), |account| account.password_hash.clone());
+    let right = password::verify(office, password, hash).await?;
+    let admitted = |account: &Account| allow_list::admits(&account.allow_list, visitor.address);
+    let exists = account.is_some();
+    let Some(account) = account.filter(|account| right && admitted(account)) else {
+        if exists {
+            failed(office, visitor, id, browser).await?;
+        }
+        return Err(Fault::Unauthenticated);
+    };
+    office.attempts.succeeded(&counts, &[pair]);
+    let actor = account.actor();
+    let mut unit = Unit::begin(office, &actor).await?;
+    if browser.is_none() {
+        unit.execute(&sql::FORGIVE, args![account.id]).await?;
+    }
+    let step = match account.due(false) {
+        None => enter(&mut unit, &account, visitor, browser).await?,
+        Some(_) => {
+            let challenge = random_token("lmc_");
+            let args = args![
+                ChallengeId::generate(),
+                account.id,
+                sha256(challenge.expose().as_bytes()).to_vec(),
+                unit.now,
+                unit.now.plus_seconds(CHALLENGE_S)
+            ];
+            unit.execute(&sql::INSERT_CHALLENGE, args).await?;
+            Step::Due { challenge: Some(challenge) }
+        }
+    };
+    unit.commit().await?;
+    Ok(step)
+}
+
+/// An address as it is compared.
+pub(crate) fn normal_email(email: &str) -> String {
+    email.trim().to_lowercase().chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// The known browser this is, if it is one of theirs, and its failures.
+async fn known_browser(
+    office: &Office,
+    visitor: &Visitor,
+    staff: StaffId,
+) -> Result<Option<(BrowserId, i64)>, Fault> {
+    let cookie = visitor.browser.as_deref().unwrap_or("");
+    let old = office.now().plus_seconds(-BROWSER_S);
+    let args = args![sha256(cookie.as_bytes()).to_vec(), staff, old];
+    let row = office.db.fetch_optional(&sql::FIND_BROWSER, args).await?;
+    row.map(|row| Ok((row.get("id")?, row.get("failures")?))).transpose()
+}
+
+async fn is_known_address(
+    office: &Office,
+    visitor: &Visitor,
+    staff: StaffId,
+) -> Result<bool, Fault> {
+    let address = visitor.address.to_canonical().to_string();
+    let args = args![staff, office.now().plus_seconds(-ADDRESS_S), address];
+    let sessions: i64 = office.db.fetch_one(&sql::KNOWN_ADDRESS, args).await?.get("sessions")?;
+    Ok(sessions > 0)
+}
+
+/// A wrong password. What strangers fail at is noted in memory; a known browser has a count of
+/// its own, and is a stranger when that is used up.
+async fn failed(
+    office: &Office,
+    visitor: &Visitor,
+    staff: StaffId,
+    browser: Option<(BrowserId, i64)>,
+) -> Result<(), Fault> {
+    let now = office.now();
+    match browser {
+        None => office.attempts.note(staff, visitor.address, now),
+        Some((id, failures)) if failures + 1 >= BROWSER_FAILURES_MAX => {
+            office.db.execute(&sql::DELETE_BROWSER, args![id]).await?;
+        }
+        Some((id, _)) => {
+            office.db.execute(&sql::BROWSER_FAILED, args![id, now]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A sign-in that is under way.
+pub(crate) struct Challenge {
+    id: ChallengeId,
+    hash: Vec<u8>,
+    passed: bool,
+    pub(crate) account: Account,
+}
+
+impl Challenge {
+    /// The one behind a cookie.
+    pub(crate) async fn find(
+        office: &Office,
+        visitor: &Visitor,
+        cookie: &str,
+    ) -> Result<Self, Fault> {
+        let hash = sha256(cookie.as_bytes()).to_vec();
+        let args = args![hash.clone(), office.now(), CODES_MAX];
+        let row = office.db.fetch_optional(&sql::FIND_CHALLENGE, args).await?;
+        let row = row.ok_or(Fault::Unauthenticated)?;
+        let account = Account::load(office, row.get("staff_id")?).await?;
+        if !allow_list::admits(&account.allow_list, visitor.address) {
+            return Err(Fault::Unauthenticated);
+        }
+        Ok(Self { id: row.get("id")?, hash, passed: row.get("passed")?, account })
+    }
+
+    /// What is due now.
+    pub(crate) fn due(&self) -> Option<Due> {
+        self.account.due(self.passed)
+    }
+
+    /// Takes one of the attempts it has.
+    async fn attempt(&self, office: &Office) -> Result<(), Fault> {
+        let args = args![self.hash.clone(), office.now(), CODES_MAX];
+        let taken = office.db.execute(&sql::TAKE_CHALLENGE, args).await?;
+        if taken == 1 { Ok(()) } else { Err(Fault::Unauthenticated) }
+    }
+
+    /// Goes on after a step: to the next, or in.
+    async fn go_on(
+        mut self,
+        mut unit: Unit<'_>,
+        visitor: &Visitor,
+        office: &Office,
+    ) -> Result<Step, Fault> {
+        self.passed = true;
+        let step = match self.due() {
+            Some(_) => {
+                unit.execute(&sql::PASS_CHALLENGE, args![self.id]).await?;
+                Step::Due { challenge: None }
+            }
+            None => {
+                let browser = known_browser_in(&mut unit, visitor, self.account.id).await?;
+                enter(&mut unit, &self.account, visitor, browser).await?
+            }
+        };
+        unit.commit().await?;
+        if matches!(step, Step::Entered { .. }) {
+            let codes = of_codes(self.account.id);
+            office.attempts.succeeded(&[], &[codes]);
+        }
+        Ok(step)
+    }
+}
+
+/// As [`known_browser`], in a unit of work.
+async fn known_browser_in(
+    unit: &mut Unit<'_>,
+    visitor: &Visitor,
+    staff: StaffId,
+) -> Result<Option<(BrowserId, i64)>, Fault> {
+    let cookie = visitor.browser.as_deref().unwrap_or("");
+    let old = unit.now.plus_seconds(-BROWSER_S);
+    let args = args![sha256(cookie.as_bytes()).to_vec(), staff, old];
+    let row = unit.fetch_optional(&sql::FIND_BROWSER, args).await?;
+    row.map(|row| Ok((row.get("id")?, row.get("failures")?))).transpose()
+}
+
+/// Takes a code of the second factor, or a recovery code in its place.
+pub(crate) async fn prove_code(
+    office: &Office,
+    visitor: &Visitor,
+    cookie: &str,
+    typed: &str,
+) -> Result<Step, Fault> {
+    let challenge = Challenge::find(office, visitor, cookie).await?;
+    if challenge.due() != Some(Due::Code) {
+        return Err(Fault::Unauthenticated);
+    }
+    let account = &challenge.account;
+    let now = office.now();
+    let wait = code_wait_s(account.code_failures, account.code_failed_at, now);
+    if wait > 0 {
+        return Err(Fault::TooMany(wait));
+    }
+    office.attempts.begin(&[of_codes(account.id)], now).map_err(Fault::TooMany)?;
+    challenge.attempt(office).await?;
+    let actor = account.actor();
+    let mut unit = Unit::begin(office, &actor).await?;
+    let right = if recovery::is_one(typed) {
+        recovery::take(&mut unit, account.id, typed, now).await?
+    } else {
+        take_code(&mut unit, office, account, typed).await?
+    };
+    if !right {
+        unit.execute(&sql::CODE_FAILED, args![account.id, now, forgotten(now)]).await?;
+        unit.commit().await?;
+        return Err(Fault::field("/code", "is not right, or was used before"));
+    }
+    challenge.go_on(unit, visitor, office).await
+}
+
+/// Takes a code of six digits, once.
+async fn take_code(
+    unit: &mut Unit<'_>,
+    office: &Office,
+    account: &Account,
+    typed: &str,
+) -> Result<bool, Fault> {
+    let Some(key) = account.totp_key(office)? else { return Ok(false) };
+    let Some(step) = totp::find_step(&key, typed, 0, unit.now) else { return Ok(false) };
+    // The condition is in the statement: of two that come at once, one is too late.
+    Ok(unit.execute(&sql::USE_STEP, args![account.id, step]).await? == 1)
+}
+
+/// Begins the enrolment that the role demands. Asked again, it gives another key.
+pub(crate) async fn begin_enrolment(
+    office: &Office,
+    visitor: &Visitor,
+    cookie: &str,
+) -> Result<account::Enrolment, Fault> {
+    let challenge = Challenge::find(office, visitor, cookie).await?;
+    if challenge.due() != Some(Due::Enrolment) {
+        return Err(Fault::Unauthenticated);
+    }
+    account::new_key(office, &challenge.account).await
+}
+
+/// Completes that enrolment; the recovery codes, and where the sign-in stands.
+pub(crate) async fn complete_enrolment(
+    office: &Office,
+    visitor: &Visitor,
+    cookie: &str,
+    typed: &str,
+) -> Result<(Vec<Secret<String>>, Step), Fault> {
+    let challenge = Challenge::find(office, visitor, cookie).await?;
+    if challenge.due() != Some(Due::Enrolment) {
+        return Err(Fault::Unauthenticated);
+    }
+    challenge.attempt(office).await?;
+    let actor = challenge.account.actor();
+    let mut unit = Unit::begin(office, &actor).await?;
+    let codes = account::confirm_key(&mut unit, office, &challenge.account, typed).await?;
+    let step = challenge.go_on(unit, visitor, office).await?;
+    Ok((codes, step))
+}
+
+/// Takes the new password that is due.
+pub(crate) async fn renew_password(
+    office: &Office,
+    visitor: &Visitor,
+    cookie: &str,
+    new: Secret<String>,
+) -> Result<Step, Fault> {
+    let mut challenge = Challenge::find(office, visitor, cookie).await?;
+    if challenge.due() != Some(Due::Password) {
+        return Err(Fault::Unauthenticated);
+    }
+    let hash = account::hash_new(office, &challenge.account, new).await?;
+    let actor = challenge.account.actor();
+    let mut unit = Unit::begin(office, &actor).await?;
+    account::set_password(&mut unit, &challenge.account, hash, None).await?;
+    challenge.account.must_change_password = false;
+    challenge.go_on(unit, visitor, office).await
+}
+
+/// Everything is proven.
+async fn enter(
+    unit: &mut Unit<'_>,
+    account: &Account,
+    visitor: &Visitor,
+    browser: Option<(BrowserId, i64)>,
+) -> Result<Step, Fault> {
+    let now = unit.now;
+    if let Some(old) = &visitor.session {
+        let hash = sha256(old.as_bytes()).to_vec();
+        unit.execute(&sql::END_BY_COOKIE, args![hash, now]).await?;
+    }
+    unit.execute(&sql::DELETE_CHALLENGES, args![account.id, now]).await?;
+    let lifetime_s = unit.office().policy.lifetime_s;
+    let session = session::begin(unit, account.id, visitor, None, lifetime_s).await?;
+    let browser = match browser {
+        Some((id, _)) => {
+            unit.execute(&sql::BROWSER_SEEN, args![id, now]).await?;
+            None
+        }
+        None => {
+            let cookie = random_token("lmb_");
+            let hash = sha256(cookie.expose().as_bytes()).to_vec();
+            let args = args![BrowserId::generate(), account.id, hash, now];
+            unit.execute(&sql::INSERT_BROWSER, args).await?;
+            Some(cookie)
+        }
+    };
+    let mut payload = account.view();
+    payload["address"] = json!(visitor.address.to_canonical());
+    payload["second_factor"] = json!(account.totp_confirmed);
+    let entity_id = account.id.to_string();
+    let event = Event { kind: "staff.signed_in", entity_id, payload, policy: &[] };
+    unit.record(account.organisation_id, event, None).await?;
+    Ok(Step::Entered { session, browser })
+}
 
 /// Creates the first member of staff.
 pub(crate) async fn create_first(
@@ -38,112 +495,4 @@ pub(crate) async fn create_first(
     let args = args![id, organisation, email, name, password_hash, "en", role, now, by];
     tx.execute(&sql::INSERT_STAFF, args).await?;
     Ok(())
-}
-
-/// Signs in and returns the cookie's value. An unknown address takes as long as a wrong
-/// password, and is told the same.
-pub(crate) async fn sign_in(
-    office: &Office,
-    email: &str,
-    password: Secret<String>,
-) -> Result<Secret<String>, Fault> {
-    let email: String = email.trim().to_lowercase().chars().filter(|c| !c.is_control()).collect();
-    let row = office.db.fetch_optional(&sql::FIND_STAFF, args![email]).await?;
-    let (staff, hash): (Option<StaffId>, String) = match &row {
-        Some(row) => (Some(row.get("id")?), row.get("password_hash")?),
-        None => (None, DUMMY_HASH.to_owned()),
-    };
-    let right = verify_password(office, password, hash).await?;
-    let staff = staff.filter(|_| right).ok_or(Fault::Unauthenticated)?;
-    let cookie = random_token("lms_");
-    let now = office.now();
-    office
-        .db
-        .execute(
-            &sql::INSERT_SESSION,
-            args![
-                StaffSessionId::generate(),
-                staff,
-                sha256(cookie.expose().as_bytes()).to_vec(),
-                now,
-                now.plus_seconds(LIFETIME_S)
-            ],
-        )
-        .await?;
-    Ok(cookie)
-}
-
-/// The member of staff behind a cookie, and their session.
-pub(crate) async fn by_cookie(
-    office: &Office,
-    cookie: &str,
-) -> Result<(Actor, StaffSessionId), Fault> {
-    let now = office.now();
-    let hash = sha256(cookie.as_bytes()).to_vec();
-    let args = args![hash, now, now.plus_seconds(-IDLE_S)];
-    let row = office.db.fetch_optional(&sql::FIND_SESSION, args).await?;
-    let row = row.ok_or(Fault::Unauthenticated)?;
-    let session: StaffSessionId = row.get("id")?;
-    let seen_at: Ts = row.get("seen_at")?;
-    let old = now.plus_seconds(-TOUCH_S);
-    if seen_at < old {
-        touch(office.db.execute(&sql::TOUCH_SESSION, args![session, now, old]).await);
-    }
-    let permissions: Option<serde_json::Value> = row.get("permissions")?;
-    let actor = Actor {
-        who: Who::Staff(row.get("staff_id")?),
-        name: row.get("name")?,
-        organisation: row.get("organisation_id")?,
-        path: row.get("path")?,
-        rights: permissions.map_or(Rights::NONE, |list| Rights::of(&texts(&list))),
-        idempotency: None,
-        request_id: None,
-    };
-    Ok((actor, session))
-}
-
-/// Ends a session.
-pub(crate) async fn sign_out(office: &Office, session: StaffSessionId) -> Result<(), Fault> {
-    office.db.execute(&sql::END_SESSION, args![session, office.now()]).await?;
-    Ok(())
-}
-
-/// A well-formed hash nothing matches, so that an unknown address costs the same.
-const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bGFzdG1pbGUtbm9ib2R5$\
-                          AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// Hashes a password, when it is its turn.
-pub(crate) async fn hash_password(
-    office: &Office,
-    password: Secret<String>,
-) -> Result<String, Fault> {
-    let _turn = turn(office).await?;
-    let hashed = tokio::task::spawn_blocking(move || {
-        Argon2::default()
-            .hash_password(password.expose().as_bytes())
-            .map(|hash| hash.to_string())
-            .map_err(|error| error.to_string())
-    });
-    hashed.await.map_err(|e| Fault::Internal(Box::new(e)))?.map_err(|e| Fault::Internal(e.into()))
-}
-
-async fn verify_password(
-    office: &Office,
-    password: Secret<String>,
-    hash: String,
-) -> Result<bool, Fault> {
-    let _turn = turn(office).await?;
-    let verified = tokio::task::spawn_blocking(move || {
-        let Ok(hash) = PasswordHash::new(&hash) else { return false };
-        Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok()
-    });
-    verified.await.map_err(|e| Fault::Internal(Box::new(e)))
-}
-
-/// Few passwords are hashed at once, so that a flood of sign-ins cannot take the machine.
-async fn turn(office: &Office) -> Result<tokio::sync::SemaphorePermit<'_>, Fault> {
-    match tokio::time::timeout(HASH_WAIT, office.hashing.acquire()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(Fault::TooMany(HASH_WAIT.as_secs() as u32)),
-    }
 }

@@ -1,58 +1,33 @@
 //! API tokens: 256 random bits, kept as SHA-256: nothing to guess, nothing to read from a stolen
 //! database.
 
-use daemon::secrets::sha256;
-use model::{OrganisationId, Secret, TokenId, Ts};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use daemon::secrets::{random_token, sha256};
+use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
-use super::{Rights, TOUCH_S, texts, touch};
+use super::scope::{self, FULL};
+use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::store::access as sql;
 
-/// The scope of a token that may do everything.
-pub(crate) const FULL: &str = "full";
-
-/// What the scopes with a name of their own grant; any other text of a list of scopes is a
-/// pattern of permissions.
-const SCOPES: [(&str, &[&str]); 3] = [
-    ("read", &["*.view", "network.sessions"]),
-    // Everything but what decides who may do what, and what the installation is.
-    (
-        "write",
-        &[
-            "*.view",
-            "customers.*",
-            "services.*",
-            "plans.*",
-            "billing.*",
-            "network.*",
-            "support.*",
-            "reports.*",
-            "labels.*",
-            "imports.*",
-            "jobs.run",
-        ],
-    ),
-    (FULL, &["*"]),
-];
-
-/// What a list of scopes grants.
-pub(crate) fn rights(scopes: &Value) -> Rights {
-    texts(scopes).into_iter().fold(Rights::NONE, |rights, scope| {
-        let named = SCOPES.iter().find(|(name, _)| *name == scope);
-        rights.and(named.map_or_else(|| Rights::of(&[scope]), |(_, own)| Rights::of(own)))
-    })
-}
-
 /// The actor behind a bearer token.
-pub(crate) async fn prove(office: &Office, token: &str) -> Result<Actor, Fault> {
+pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
     let now = office.now();
     let hash = sha256(token.as_bytes()).to_vec();
     let row = office.db.fetch_optional(&sql::FIND_TOKEN, args![hash, now]).await?;
     let row = row.ok_or(Fault::Unauthenticated)?;
+    if !allow_list::admits(&row.get("allow_list")?, address) {
+        return Err(Fault::Unauthenticated);
+    }
+    let (rights, owner) = bounded(&row)?;
     let id: TokenId = row.get("id")?;
+    office.usage.count(id, now);
     let used_at: Option<Ts> = row.get("used_at")?;
     let old = now.plus_seconds(-TOUCH_S);
     if used_at.is_none_or(|at| at < old) {
@@ -63,10 +38,201 @@ pub(crate) async fn prove(office: &Office, token: &str) -> Result<Actor, Fault> 
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
-        rights: rights(&row.get("scopes")?),
+        rights,
+        owner,
+        impersonator: None,
         idempotency: None,
         request_id: None,
     })
+}
+
+/// What a token may do: its scopes, and never more than whoever made it may do now.
+fn bounded(row: &store::Row) -> Result<(Rights, Option<StaffId>), Fault> {
+    let rights = scope::rights(&row.get("scopes")?);
+    let owner: Option<StaffId> = row.get("staff_id")?;
+    if owner.is_none() {
+        return Ok((rights, None));
+    }
+    let status: Option<String> = row.get("staff_status")?;
+    if status.as_deref() != Some("active") {
+        return Err(Fault::Unauthenticated);
+    }
+    Ok((rights.within(&role_rights(row.get("permissions")?)), owner))
+}
+
+/// What a token may do now, for work that is done for it later.
+pub(super) async fn rights_now(office: &Office, id: TokenId) -> Result<Rights, Fault> {
+    let args = args![id, office.now()];
+    let row = office.db.fetch_optional(&sql::FIND_TOKEN_BY_ID, args).await?;
+    Ok(bounded(&row.ok_or(Fault::Unauthenticated)?)?.0)
+}
+
+/// A token that is asked for.
+pub(crate) struct New {
+    name: String,
+    scopes: Value,
+    allow_list: Value,
+    expires_at: Option<Ts>,
+}
+
+impl New {
+    /// Reads a body.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let mut input = Input::parse(body)?;
+        let name = input.optional_text("name", 100).unwrap_or_default();
+        if name.is_empty() {
+            input.missing("name");
+        }
+        let none = || json!([]);
+        let scopes = input.words("scopes", role::PATTERNS_MAX, 60).unwrap_or_else(none);
+        let list = input.words("allow_list", allow_list::ENTRIES_MAX, 60).unwrap_or_else(none);
+        let expires_at = input.parsed("expires_at");
+        if !input.complained("scopes") {
+            scope::check(&scopes, &mut input);
+        }
+        for fault in texts(&list).into_iter().filter_map(allow_list::fault) {
+            input.fault("allow_list", fault);
+        }
+        input.finish()?;
+        Ok(Self { name, scopes, allow_list: list, expires_at })
+    }
+}
+
+/// Creates a token with at most the rights of whoever asks. It is returned once, and only its
+/// hash is kept.
+pub(crate) async fn create(
+    office: &Office,
+    actor: &Actor,
+    new: New,
+) -> Result<(TokenId, Secret<String>), Fault> {
+    if actor.impersonator.is_some() {
+        let detail = "not while acting as somebody else".to_owned();
+        return Err(Fault::Conflict { pointer: "", detail });
+    }
+    role::within(actor, &scope::rights(&new.scopes))?;
+    let mut unit = Unit::begin(office, actor).await?;
+    if new.expires_at.is_some_and(|at| at <= unit.now) {
+        return Err(Fault::field("/expires_at", "is in the past"));
+    }
+    let token = random_token("lmt_");
+    let id = TokenId::generate();
+    let owner = match actor.who {
+        Who::Staff(id) => Some(id),
+        _ => actor.owner,
+    };
+    let args = args![
+        id,
+        actor.organisation,
+        new.name.as_str(),
+        sha256(token.expose().as_bytes()).to_vec(),
+        new.scopes.clone(),
+        new.allow_list.clone(),
+        owner,
+        new.expires_at,
+        unit.now,
+        actor.label()
+    ];
+    unit.execute(&sql::INSERT_TOKEN, args).await?;
+    let payload = json!({
+        "id": id,
+        "organisation_id": actor.organisation,
+        "name": new.name,
+        "scopes": new.scopes,
+        "allow_list": new.allow_list,
+        "expires_at": new.expires_at,
+        "staff_id": owner,
+        "version": 1,
+    });
+    let entity_id = id.to_string();
+    let event = Event { kind: "token.created", entity_id, payload, policy: &[] };
+    unit.record(actor.organisation, event, None).await?;
+    unit.commit().await?;
+    Ok((id, token))
+}
+
+/// How long the token before a rotation stays good unless somebody asks otherwise, seconds.
+pub(crate) const OVERLAP_S: i64 = 24 * 3600;
+/// And at most.
+pub(crate) const OVERLAP_S_MAX: i64 = 30 * 24 * 3600;
+
+/// Gives a token a new secret, which is returned once; the old one stays good for a while.
+pub(crate) async fn rotate(
+    office: &Office,
+    actor: &Actor,
+    id: TokenId,
+    overlap_s: i64,
+) -> Result<(Secret<String>, Ts), Fault> {
+    if actor.impersonator.is_some() {
+        let detail = "not while acting as somebody else".to_owned();
+        return Err(Fault::Conflict { pointer: "", detail });
+    }
+    let mut unit = Unit::begin(office, actor).await?;
+    let row = unit.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
+    let row = row.ok_or(Fault::NotFound("token"))?;
+    // Whoever gets the secret can do what the token can.
+    let scopes: Value = row.get("scopes")?;
+    role::within(actor, &scope::rights(&scopes))?;
+    let organisation: OrganisationId = row.get("organisation_id")?;
+    let (name, old): (String, Vec<u8>) = (row.get("name")?, row.get("token_hash")?);
+    let token = random_token("lmt_");
+    let until = unit.now.plus_seconds(overlap_s);
+    let hash = sha256(token.expose().as_bytes()).to_vec();
+    let args = args![actor.path.as_str(), id, hash, until, unit.now, actor.label(), old];
+    if unit.execute(&sql::ROTATE_TOKEN, args).await? != 1 {
+        return Err(Fault::Stale);
+    }
+    let payload = json!({"id": id, "name": name, "scopes": scopes, "previous_until": until});
+    let entity_id = id.to_string();
+    let event = Event { kind: "token.rotated", entity_id, payload, policy: &[] };
+    unit.record(organisation, event, None).await?;
+    unit.commit().await?;
+    Ok((token, until))
+}
+
+/// Days of usage that are shown.
+const USAGE_DAYS: i64 = 31;
+
+/// A token's requests by day, the latest first.
+pub(crate) async fn usage(
+    office: &Office,
+    actor: &Actor,
+    id: TokenId,
+) -> Result<Vec<(String, i64)>, Fault> {
+    let row = office.db.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
+    row.ok_or(Fault::NotFound("token"))?;
+    let since = day(office.now().plus_seconds(-USAGE_DAYS * 24 * 3600));
+    let args = args![actor.path.as_str(), id, since];
+    let rows = office.db.fetch_all(&sql::LIST_USAGE, args).await?;
+    let day = |row: &store::Row| Ok((row.get("day")?, row.get("requests")?));
+    Ok(rows.iter().map(day).collect::<Result<_, store::StoreError>>()?)
+}
+
+/// The civil date of an instant, UTC.
+fn day(at: Ts) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+/// Requests per token and day that are not written yet. There are as many rows as tokens that
+/// were used since the last writing: a token exists before it is counted.
+#[derive(Default)]
+pub(crate) struct Usage(Mutex<HashMap<(TokenId, String), i64>>);
+
+impl Usage {
+    /// Counts a request.
+    fn count(&self, token: TokenId, now: Ts) {
+        *self.lock().entry((token, day(now))).or_insert(0) += 1;
+    }
+
+    /// Takes what was counted.
+    pub(crate) fn take(&self) -> Vec<(TokenId, String, i64)> {
+        let rows = std::mem::take(&mut *self.lock());
+        rows.into_iter().map(|((token, day), requests)| (token, day, requests)).collect()
+    }
+
+    /// A panic elsewhere leaves counts that are still counts.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(TokenId, String), i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Creates the first API token, with full rights; only its hash is kept.
@@ -78,30 +244,9 @@ pub(crate) async fn create_first(
 ) -> Result<(), Fault> {
     let hash = sha256(token.expose().as_bytes()).to_vec();
     let (id, by) = (TokenId::generate(), "system:first_start");
-    let args = args![id, organisation, "first token", hash, json!([FULL]), now, by];
+    let (none, ever) = (None::<StaffId>, None::<Ts>);
+    let scopes = json!([FULL]);
+    let args = args![id, organisation, "first token", hash, scopes, json!([]), none, ever, now, by];
     tx.execute(&sql::INSERT_TOKEN, args).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_grant_reading_writing_everything_or_what_they_list() {
-        let (read, write) = (rights(&json!(["read"])), rights(&json!(["write"])));
-        assert!(read.has("customers.view") && !read.has("customers.edit"));
-        assert!(write.covers(&read) && write.has("customers.import"));
-        for name in ["staff.edit", "roles.edit", "tokens.create", "settings.edit", "hooks.create"] {
-            assert!(!write.has(name), "{name}");
-        }
-        assert_eq!(rights(&json!([FULL])), Rights::all());
-        let some = rights(&json!(["customers.*", "plans.view"]));
-        assert!(some.has("plans.view") && !some.has("plans.edit") && some.has("customers.edit"));
-        for nothing in
-            [json!([]), json!(["nothing"]), json!("full"), json!([["full"]]), Value::Null]
-        {
-            assert_eq!(rights(&nothing), Rights::NONE, "{nothing}");
-        }
-    }
 }

@@ -35,6 +35,9 @@ ALTER TABLE staff ADD COLUMN totp TEXT;
 ALTER TABLE staff ADD COLUMN totp_confirmed_at TIMESTAMPTZ;
 -- The last time step a code was taken for: none is taken twice.
 ALTER TABLE staff ADD COLUMN totp_step BIGINT NOT NULL DEFAULT 0;
+-- Wrong codes since the last that was right.
+ALTER TABLE staff ADD COLUMN code_failures BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE staff ADD COLUMN code_failed_at TIMESTAMPTZ;
 -- Failed attempts from browsers that are not known, since the last that was right.
 ALTER TABLE staff ADD COLUMN failures BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE staff ADD COLUMN failed_at TIMESTAMPTZ;
@@ -52,6 +55,9 @@ CREATE UNIQUE INDEX staff_external ON staff (organisation_id, external_source, e
 
 -- Who really sits there, where somebody acts as this member of staff.
 ALTER TABLE staff_session ADD COLUMN impersonator_id UUID REFERENCES staff (id);
+-- That one's own session: this one ends with it. No reference, since old sessions are purged
+-- in any order, and without the other this one opens nothing.
+ALTER TABLE staff_session ADD COLUMN parent_id UUID;
 ALTER TABLE staff_session ADD COLUMN address TEXT;
 ALTER TABLE staff_session ADD COLUMN user_agent TEXT;
 CREATE INDEX staff_session_staff ON staff_session (staff_id, created_at);
@@ -63,6 +69,8 @@ CREATE TABLE staff_challenge (
     -- SHA-256 of the cookie's value.
     token_hash BYTEA NOT NULL,
     attempts BIGINT NOT NULL,
+    -- Whether the second factor was proven.
+    passed BOOLEAN NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL
 );

@@ -35,6 +35,9 @@ ALTER TABLE staff ADD COLUMN totp TEXT;
 ALTER TABLE staff ADD COLUMN totp_confirmed_at INTEGER;
 -- The last time step a code was taken for: none is taken twice.
 ALTER TABLE staff ADD COLUMN totp_step INTEGER NOT NULL DEFAULT 0;
+-- Wrong codes since the last that was right.
+ALTER TABLE staff ADD COLUMN code_failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE staff ADD COLUMN code_failed_at INTEGER;
 -- Failed attempts from browsers that are not known, since the last that was right.
 ALTER TABLE staff ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE staff ADD COLUMN failed_at INTEGER;
@@ -52,6 +55,9 @@ CREATE UNIQUE INDEX staff_external ON staff (organisation_id, external_source, e
 
 -- Who really sits there, where somebody acts as this member of staff.
 ALTER TABLE staff_session ADD COLUMN impersonator_id BLOB REFERENCES staff (id);
+-- That one's own session: this one ends with it. No reference, since old sessions are purged
+-- in any order, and without the other this one opens nothing.
+ALTER TABLE staff_session ADD COLUMN parent_id BLOB;
 ALTER TABLE staff_session ADD COLUMN address TEXT;
 ALTER TABLE staff_session ADD COLUMN user_agent TEXT;
 CREATE INDEX staff_session_staff ON staff_session (staff_id, created_at);
@@ -63,6 +69,8 @@ CREATE TABLE staff_challenge (
     -- SHA-256 of the cookie's value.
     token_hash BLOB NOT NULL,
     attempts INTEGER NOT NULL,
+    -- Whether the second factor was proven.
+    passed BOOLEAN NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
