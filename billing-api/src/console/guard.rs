@@ -81,11 +81,9 @@ async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let cookie = request.cookie(COOKIE).ok_or(Fault::Unauthenticated)?;
     let (mut actor, session) = sign_in::by_cookie(office, cookie.value()).await?;
     actor.request_id = id_of(request);
-    let viewer = Rc::new(Viewer {
-        name: actor.name.clone(),
-        csrf: csrf_token(cookie.value()),
-        words: Words::of(request),
-    });
+    let csrf = csrf_token(cookie.value());
+    let viewer = Viewer::load(office, &mut actor, csrf, Words::of(request)).await?;
+    let viewer = Rc::new(viewer);
     request.extensions_mut().insert(Known(viewer.clone()));
     Ok(Signed { actor, session, viewer })
 }

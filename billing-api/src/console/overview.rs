@@ -15,6 +15,7 @@ use super::words::{self, Key, Words};
 use super::{sessions, show as shown};
 use crate::domain::session::Filter;
 use crate::domain::{Actor, Fault, Office, PAGE_MAX, customer, nas, plan, service, session};
+use crate::entity::registry::by_name;
 use crate::store::audit;
 
 /// Latest sessions and latest changes shown.
@@ -113,7 +114,7 @@ fn render(viewer: &Viewer, view: &View) -> Markup {
             div.head {
                 h1 { (title) }
                 p.dim.live {
-                    (words.say_with(words::UPDATED, &[("time", shown::second(view.now).into())]))
+                    (words.say_with(words::UPDATED, &[("time", shown::second(words, view.now).into())]))
                 }
             }
             (tiles(words, view))
@@ -256,13 +257,7 @@ fn deed(words: &Words, act: &Act) -> String {
 
 /// Where the record is shown.
 fn place(act: &Act) -> Option<String> {
-    match act.entity.as_str() {
-        "customer" => Some(format!("/customers/{}", act.entity_id)),
-        "service" => Some(format!("/services/{}", act.entity_id)),
-        "plan" => Some("/plans".to_owned()),
-        "nas" => Some("/nas".to_owned()),
-        _ => None,
-    }
+    by_name(&act.entity).map(|entity| format!("/{}/{}", entity.path, act.entity_id))
 }
 
 fn author(viewer: &Viewer, view: &View, act: &Act) -> String {
@@ -358,7 +353,7 @@ mod tests {
             "system",
             "invoice: sent late",
             "API",
-            "As of 09:30:00 UTC",
+            "As of 09:30:00",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

@@ -14,6 +14,7 @@ pub(crate) mod access;
 pub(crate) mod customer;
 pub(crate) mod nas;
 pub(crate) mod plan;
+pub(crate) mod preference;
 pub(crate) mod service;
 pub(crate) mod session;
 

@@ -14,13 +14,14 @@ pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod preference;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0010_console" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -36,6 +37,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     organisation::ALL,
     plan::ALL,
     policy::ALL,
+    preference::ALL,
     purge::ALL,
     service::ALL,
     crate::entity::custom::ALL,
