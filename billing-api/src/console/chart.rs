@@ -108,7 +108,7 @@ pub(super) fn chart(words: &Words, now: Ts, points: &[Point]) -> Markup {
                     polyline.upload points=(line(|p| p.upload_bps)) {}
                 }
                 div.chart-x aria-hidden="true" {
-                    @for n in 0..=4 { span { (show::clock(quarter(n))) } }
+                    @for n in 0..=4 { span { (show::clock(words, quarter(n))) } }
                 }
             }
             figcaption {

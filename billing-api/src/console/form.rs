@@ -311,11 +311,11 @@ mod tests {
     use super::*;
     use crate::domain::FieldFault;
 
-    const NAME: Input = Input::new("name", words::CUSTOMER_NAME).autocomplete("name");
-    const PRICE: Input = Input::new("price", words::PLAN_PRICE)
+    const NAME: Input = Input::new("name", words::LOGIN_EMAIL).autocomplete("name");
+    const PRICE: Input = Input::new("price", words::SERVICE_SPEED)
         .kind("decimal")
-        .becomes("price/amount", words::PLAN_PRICE_WRONG);
-    const SECRET: Input = Input::new("secret", words::NAS_SECRET).kind("password");
+        .becomes("price/amount", words::EDIT_RATE_WRONG);
+    const SECRET: Input = Input::new("secret", words::LOGIN_PASSWORD).kind("password");
     const ALL: [Input; 3] = [NAME, PRICE, SECRET];
 
     fn sent() -> Filled {
@@ -339,11 +339,11 @@ mod tests {
         let filled = sent().refused(&words, &ALL, faults).unwrap();
         assert!(!filled.is_right());
         let name = filled.input(&words, &NAME).into_string();
-        assert!(name.contains("Name: has more than 3 characters."), "{name}");
+        assert!(name.contains("E-mail: has more than 3 characters."), "{name}");
         assert!(name.contains(r#"value="&quot;&gt;&lt;script&gt;""#), "{name}");
         assert!(name.contains(r#"aria-invalid="true" aria-describedby="w-name""#), "{name}");
         let price = filled.input(&words, &PRICE).into_string();
-        assert!(price.contains("Price: is not an amount that can be charged."), "{price}");
+        assert!(price.contains("Download / upload: is not a rate such as 50 or 0.512."), "{price}");
         let problems = filled.problems(&words, &ALL).into_string();
         assert!(problems.contains("3 fields need another look"));
         assert!(problems.contains("/other: is strange"));
@@ -361,7 +361,7 @@ mod tests {
         let words = Words::english();
         let fault = Fault::Conflict { pointer: "/name", detail: "the name is taken".to_owned() };
         let filled = sent().refused(&words, &ALL, fault).unwrap();
-        assert!(filled.input(&words, &NAME).into_string().contains("Name: the name is taken."));
+        assert!(filled.input(&words, &NAME).into_string().contains("E-mail: the name is taken."));
         assert!(matches!(sent().refused(&words, &ALL, Fault::Stale), Err(Fault::Stale)));
     }
 

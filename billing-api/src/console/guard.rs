@@ -22,7 +22,7 @@ use super::failure::Failure;
 use super::page::Viewer;
 use super::words::Words;
 use crate::domain::access::session::{self, Session};
-use crate::domain::{Actor, Fault, Office, module, setting};
+use crate::domain::{Actor, Fault, Office, module};
 use crate::http::{Web, id_of};
 
 /// Longest address that is returned to after sign-in, octets.
@@ -84,14 +84,10 @@ async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let Session { id, mut actor, impersonator } =
         session::by_cookie(office, &cookie, address).await?;
     actor.request_id = id_of(request);
-    let settings = setting::of(office, actor.organisation).await?;
-    let viewer = Rc::new(Viewer {
-        name: actor.name.clone(),
-        csrf: csrf_token(&cookie),
-        words: Words::of(request),
-        settings,
-        impersonator,
-    });
+    let csrf = csrf_token(&cookie);
+    let mut viewer = Viewer::load(office, &mut actor, csrf, Words::of(request)).await?;
+    viewer.impersonator = impersonator;
+    let viewer = Rc::new(viewer);
     request.extensions_mut().insert(Known(viewer.clone()));
     Ok(Signed { actor, session: id, viewer })
 }

@@ -422,11 +422,16 @@ mod tests {
     fn the_sign_in_page_keeps_the_address_and_never_the_password() {
         let words = Words::english();
         let text =
-            view(&words, &Brand::default(), "/nas?a=\"b", "a\"b@example.net", Some("Wrong.")).into_string();
+            view(&words, &Brand::default(), "/nas?a=\"b", "a\"b@example.net", Some("Wrong."))
+                .into_string();
         assert!(text.contains(r#"name="next" value="/nas?a=&quot;b""#));
         assert!(text.contains(r#"value="a&quot;b@example.net""#));
         assert!(text.contains(r#"role="alert">Wrong.<"#));
-        assert!(!view(&words, &Brand::default(), "/", "", None).into_string().contains("role=\"alert\""));
+        assert!(
+            !view(&words, &Brand::default(), "/", "", None)
+                .into_string()
+                .contains("role=\"alert\"")
+        );
     }
 
     #[test]

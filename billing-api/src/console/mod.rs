@@ -1,7 +1,9 @@
 //! The console: the pages staff see, rendered here from the same rules as the API.
 //!
 //! In the order a request meets the modules: `guard` says who may look and who may send a
-//! form; a page's own module reads, calls the domain and presents; `page`, `form`, `chart` and
+//! form; `records` has the pages of everything that is described, a page's own module those of
+//! the rest; each reads, calls the domain and presents; `menu` and `viewer` say where one may go
+//! and how one likes it; `page`, `form`, `chart` and
 //! `show` are what pages are made of; `words` is every text; `failure` is what is shown where
 //! something was not done. A page renders from plain views, so that it is tested without a
 //! database, and works without a script; `assets/console.js` only adds comfort.
@@ -10,25 +12,33 @@ mod cookies;
 mod guard;
 
 mod account;
+mod audit;
 mod branding;
-mod customers;
+mod find;
+mod jobs;
 mod login;
 mod modules;
 mod nas;
 mod organisations;
 mod overview;
 mod plans;
+mod prefer;
+mod records;
 mod services;
 mod sessions;
 mod settings;
 mod setup;
 
 mod chart;
+// For pages whose forms no description makes.
+#[allow(dead_code)]
 mod form;
+mod menu;
 mod page;
 mod setting_form;
 mod show;
 mod upload;
+mod viewer;
 mod words;
 
 mod assets;
@@ -40,13 +50,15 @@ use std::sync::LazyLock;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
 
-use crate::domain::Fault;
+use maud::{Markup, html};
+
+use crate::domain::{Fault, Office};
+use crate::entity::Entity;
 use crate::http::access::{self, Need, Needs, Route, get, may, post};
 use failure::Failure;
-use guard::Seen;
+use guard::{Seen, Signed};
 
-/// Every page of the console, and which permission it takes. It takes all addresses that
-/// nobody took before it, so that a mistyped one gets a page as well.
+/// Every page of the console that no description makes, and which permission it takes.
 pub(crate) const PAGES: &[Route] = &[
     get("/assets/{name}", Need::Public, || web::to(assets::serve)),
     get("/login", Need::Public, || web::to(login::form)),
@@ -74,25 +86,10 @@ pub(crate) const PAGES: &[Route] = &[
     post("/staff/{id}/impersonate", may("staff.impersonate"), || web::to(account::impersonate)),
     post("/impersonation/stop", Need::SignedIn, || web::to(account::stop_impersonating)),
     get("/", Need::SignedIn, || web::to(overview::show)),
-    // Customers and their services.
-    get("/customers", may("customers.view"), || web::to(customers::list)),
-    post("/customers", may("customers.create"), || web::to(customers::create)),
-    get("/customers/new", may("customers.create"), || web::to(customers::form)),
-    get("/customers/{id}", may("customers.view"), || web::to(customers::show)),
-    post("/customers/{id}/services", may("services.create"), || web::to(customers::add_service)),
-    get("/services", may("services.view"), || web::to(services::list)),
-    get("/services/{id}", may("services.view"), || web::to(services::show)),
+    // What is done about services.
     post("/services/{id}/suspend", may("services.suspend"), || web::to(services::suspend)),
     post("/services/{id}/activate", may("services.suspend"), || web::to(services::activate)),
     post("/services/{id}/plan", may("services.edit"), || web::to(services::change_plan)),
-    // What is sold.
-    get("/plans", may("plans.view"), || web::to(plans::list)),
-    post("/plans", may("plans.create"), || web::to(plans::create)),
-    get("/plans/new", may("plans.create"), || web::to(plans::form)),
-    // The network.
-    get("/nas", may("network.view"), || web::to(nas::list)),
-    post("/nas", may("network.create"), || web::to(nas::create)),
-    get("/nas/new", may("network.create"), || web::to(nas::form)),
     get("/sessions", may("network.sessions"), || web::to(sessions::list)),
     // Organisations.
     get("/organisations", may("partners.view"), || web::to(organisations::list)),
@@ -119,19 +116,57 @@ pub(crate) const PAGES: &[Route] = &[
     // Whose console it is, for those too who are not signed in.
     get("/brand/theme.css", Need::Public, || web::to(brand::theme)),
     get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
-    // Everything else.
-    get("/{page:.*}", Need::Public, || web::to(not_found)),
+    // Jobs.
+    post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
+    post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
+    post("/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
+    // Everything.
+    get("/search", Need::SignedIn, || web::to(find::show)),
+    get("/search/suggest", Need::SignedIn, || web::to(find::suggest)),
+    get("/audit", may("audit.view"), || web::to(audit::list)),
+    get("/audit/{id}", may("audit.view"), || web::to(audit::show)),
+    get("/activity", may("audit.view"), || web::to(audit::activity)),
+    // How one likes it.
+    post("/size", Need::SignedIn, || web::to(prefer::size)),
+    post("/theme", Need::SignedIn, || web::to(prefer::theme)),
+    post("/organisation", Need::SignedIn, || web::to(prefer::organisation)),
 ];
+
+/// All addresses that nobody took before, so that a mistyped one gets a page as well.
+const REST: &[Route] = &[get("/{page:.*}", Need::Public, || web::to(not_found))];
 
 /// What each page needs.
 pub(crate) static NEEDS: LazyLock<Needs> = LazyLock::new(|| {
-    Needs::of(PAGES.iter().map(|page| (page.method.clone(), page.pattern.to_owned(), page.need)))
+    let own = PAGES.iter().chain(REST);
+    let own = own.map(|page| (page.method.clone(), page.pattern.to_owned(), page.need));
+    Needs::of(own.chain(records::needs()))
 });
 
 /// Registers every page.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     for resource in access::resources(PAGES.iter().map(|page| page.registered(""))) {
         config.service(resource.default_service(web::to(not_found)));
+    }
+    config.configure(records::routes);
+    for resource in access::resources(REST.iter().map(|page| page.registered(""))) {
+        config.service(resource.default_service(web::to(not_found)));
+    }
+}
+
+/// What the page of one kind of record has besides its fields.
+async fn extra(
+    request: &HttpRequest,
+    office: &Office,
+    signed: &Signed,
+    entity: &'static Entity,
+    id: &str,
+) -> Result<Markup, Fault> {
+    match entity.name {
+        "customer" => services::of_customer(request, office, signed, id).await,
+        "service" => services::of_service(request, office, signed, id).await,
+        "job" => Ok(jobs::of_job(signed, id)),
+        "job_run" => jobs::of_run(office, signed, entity, id).await,
+        _ => Ok(html! {}),
     }
 }
 

@@ -16,6 +16,7 @@ use super::{sessions, setup as setup_page, show as shown};
 use crate::domain::session::Filter;
 use crate::domain::setup::Progress;
 use crate::domain::{Actor, Fault, Office, PAGE_MAX, customer, nas, plan, service, session, setup};
+use crate::entity::registry::by_name;
 use crate::store::audit;
 
 /// Latest sessions and latest changes shown.
@@ -132,7 +133,7 @@ fn render(viewer: &Viewer, view: &View) -> Markup {
             div.head {
                 h1 { (title) }
                 p.dim.live {
-                    (words.say_with(words::UPDATED, &[("time", shown::second(view.now).into())]))
+                    (words.say_with(words::UPDATED, &[("time", shown::second(words, view.now).into())]))
                 }
             }
             @if let Some(progress) = &view.setup { (setup_page::reminder(words, progress)) }
@@ -276,13 +277,7 @@ fn deed(words: &Words, act: &Act) -> String {
 
 /// Where the record is shown.
 fn place(act: &Act) -> Option<String> {
-    match act.entity.as_str() {
-        "customer" => Some(format!("/customers/{}", act.entity_id)),
-        "service" => Some(format!("/services/{}", act.entity_id)),
-        "plan" => Some("/plans".to_owned()),
-        "nas" => Some("/nas".to_owned()),
-        _ => None,
-    }
+    by_name(&act.entity).map(|entity| format!("/{}/{}", entity.path, act.entity_id))
 }
 
 fn author(viewer: &Viewer, view: &View, act: &Act) -> String {
@@ -380,7 +375,7 @@ mod tests {
             "system",
             "invoice: sent late",
             "API",
-            "As of 09:30:00 UTC",
+            "As of 09:30:00",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

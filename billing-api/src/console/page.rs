@@ -9,17 +9,62 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
 use super::brand::Brand;
+use super::menu::Menu;
 use super::words::{self, Key, Words};
-use crate::domain::module;
+use crate::domain::preference::Preferences;
 use crate::domain::setting::Layers;
+
+/// Organisations to choose from at the top of a page; the others have their list.
+pub(super) const BRANCHES_MAX: usize = 100;
 
 /// Nothing inline, nothing from elsewhere, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src 'self' data:; form-action 'self'; connect-src 'self'; frame-ancestors 'none'; \
     base-uri 'none'";
 
-/// Who looks, as far as a page needs it.
+/// How the pages of a viewer look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Theme {
+    /// As the device wishes.
+    #[default]
+    Auto,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// Every theme with its word and its name.
+    pub(super) const ALL: [(Theme, &'static str, Key); 3] = [
+        (Self::Auto, "auto", words::THEME_AUTO),
+        (Self::Light, "light", words::THEME_LIGHT),
+        (Self::Dark, "dark", words::THEME_DARK),
+    ];
+
+    /// The theme of a word.
+    pub(super) fn from_word(word: &str) -> Self {
+        Self::ALL.iter().find(|(_, own, _)| *own == word).map_or(Self::Auto, |(theme, ..)| *theme)
+    }
+
+    /// What stands on the page; nothing where the device decides.
+    fn attribute(self) -> Option<&'static str> {
+        Self::ALL
+            .iter()
+            .find(|(own, ..)| *own == self && self != Self::Auto)
+            .map(|(_, word, _)| *word)
+    }
+}
+
+/// An organisation the viewer can work in.
 #[derive(Debug, Clone)]
+pub(super) struct Branch {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// How far below the viewer's own.
+    pub(super) depth: usize,
+}
+
+/// Who looks, as far as a page needs it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Viewer {
     pub(super) name: String,
     /// Goes into every form.
@@ -29,40 +74,41 @@ pub(super) struct Viewer {
     pub(super) settings: Arc<Layers>,
     /// The name of whoever really looks, where somebody acts as another.
     pub(super) impersonator: Option<String>,
+    pub(super) menu: Menu,
+    /// The organisations to choose from, the viewer's own first; one or none: no choice.
+    pub(super) branches: Vec<Branch>,
+    /// The one that is worked in.
+    pub(super) branch: String,
+    pub(super) theme: Theme,
+    /// Rows of a list, where the viewer chose a number.
+    pub(super) size: Option<i64>,
+    pub(super) preferences: Preferences,
 }
 
 /// Where a page stands in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Overview,
-    Customers,
-    Services,
-    Plans,
-    Nas,
     Sessions,
     /// The page of this path.
     At(&'static str),
 }
 
-const PLACES: [(Place, &str, Key); 8] = [
-    (Place::Overview, "/", words::NAV_OVERVIEW),
-    (Place::Customers, "/customers", words::NAV_CUSTOMERS),
-    (Place::Services, "/services", words::NAV_SERVICES),
-    (Place::Plans, "/plans", words::NAV_PLANS),
-    (Place::Nas, "/nas", words::NAV_NAS),
-    (Place::Sessions, "/sessions", words::NAV_SESSIONS),
-    (Place::At("organisations"), "/organisations", words::NAV_ORGANISATIONS),
-    (Place::At("settings"), "/settings", words::NAV_SETTINGS),
-];
+impl Place {
+    /// The path of its page, without the first slash.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "",
+            Self::Sessions => "sessions",
+            Self::At(path) => path,
+        }
+    }
+}
 
 /// What the request before this page did. It travels in the address as a word, so that a
 /// reload repeats the sentence and not the deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
-    CustomerCreated,
-    ServiceCreated,
-    PlanCreated,
-    NasCreated,
     Suspended,
     Activated,
     PlanChanged,
@@ -72,6 +118,8 @@ pub(super) enum Notice {
     OrganisationChanged,
     OrganisationMoved,
     OrganisationDeleted,
+    JobStarted,
+    RunCancelled,
     Stale,
     PasswordChanged,
     SecondFactorOff,
@@ -79,14 +127,12 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 17] = [
-        (Self::CustomerCreated, "customer-created", words::DONE_CUSTOMER_CREATED),
-        (Self::ServiceCreated, "service-created", words::DONE_SERVICE_CREATED),
-        (Self::PlanCreated, "plan-created", words::DONE_PLAN_CREATED),
-        (Self::NasCreated, "nas-created", words::DONE_NAS_CREATED),
+    const ALL: [(Notice, &'static str, Key); 15] = [
         (Self::Suspended, "suspended", words::DONE_SUSPENDED),
         (Self::Activated, "activated", words::DONE_ACTIVATED),
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
+        (Self::JobStarted, "job-started", words::JOB_STARTED),
+        (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
         (Self::SettingsChanged, "settings-changed", words::DONE_SETTINGS_CHANGED),
         (Self::ModulesChanged, "modules-changed", words::DONE_MODULES_CHANGED),
         (Self::OrganisationCreated, "organisation-created", words::DONE_ORGANISATION_CREATED),
@@ -111,12 +157,39 @@ impl Notice {
         format!("{path}{join}done={word}")
     }
 
-    fn show(self, words: &Words) -> Markup {
+    pub(super) fn toast(self, words: &Words) -> Toast {
         let text = Self::ALL.iter().find(|(own, ..)| *own == self).map(|(.., key)| words.say(*key));
-        if self == Self::Stale {
-            html! { p.notice.problem role="alert" { (text.unwrap_or_default()) } }
-        } else {
-            html! { p.notice.done role="status" { (text.unwrap_or_default()) } }
+        Toast { text: text.unwrap_or_default(), problem: self == Self::Stale, undo: None }
+    }
+}
+
+/// What was done or not done, told at the edge of the page.
+#[derive(Debug, Clone)]
+pub(super) struct Toast {
+    pub(super) text: String,
+    pub(super) problem: bool,
+    /// Where a form takes it back.
+    pub(super) undo: Option<String>,
+}
+
+impl Toast {
+    fn show(&self, viewer: &Viewer) -> Markup {
+        let words = &viewer.words;
+        let (class, role) = match self.problem {
+            true => ("notice problem", "alert"),
+            false => ("notice done", "status"),
+        };
+        html! {
+            div class=(class) role=(role) {
+                p { (self.text) }
+                @if let Some(undo) = &self.undo {
+                    form method="post" action=(undo) {
+                        (csrf(viewer))
+                        button type="submit" { (words.say(words::RECORD_UNDO)) }
+                    }
+                }
+                button.close.only-script type="button" data-close { (words.say(words::CLOSE)) }
+            }
         }
     }
 }
@@ -129,39 +202,37 @@ pub(super) fn page(
     notice: Option<Notice>,
     body: &Markup,
 ) -> Markup {
+    let toast = notice.map(|notice| notice.toast(&viewer.words));
+    page_saying(viewer, place, title, toast.as_ref(), body)
+}
+
+/// As [`page`], with something said at its edge.
+pub(super) fn page_saying(
+    viewer: &Viewer,
+    place: Option<Place>,
+    title: &str,
+    toast: Option<&Toast>,
+    body: &Markup,
+) -> Markup {
     let words = &viewer.words;
     let brand = Brand::of(&viewer.settings);
-    let is_on = |address| module::guard_in(&viewer.settings, address).is_ok();
-    document(
+    themed(
         words,
         &brand,
         title,
+        viewer.theme,
         &html! {
-            header.top {
-                a.brand href="/" { (brand.mark()) (brand.name(words)) }
-                nav aria-label=(words.say(words::NAVIGATION)) {
-                    ul {
-                        @for (own, address, name) in PLACES.into_iter().filter(|(_, address, _)| is_on(*address)) {
-                            li {
-                                a href=(address) aria-current=[(place == Some(own)).then_some("page")] {
-                                    (words.say(name))
-                                }
-                            }
-                        }
-                    }
-                }
-                form.who method="post" action="/logout" {
-                    (csrf(viewer))
-                    a.name href="/account" { (viewer.name) }
-                    button.quiet type="submit" { (words.say(words::SIGN_OUT)) }
-                }
-            }
+            (top(viewer, &brand))
             (impersonation(viewer))
-            main id="content" tabindex="-1" {
-                @if let Some(notice) = notice { (notice.show(words)) }
-                (body)
+            div.frame {
+                (viewer.menu.show(words, place))
+                main id="content" tabindex="-1" { (body) }
             }
-            footer { (words.say(words::FOOTER)) }
+            @if let Some(toast) = toast { div.toasts { (toast.show(viewer)) } }
+            (keys(words))
+            footer {
+                (words.say_with(words::FOOTER, &[("zone", words.zone_name().into())]))
+            }
         },
     )
 }
@@ -179,13 +250,153 @@ fn impersonation(viewer: &Viewer) -> Markup {
     }
 }
 
+/// The bar at the top: the way home, search, where one works, who one is.
+fn top(viewer: &Viewer, brand: &Brand) -> Markup {
+    let words = &viewer.words;
+    let account = words.say_with(words::ACCOUNT, &[("name", viewer.name.clone().into())]);
+    html! {
+        header.top {
+            button.quiet.icon.call type="button" popovertarget="menu"
+                aria-label=(words.say(words::MENU)) { (lines()) }
+            a.brand href="/" { (brand.mark()) span { (brand.name(words)) } }
+            form.find role="search" method="get" action="/search" {
+                input name="q" type="search" data-search autocomplete="off" spellcheck="false"
+                    maxlength="200" aria-label=(words.say(words::FIND))
+                    placeholder=(words.say(words::FIND_PLACEHOLDER));
+                (lens())
+                kbd aria-hidden="true" { "/" }
+                div.suggestions {}
+            }
+            div.end {
+                (branches(viewer))
+                details.menu {
+                    summary aria-label=(account) { span { (viewer.name) } }
+                    div.list {
+                        @if super::NEEDS.has("/account") {
+                            a href="/account" { (words.say(words::MY_ACCOUNT)) }
+                            hr;
+                        }
+                        form method="post" action="/theme" {
+                            (csrf(viewer))
+                            p.dim.small { (words.say(words::THEME)) }
+                            @for (theme, word, name) in Theme::ALL {
+                                button type="submit" name="theme" value=(word)
+                                    aria-pressed=(theme == viewer.theme) { (words.say(name)) }
+                            }
+                        }
+                        hr;
+                        button.only-script type="button" popovertarget="keys" {
+                            (words.say(words::KEYS_TITLE))
+                        }
+                        form.who method="post" action="/logout" {
+                            (csrf(viewer))
+                            button type="submit" { (words.say(words::SIGN_OUT)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The organisation one works in, where there is more than one.
+fn branches(viewer: &Viewer) -> Markup {
+    let [home, _, ..] = viewer.branches.as_slice() else { return html! {} };
+    let words = &viewer.words;
+    let here = viewer.branches.iter().find(|branch| branch.id == viewer.branch).unwrap_or(home);
+    let name = |branch: &Branch| match branch.depth {
+        0 => words.say_with(words::ORGANISATION_ALL, &[("name", branch.name.clone().into())]),
+        depth => format!("{}{}", "\u{2003}".repeat(depth - 1), branch.name),
+    };
+    html! {
+        details.menu {
+            summary aria-label=(format!("{}: {}", words.say(words::ORGANISATION), here.name)) {
+                span { (here.name) }
+            }
+            div.list {
+                form method="post" action="/organisation" {
+                    (csrf(viewer))
+                    @for branch in &viewer.branches {
+                        button type="submit" name="organisation" value=(branch.id)
+                            aria-current=[(branch.id == here.id).then_some("true")] { (name(branch)) }
+                    }
+                }
+                @if viewer.branches.len() > BRANCHES_MAX {
+                    a href="/organisations" { (words.say(words::ORGANISATION_MORE)) }
+                }
+            }
+        }
+    }
+}
+
+/// What the keys do.
+fn keys(words: &Words) -> Markup {
+    let keys: [(&[&str], Key); 8] = [
+        (&["/"], words::KEYS_SEARCH),
+        (&["n"], words::KEYS_NEW),
+        (&["j", "k"], words::KEYS_ROWS),
+        (&["Enter"], words::KEYS_OPEN),
+        (&["x"], words::KEYS_PICK),
+        (&["e"], words::KEYS_EDIT),
+        (&["f"], words::KEYS_FILTER),
+        (&["?"], words::KEYS_LIST),
+    ];
+    html! {
+        div.over.only-script id="keys" popover {
+            div.head {
+                h2 { (words.say(words::KEYS_TITLE)) }
+                (closing(words, "keys"))
+            }
+            dl.keys {
+                @for (names, what) in keys {
+                    dt { @for name in names { kbd { (name) } " " } }
+                    dd { (words.say(what)) }
+                }
+            }
+        }
+    }
+}
+
+/// The button that closes a sheet over the page.
+pub(super) fn closing(words: &Words, id: &str) -> Markup {
+    html! {
+        button.quiet type="button" popovertarget=(id) popovertargetaction="hide" {
+            (words.say(words::CLOSE))
+        }
+    }
+}
+
+fn lines() -> Markup {
+    html! {
+        svg width="18" height="18" viewBox="0 0 18 18" fill="none" stroke="currentColor"
+            stroke-width="1.8" stroke-linecap="round" aria-hidden="true" {
+            path d="M2 4.5h14M2 9h14M2 13.5h14" {}
+        }
+    }
+}
+
+fn lens() -> Markup {
+    html! {
+        svg width="15" height="15" viewBox="0 0 16 16" fill="none" stroke="currentColor"
+            stroke-width="1.7" stroke-linecap="round" aria-hidden="true" {
+            circle cx="7" cy="7" r="4.8" {}
+            path d="M10.6 10.6 14 14" {}
+        }
+    }
+}
+
 /// The frame of every page, signed in or not.
 pub(super) fn document(words: &Words, brand: &Brand, title: &str, body: &Markup) -> Markup {
+    themed(words, brand, title, Theme::Auto, body)
+}
+
+fn themed(words: &Words, brand: &Brand, title: &str, theme: Theme, body: &Markup) -> Markup {
     let args = [("page", title.to_owned().into()), ("product", brand.name(words).into())];
     let title = words.say_with(words::TITLE, &args);
     html! {
         (DOCTYPE)
-        html lang=(words.say(words::LANGUAGE)) dir=(words.say(words::DIRECTION)) {
+        html lang=(words.say(words::LANGUAGE)) dir=(words.say(words::DIRECTION))
+            data-theme=[theme.attribute()] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -236,6 +447,11 @@ impl Column {
         Self { name: words.say(key), numeric: true }
     }
 
+    /// A column with a name from elsewhere.
+    pub(super) fn named(name: &str, numeric: bool) -> Self {
+        Self { name: name.to_owned(), numeric }
+    }
+
     fn class(&self) -> Option<&'static str> {
         self.numeric.then_some("number")
     }
@@ -245,7 +461,7 @@ impl Column {
 /// roles are written out, because a browser forgets them where the layout is not a table's.
 pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        table role="table" {
+        div.table { table role="table" {
             caption.unseen { (caption) }
             thead role="rowgroup" {
                 tr role="row" {
@@ -267,7 +483,7 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
                     }
                 }
             }
-        }
+        } }
     }
 }
 
@@ -324,8 +540,8 @@ pub(super) mod tests {
             name: "Asha <script>alert(1)</script>".to_owned(),
             csrf: "c5rf".to_owned(),
             words: Words::english(),
-            settings: Arc::default(),
-            impersonator: None,
+            menu: Menu::of(|_| true, |_| true, |_| true),
+            ..Viewer::default()
         }
     }
 
@@ -343,14 +559,55 @@ pub(super) mod tests {
 
     #[test]
     fn a_page_marks_where_it_is_and_who_looks() {
-        let text = page(&viewer(), Some(Place::Plans), "Plans", None, &html! { p { "x" } });
+        let text = page(&viewer(), Some(Place::At("plans")), "Plans", None, &html! { p { "x" } });
         let text = text.into_string();
         assert_eq!(text.matches("aria-current").count(), 1);
-        assert!(text.contains(r#"<a href="/plans" aria-current="page">Plans</a>"#));
+        assert!(text.contains(r#"<a href="/plans" aria-current="page">Plans</a>"#), "{text}");
         assert!(text.contains(r##"<a class="skip" href="#content">"##));
         assert!(text.contains("Asha &lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(text.contains(r#"name="csrf" value="c5rf""#));
         assert!(text.contains("<title>Plans · Lastmile</title>"));
+    }
+
+    #[test]
+    fn an_organisation_is_chosen_where_there_are_several() {
+        let branch = |id: &str, name: &str, depth| Branch {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            depth,
+        };
+        let mut viewer = viewer();
+        viewer.branches = vec![branch("org_1", "Lake <ISP>", 0)];
+        let text = page(&viewer, None, "x", None, &html! {}).into_string();
+        assert!(!text.contains("/organisation\""), "one is no choice");
+        viewer.branches.push(branch("org_2", "North", 1));
+        viewer.branch = "org_2".to_owned();
+        let text = page(&viewer, None, "x", None, &html! {}).into_string();
+        assert!(text.contains("Lake &lt;ISP&gt; and all below"));
+        assert!(text.contains(r#"value="org_2" aria-current="true">North"#), "{text}");
+    }
+
+    #[test]
+    fn a_chosen_theme_stands_on_the_page_and_none_leaves_it_to_the_device() {
+        let text = |theme| {
+            let viewer = Viewer { theme, ..viewer() };
+            page(&viewer, None, "x", None, &html! {}).into_string()
+        };
+        assert!(text(Theme::Dark).contains(r#"data-theme="dark""#));
+        assert!(!text(Theme::Auto).contains("data-theme"));
+        assert_eq!(Theme::from_word("purple"), Theme::Auto);
+    }
+
+    #[test]
+    fn what_was_done_can_be_taken_back() {
+        let toast = Toast {
+            text: "Customer deleted.".to_owned(),
+            problem: false,
+            undo: Some("/customers/cus_1/restore".to_owned()),
+        };
+        let text = page_saying(&viewer(), None, "x", Some(&toast), &html! {}).into_string();
+        assert!(text.contains(r#"role="status""#) && text.contains("Customer deleted."));
+        assert!(text.contains(r#"<form method="post" action="/customers/cus_1/restore">"#));
     }
 
     #[test]

@@ -1,66 +1,120 @@
-//! Services: one plan for one customer. Each is shown on the page of its customer.
+//! What the page of a service has besides its fields: its holds, and what staff do about them.
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use model::policy::{HoldNetwork, HoldReason};
-use model::{CustomerId, ServiceId, Ts};
+use model::{ServiceId, Ts};
 
 use super::failure::Failure;
-use super::guard::{Fields, Post, Signed};
-use super::page::{self, Column, Notice, Place, Viewer};
+use super::failure::spare;
+use super::guard::{Post, Signed};
+use super::page::{self, Notice, Viewer};
 use super::plans::{self, Plans};
+use super::sessions;
 use super::show;
 use super::words::{self, Words};
-use crate::domain::{Fault, Office, PAGE_DEFAULT, customer, service};
+use crate::domain::session::Filter;
+use crate::domain::{Actor, Fault, Office, PAGE_MAX, service, session};
 
-/// What the list shows.
-struct View {
-    now: Ts,
-    services: Vec<service::View>,
-    customers: Vec<customer::View>,
-    plans: Plans,
-    later: bool,
-    next: Option<String>,
+/// Sessions on the page of a customer or a service.
+const SESSIONS: usize = 10;
+/// Services whose sessions are looked up; beyond that each service has its own page.
+const SERVICES_WITH_SESSIONS: usize = 10;
+
+/// What belongs on the page of a service.
+pub(super) async fn of_service(
+    request: &HttpRequest,
+    office: &Office,
+    signed: &Signed,
+    id: &str,
+) -> Result<Markup, Fault> {
+    let service = service::find(office, &signed.actor, service_id(id)?).await?;
+    parts(request, office, signed, vec![service]).await
 }
 
-/// `GET /services`
-pub(super) async fn list(
-    request: HttpRequest,
-    office: Data<Office>,
-    signed: Signed,
-) -> Result<HttpResponse, Failure> {
-    let result = async {
-        let after: Option<ServiceId> = Fields::of_query(&request).get("cursor").parse().ok();
-        let page = service::list(&office, &signed.actor, after, None, PAGE_DEFAULT).await?;
-        let used = page.rows.iter().map(|service| service.plan_id);
-        let plans = Plans::load(&office, &signed.actor, used).await?;
-        let mut customers: Vec<customer::View> = Vec::new();
-        for service in &page.rows {
-            if !customers.iter().any(|customer| customer.id == service.customer_id) {
-                customers.push(customer::find(&office, &signed.actor, service.customer_id).await?);
+/// What belongs on the page of a customer: the services, and their sessions.
+pub(super) async fn of_customer(
+    request: &HttpRequest,
+    office: &Office,
+    signed: &Signed,
+    id: &str,
+) -> Result<Markup, Fault> {
+    let id = id.parse().map_err(|_| Fault::NotFound("customer"))?;
+    let services = service::list(office, &signed.actor, None, Some(id), PAGE_MAX).await?.rows;
+    let words = &signed.viewer.words;
+    let parts = parts(request, office, signed, services).await?;
+    Ok(html! {
+        section {
+            div.head {
+                h2 { (words.say(words::CUSTOMER_SERVICES)) }
+                a.button.quiet href=(format!("/services/new?customer_id={id}")) {
+                    (words.say(words::SERVICE_ADD))
+                }
             }
         }
-        let (now, later) = (office.now(), after.is_some());
-        let view = View { now, services: page.rows, customers, plans, later, next: page.next };
-        Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
+        (parts)
+    })
 }
 
-/// `GET /services/{id}`: to its place on the page of its customer.
-pub(super) async fn show(
-    request: HttpRequest,
-    office: Data<Office>,
-    signed: Signed,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let result = async {
-        let view = service::find(&office, &signed.actor, service_id(&id)?).await?;
-        Ok(page::go(&place(&view, None)))
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
+async fn parts(
+    request: &HttpRequest,
+    office: &Office,
+    signed: &Signed,
+    services: Vec<service::View>,
+) -> Result<Markup, Fault> {
+    let viewer = &signed.viewer;
+    let used = services.iter().map(|service| service.plan_id);
+    let plans = Plans::load(office, &signed.actor, used).await?;
+    let latest = spare(request, sessions_of(office, &signed.actor, &services).await);
+    Ok(render(viewer, office.now(), &services, &plans, latest.as_deref()))
+}
+
+/// The latest sessions of some services.
+async fn sessions_of(
+    office: &Office,
+    actor: &Actor,
+    services: &[service::View],
+) -> Result<Vec<session::View>, Fault> {
+    let mut sessions = Vec::new();
+    for service in services.iter().take(SERVICES_WITH_SESSIONS) {
+        let filter = Filter { service: Some(service.id), ..Filter::default() };
+        let page = session::list(office, actor, &filter, None, SESSIONS as i64).await?;
+        sessions.extend(page.rows);
+    }
+    sessions.sort_by_key(|session| std::cmp::Reverse((session.started_at, session.id)));
+    sessions.truncate(SESSIONS);
+    Ok(sessions)
+}
+
+/// The services as cards, and the sessions: nothing where the network's database is away.
+fn render(
+    viewer: &Viewer,
+    now: Ts,
+    services: &[service::View],
+    plans: &Plans,
+    latest: Option<&[session::View]>,
+) -> Markup {
+    let words = &viewer.words;
+    let title = words.say(words::CUSTOMER_SESSIONS);
+    html! {
+        @if services.is_empty() {
+            (page::empty(&words.say(words::CUSTOMER_NO_SERVICES), None))
+        }
+        div.cards {
+            @for service in services { (card(viewer, now, service, plans)) }
+        }
+        section {
+            h2 { (title) }
+            div id="sessions" data-refresh {
+                @match latest {
+                    None => (page::empty(&words.say(words::AWAY), None)),
+                    Some([]) => (page::empty(&words.say(words::CUSTOMER_NO_SESSIONS), None)),
+                    Some(latest) => (sessions::table(words, now, &title, latest)),
+                }
+            }
+        }
+    }
 }
 
 /// `POST /services/{id}/suspend`
@@ -73,7 +127,7 @@ pub(super) async fn suspend(
     let result = async {
         let view =
             service::act(&office, &post.signed.actor, service_id(&id)?, &service::SUSPEND).await?;
-        Ok(page::go(&place(&view, Some(Notice::Suspended))))
+        Ok(page::go(&place(&view, Notice::Suspended)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
@@ -88,7 +142,7 @@ pub(super) async fn activate(
     let result = async {
         let view =
             service::act(&office, &post.signed.actor, service_id(&id)?, &service::ACTIVATE).await?;
-        Ok(page::go(&place(&view, Some(Notice::Activated))))
+        Ok(page::go(&place(&view, Notice::Activated)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
@@ -107,10 +161,10 @@ pub(super) async fn change_plan(
         // The version on the page: a change made meanwhile is not overwritten unseen.
         let version = post.fields.get("version").parse().map_err(|_| Fault::Stale)?;
         match service::change_plan(&office, &post.signed.actor, id, plan, Some(version)).await {
-            Ok(view) => Ok(page::go(&place(&view, Some(Notice::PlanChanged)))),
+            Ok(view) => Ok(page::go(&place(&view, Notice::PlanChanged))),
             Err(Fault::Stale) => {
                 let view = service::find(&office, &post.signed.actor, id).await?;
-                Ok(page::go(&place(&view, Some(Notice::Stale))))
+                Ok(page::go(&place(&view, Notice::Stale)))
             }
             Err(fault) => Err(fault),
         }
@@ -122,13 +176,8 @@ fn service_id(text: &str) -> Result<ServiceId, Fault> {
     text.parse().map_err(|_| Fault::NotFound("service"))
 }
 
-fn place(service: &service::View, notice: Option<Notice>) -> String {
-    let customer = format!("/customers/{}", service.customer_id);
-    match notice {
-        // The notice stands on top, so the page is not scrolled down to the service.
-        Some(notice) => notice.after(&customer),
-        None => format!("{customer}#{}", service.id),
-    }
+fn place(service: &service::View, notice: Notice) -> String {
+    notice.after(&format!("/services/{}", service.id))
 }
 
 /// What a service is called: its login.
@@ -163,7 +212,7 @@ fn holds(words: &Words, service: &service::View) -> Markup {
                     HoldNetwork::None => words::HOLD_BILLING,
                 }))
                 ", "
-                (words.say_with(words::HOLD_SINCE, &[("time", show::minute(hold.placed_at).into())]))
+                (words.say_with(words::HOLD_SINCE, &[("time", show::minute(words, hold.placed_at).into())]))
                 @if let Some(note) = &hold.note { ": " (note) }
             }
         }
@@ -181,7 +230,7 @@ pub(super) fn card(viewer: &Viewer, now: Ts, service: &service::View, plans: &Pl
     html! {
         article.card.service id=(service.id) {
             div.head {
-                h3 { (login) }
+                h3 { a href=(at) { (login) } }
                 div { (status(words, now, service)) }
             }
             (holds(words, service))
@@ -194,9 +243,9 @@ pub(super) fn card(viewer: &Viewer, now: Ts, service: &service::View, plans: &Pl
                     div { dt { (words.say(words::SERVICE_ADDRESS)) } dd { code { (ip) } } }
                 }
                 @if let Some(at) = service.expires_at {
-                    div { dt { (words.say(words::SERVICE_EXPIRES)) } dd { (show::time(at)) } }
+                    div { dt { (words.say(words::SERVICE_EXPIRES)) } dd { (show::time(words, at)) } }
                 }
-                div { dt { (words.say(words::SERVICE_SINCE)) } dd { (show::time(service.created_at)) } }
+                div { dt { (words.say(words::SERVICE_SINCE)) } dd { (show::time(words, service.created_at)) } }
             }
             div.actions {
                 form.inline method="post" action=(format!("{at}/plan")) {
@@ -237,51 +286,11 @@ pub(super) fn card(viewer: &Viewer, now: Ts, service: &service::View, plans: &Pl
     }
 }
 
-fn customer_name(view: &View, id: CustomerId) -> String {
-    let found = view.customers.iter().find(|customer| customer.id == id);
-    found.map_or_else(|| id.to_string(), |customer| customer.name.clone())
-}
-
-fn render(viewer: &Viewer, view: &View) -> Markup {
-    let words = &viewer.words;
-    let title = words.say(words::SERVICES_TITLE);
-    let columns = [
-        Column::text(words, words::SERVICE_LOGIN),
-        Column::text(words, words::SERVICE_STATUS),
-        Column::text(words, words::SERVICE_CUSTOMER),
-        Column::text(words, words::SERVICE_PLAN),
-        Column::text(words, words::SERVICE_SINCE),
-    ];
-    let row = |service: &service::View| {
-        let customer = customer_name(view, service.customer_id);
-        vec![
-            html! { a href=(place(service, None)) { (login(words, service)) } },
-            status(words, view.now, service),
-            html! { a href=(format!("/customers/{}", service.customer_id)) { (customer) } },
-            html! { (view.plans.name(service.plan_id)) },
-            show::ago(words, view.now, service.created_at),
-        ]
-    };
-    let rows: Vec<Vec<Markup>> = view.services.iter().map(row).collect();
-    let go = words.say(words::SERVICES_GO);
-    let body = html! {
-        div.head { h1 { (title) } }
-        @if rows.is_empty() {
-            (page::empty(&words.say(words::SERVICES_EMPTY), Some(("/customers", &go))))
-        } @else {
-            (page::table(&title, &columns, &rows))
-            (page::pager(words, "/services", view.later, view.next.as_deref()))
-        }
-    };
-    page::page(viewer, Some(Place::Services), &title, None, &body)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use model::{OrganisationId, PlanId};
+    use model::{CustomerId, OrganisationId, PlanId};
 
     use super::*;
-    use crate::console::customers::tests::customer;
     use crate::console::page::tests::viewer;
     use crate::console::plans::tests::{plan, plans};
 
@@ -327,29 +336,20 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_list_links_to_the_customer_and_names_the_plan() {
-        let (customer, plan) = (customer("Asha & Sons"), plan("Home 50"));
-        let service = service("asha", customer.id, plan.id);
-        let view = View {
-            now: now(),
-            services: vec![service],
-            customers: vec![customer],
-            plans: plans(vec![plan]),
-            later: false,
-            next: None,
-        };
-        let text = render(&viewer(), &view).into_string();
-        for part in ["Asha &amp; Sons", "Home 50", "asha", "Active", "#svc_"] {
-            assert!(text.contains(part), "{part}");
-        }
-        let none = View { services: vec![], customers: vec![], plans: Plans::default(), ..view };
-        assert!(render(&viewer(), &none).into_string().contains("There are no services yet."));
+    fn services_are_shown_without_the_networks_database() {
+        let plan = plan("Home 50");
+        let service = service("asha", CustomerId::generate(), plan.id);
+        let plans = plans(vec![plan]);
+        let text = render(&viewer(), now(), &[service], &plans, None).into_string();
+        assert!(text.contains("asha") && text.contains("does not answer"), "{text}");
+        let none = render(&viewer(), now(), &[], &plans, Some(&[])).into_string();
+        assert!(!none.contains("article"), "{none}");
     }
 
     #[test]
     fn an_active_service_can_be_suspended_after_a_question() {
-        let (customer, plan) = (customer("Asha"), plan("Home 50"));
-        let service = service("asha", customer.id, plan.id);
+        let (customer, plan) = (CustomerId::generate(), plan("Home 50"));
+        let service = service("asha", customer, plan.id);
         let text = card(&viewer(), now(), &service, &plans(vec![plan])).into_string();
         assert!(text.contains("/suspend\"") && text.contains("data-confirm=\"Suspend asha?"));
         assert!(!text.contains("/activate\""));
@@ -359,8 +359,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_held_service_says_by_what_and_only_staffs_hold_can_be_lifted() {
-        let (customer, plan) = (customer("Asha"), plan("Home 50"));
-        let mut held_service = service("asha", customer.id, plan.id);
+        let (customer, plan) = (CustomerId::generate(), plan("Home 50"));
+        let mut held_service = service("asha", customer, plan.id);
         held_service.status = "held";
         held_service.holds = vec![held(HoldReason::Nonpayment)];
         let plans = plans(vec![plan]);
@@ -378,7 +378,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_service_past_its_time_is_not_called_active() {
-        let mut expired = service("asha", customer("Asha").id, plan("x").id);
+        let mut expired = service("asha", CustomerId::generate(), plan("x").id);
         expired.expires_at = Some(now());
         let text = status(&Words::english(), now(), &expired).into_string();
         assert!(text.contains("Expired") && !text.contains("Active"), "{text}");

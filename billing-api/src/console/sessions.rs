@@ -146,7 +146,7 @@ fn row(words: &Words, now: Ts, session: &session::View) -> Vec<Markup> {
         },
         optional(session.ip.map(|ip| ip.to_string())),
         optional(session.calling_station.clone()),
-        show::time(session.started_at),
+        show::time(words, session.started_at),
         html! { (show::lasts(words, lasted)) },
         html! { (ShowOctets(session.download_octets)) },
         html! { (ShowOctets(session.upload_octets)) },

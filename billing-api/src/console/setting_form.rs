@@ -144,7 +144,7 @@ impl<'a> SettingForm<'a> {
                 ("no".to_owned(), words.say(words::NO)),
             ],
             Kind::Choice(own) => {
-                own.iter().map(|word| ((*word).to_owned(), words.choice(word))).collect()
+                own.iter().map(|word| ((*word).to_owned(), words.setting_choice(word))).collect()
             }
             _ => Vec::new(),
         };

@@ -12,13 +12,15 @@ use super::page::{self, Viewer};
 use super::setting_form::SettingForm;
 use super::words::{self, Key, Words};
 use super::{nas as nas_page, plans as plans_page};
+use crate::domain::nas::NAS;
 use crate::domain::setting::registry::{
     BUSINESS_ADDRESS, CURRENCY, DATE_FORMAT, FISCAL_YEAR_START, LEGAL_NAME, LOCALE,
     REGISTRATION_NUMBER, TAX_ID, WEEK_START, ZONE,
 };
 use crate::domain::setting::{self, Setting, View};
 use crate::domain::setup::{self, Progress, Step};
-use crate::domain::{Fault, Office, nas, plan};
+use crate::domain::{Fault, Office, plan};
+use crate::entity::{Draft, write};
 use crate::http::Problem;
 
 const BUSINESS: [&Setting; 4] = [&LEGAL_NAME, &REGISTRATION_NUMBER, &TAX_ID, &BUSINESS_ADDRESS];
@@ -158,8 +160,8 @@ pub(super) async fn send(
                 (status, plans_page::fields(words, currency, &filled))
             }
             Step::Nas => {
-                let created = match nas::New::parse(&nas_page::body(&fields)) {
-                    Ok(new) => nas::create(&office, &signed.actor, new).await,
+                let created = match Draft::parse(&NAS, &[], &nas_page::body(&fields), true) {
+                    Ok(draft) => write::create(&office, &signed.actor, &NAS, draft).await,
                     Err(fault) => Err(fault),
                 };
                 // Back to the same page: it says what to type on the router.

@@ -5,24 +5,43 @@ use model::Ts;
 
 use super::words::{self, Words};
 
-/// `2026-03-01 09:30`
-pub(super) fn minute(at: Ts) -> String {
-    let text = at.to_string();
-    match (text.get(..10), text.get(11..16)) {
-        (Some(date), Some(time)) => format!("{date} {time}"),
-        // An instant no calendar holds prints as a short number.
-        _ => text,
+/// `2026-03-01 09:30`, on the reader's clock.
+pub(super) fn minute(words: &Words, at: Ts) -> String {
+    written(words, at, "%Y-%m-%d %H:%M")
+}
+
+/// `09:30`, on the reader's clock.
+pub(super) fn clock(words: &Words, at: Ts) -> String {
+    written(words, at, "%H:%M")
+}
+
+/// `09:30:15`, on the reader's clock.
+pub(super) fn second(words: &Words, at: Ts) -> String {
+    written(words, at, "%H:%M:%S")
+}
+
+/// `2026-03-01T09:30`, on the reader's clock, as a form has it.
+pub(super) fn local(words: &Words, at: Ts) -> String {
+    written(words, at, "%Y-%m-%dT%H:%M")
+}
+
+fn written(words: &Words, at: Ts, form: &str) -> String {
+    match jiff::Timestamp::from_microsecond(at.0) {
+        Ok(instant) => instant.to_zoned(words.zone().clone()).strftime(form).to_string(),
+        // An instant no calendar holds prints as a number.
+        Err(_) => at.to_string(),
     }
 }
 
-/// `09:30`
-pub(super) fn clock(at: Ts) -> String {
-    at.to_string().get(11..16).unwrap_or("").to_owned()
-}
-
-/// `09:30:15`
-pub(super) fn second(at: Ts) -> String {
-    at.to_string().get(11..19).unwrap_or("").to_owned()
+/// The instant of a form's `2026-03-01T09:30` or `2026-03-01` on the reader's clock. In the hour
+/// that a clock skips or repeats, the earlier reading counts.
+pub(super) fn instant(words: &Words, text: &str) -> Option<Ts> {
+    let local: jiff::civil::DateTime = match text.parse() {
+        Ok(local) => local,
+        Err(_) => text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0),
+    };
+    let zoned = local.to_zoned(words.zone().clone()).ok()?;
+    Some(Ts(zoned.timestamp().as_microsecond()))
 }
 
 fn machine(at: Ts) -> String {
@@ -30,13 +49,13 @@ fn machine(at: Ts) -> String {
 }
 
 /// An instant, readable for people and machines.
-pub(super) fn time(at: Ts) -> Markup {
-    html! { time datetime=(machine(at)) { (minute(at)) } }
+pub(super) fn time(words: &Words, at: Ts) -> Markup {
+    html! { time datetime=(machine(at)) { (minute(words, at)) } }
 }
 
 /// How long ago an instant was; the instant itself on a closer look.
 pub(super) fn ago(words: &Words, now: Ts, at: Ts) -> Markup {
-    let title = format!("{} UTC", minute(at));
+    let title = format!("{} {}", minute(words, at), words.zone_name());
     html! { time datetime=(machine(at)) title=(title) { (ago_text(words, now, at)) } }
 }
 
@@ -97,8 +116,18 @@ pub(super) fn rates(words: &Words, download_bps: Option<u64>, upload_bps: Option
     }
 }
 
+/// One rate in the unit that suits it: `50 Mbit/s`.
+pub(super) fn rate(bps: u64) -> String {
+    let (unit, name) = match bps {
+        1_000_000_000.. => (1_000_000_000, "Gbit/s"),
+        1_000_000.. => (1_000_000, "Mbit/s"),
+        _ => (1_000, "kbit/s"),
+    };
+    format!("{} {name}", decimal(bps, unit))
+}
+
 /// `value / unit`, exact, without zeros at the end.
-fn decimal(value: u64, unit: u64) -> String {
+pub(super) fn decimal(value: u64, unit: u64) -> String {
     let (whole, part) = (value / unit, value % unit);
     if part == 0 {
         return whole.to_string();
@@ -144,13 +173,22 @@ mod tests {
     #[test]
     fn times_are_short_for_people_and_exact_for_machines() {
         let at: Ts = "2026-03-01T09:30:15.123456Z".parse().unwrap();
+        let words = Words::english();
         assert_eq!(
-            time(at).into_string(),
+            time(&words, at).into_string(),
             r#"<time datetime="2026-03-01T09:30:15Z">2026-03-01 09:30</time>"#
         );
-        assert_eq!(clock(at), "09:30");
-        assert!(!minute(Ts(i64::MAX)).is_empty());
-        let words = Words::english();
+        assert_eq!(clock(&words, at), "09:30");
+        assert!(!minute(&words, Ts(i64::MAX)).is_empty());
+        assert_eq!(
+            instant(&words, "2026-03-01T09:30"),
+            Some(at.plus_seconds(-15)).map(|at| Ts(at.0 - 123_456))
+        );
+        assert_eq!(instant(&words, "yesterday"), None);
+        let kolkata = Words::english().in_zone("Asia/Kolkata");
+        assert_eq!(minute(&kolkata, at), "2026-03-01 15:00");
+        assert_eq!(instant(&kolkata, &local(&kolkata, at)), instant(&words, "2026-03-01T09:30"));
+        assert_eq!(Words::english().in_zone("Mars/Olympus").zone_name(), "UTC");
         let ago = |seconds: i64| ago_text(&words, at, at.plus_seconds(-seconds));
         assert_eq!(ago(-5), "just now");
         assert_eq!(ago(185), "3 min ago");

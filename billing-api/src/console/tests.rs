@@ -14,13 +14,14 @@ use actix_web::test::{self, TestRequest};
 use actix_web::web::Data;
 use daemon::config::SecretSource;
 use daemon::secrets::Keyring;
-use model::SystemClock;
+use model::{OrganisationId, SystemClock};
+use store::args;
 use store::testing::TestDb;
 
 use crate::config::FirstStart;
 use crate::domain::Office;
 use crate::http::Web;
-use crate::store::MIGRATIONS;
+use crate::store::{MIGRATIONS, organisation};
 
 pub(super) async fn office(test: &TestDb, network: &TestDb) -> Data<Office> {
     test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -135,52 +136,71 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
             csrf,
             ("name", "Home 50"),
             ("price", "29.99"),
+            ("price.currency", "USD"),
             ("period", "month"),
-            ("download", "50"),
-            ("upload", "20"),
+            ("download_bps", "50"),
+            ("upload_bps", "0.512"),
+            ("interim_s", "5"),
+            ("interim_s.unit", "m"),
         ];
-        assert_eq!(browser.post("/plans", &plan).await.location, "/plans?done=plan-created");
+        let made = browser.post("/plans", &plan).await;
+        assert!(made.location.starts_with("/plans/pln_"), "{}", made.body);
+        let plan_id = made.location.trim_start_matches("/plans/").split('?').next().unwrap();
+        let page = browser.get(&made.location).await.body;
+        for part in ["Plan created.", "29.99 USD", "50 Mbit/s", "512 kbit/s", "5 min"] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
         let twice = browser.post("/plans", &plan).await;
         assert_eq!(twice.status, StatusCode::CONFLICT);
         assert!(twice.body.contains("Name: another plan has this name"), "{}", twice.body);
+        assert!(twice.body.contains(r#"value="0.512""#), "what was typed stays");
+        let wrong = [csrf, ("name", "x"), ("price", "29,99"), ("download_bps", "fast")];
+        let wrong = browser.post("/plans", &wrong).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        for part in ["is not an amount such as", "is not a rate such as", r#"value="29,99""#] {
+            assert!(wrong.body.contains(part), "{part}\n{}", wrong.body);
+        }
 
-        let nas = [
-            csrf,
-            ("name", "bng"),
-            ("address", "192.0.2.1"),
-            ("secret", "testing123"),
-            ("vendor", "mikrotik"),
-            ("coa_port", "3799"),
-        ];
-        assert_eq!(browser.post("/nas", &nas).await.location, "/nas?done=nas-created");
+        let nas = [csrf, ("name", "bng"), ("address", "192.0.2.1"), ("secret", "testing123")];
+        let made = browser.post("/nas", &nas).await;
+        assert!(made.location.starts_with("/nas/nas_"), "{}", made.body);
 
         let made = browser.post("/customers", &[csrf, ("name", "Asha <b>")]).await;
         let customer = made.location.split('?').next().unwrap().to_owned();
         let page = browser.get(&made.location).await.body;
-        assert!(page.contains("Asha &lt;b&gt;") && page.contains("The customer is created."));
-        let plan_id = page.split(r#"<option value="pln_"#).nth(1).unwrap();
-        let plan_id = format!("pln_{}", plan_id.split('"').next().unwrap());
+        assert!(page.contains("Asha &lt;b&gt;") && page.contains("Customer created."));
+        let customer_id = customer.trim_start_matches("/customers/");
+        let add = format!("/services/new?customer_id={customer_id}");
+        assert!(page.contains(&add));
+        let form = browser.get(&add).await.body;
+        assert!(form.contains(&format!(r#"<option value="{customer_id}" selected>"#)), "{form}");
 
-        let add = format!("{customer}/services");
-        let missing = browser.post(&add, &[csrf, ("login", "asha"), ("plan_id", &plan_id)]).await;
+        let service = [
+            csrf,
+            ("login", "asha"),
+            ("customer_id", customer_id),
+            ("plan_id", plan_id),
+            ("zone", "UTC"),
+        ];
+        let missing = browser.post("/services", &service).await;
         assert_eq!(missing.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(missing.body.contains("Password: is required."));
-        let service =
-            [csrf, ("login", "asha"), ("plan_id", plan_id.as_str()), ("password", "s3cret")];
-        let made = browser.post(&add, &service).await;
-        assert_eq!(made.location, format!("{customer}?done=service-created"));
+        assert!(missing.body.contains("Password: is required"), "{}", missing.body);
+        let mut service = service.to_vec();
+        service.push(("password", "s3cret"));
+        let made = browser.post("/services", &service).await;
+        assert!(made.location.starts_with("/services/svc_"), "{}", made.body);
 
-        let page = browser.get(&customer).await.body;
-        let id = page.split("id=\"svc_").nth(1).unwrap().split('"').next().unwrap();
-        let at = format!("/services/svc_{id}");
-        assert_eq!(browser.get(&at).await.location, format!("{customer}#svc_{id}"));
+        let at = made.location.split('?').next().unwrap().to_owned();
+        let page = browser.get(&at).await.body;
+        assert!(page.contains(&format!(r#"<a href="{customer}">Asha &lt;b&gt;</a>"#)), "{page}");
         let done = browser.post(&format!("{at}/suspend"), &[csrf]).await;
-        assert_eq!(done.location, format!("{customer}?done=suspended"));
+        assert_eq!(done.location, format!("{at}?done=suspended"));
         let page = browser.get(&done.location).await.body;
         assert!(page.contains("Suspended by staff, login refused"), "{page}");
-        let old = [csrf, ("version", "1"), ("plan_id", plan_id.as_str())];
+        assert!(page.contains("The service is suspended."), "{page}");
+        let old = [csrf, ("version", "1"), ("plan_id", plan_id)];
         let stale = browser.post(&format!("{at}/plan"), &old).await;
-        assert_eq!(stale.location, format!("{customer}?done=stale"));
+        assert_eq!(stale.location, format!("{at}?done=stale"));
         let done = browser.post(&format!("{at}/activate"), &[csrf]).await;
         assert!(!browser.get(&done.location).await.body.contains("login refused"));
 
@@ -196,6 +216,18 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
             "/nas/new",
             "/sessions",
             "/sessions?login=x&state=all&cursor=odd",
+            "/labels",
+            "/labels/new",
+            "/labels/columns",
+            "/custom-fields",
+            "/customers?deleted=true",
+            "/customers?nonsense=1&status=active&in.created_at[gte]=2026-01-01",
+            "/search",
+            "/search?q=asha",
+            "/search/suggest?q=as",
+            "/audit",
+            "/audit?category=network&from=2020-01-01&to=2100-01-01&action=created&entity=service",
+            "/activity",
         ] {
             let answer = browser.get(page).await;
             assert_eq!(answer.status, StatusCode::OK, "{page}: {}", answer.body);
@@ -236,6 +268,245 @@ async fn a_form_from_elsewhere_changes_nothing() {
     let bare = browser.post("/customers", &[("name", "Asha")]).await;
     assert_eq!(bare.status, StatusCode::FORBIDDEN);
     assert!(bare.body.contains("This form is out of date"));
-    assert!(browser.get("/customers").await.body.contains("There are no customers yet."));
+    assert!(browser.get("/customers").await.body.contains("There are no customers yet"));
     assert!(browser.post("/customers", &fields).await.location.starts_with("/customers/cus_"));
+}
+
+/// An office with someone signed in, and the proof for forms.
+async fn signed_in(test: &TestDb, network: &TestDb) -> (Data<Office>, Browser, String) {
+    let office = office(test, network).await;
+    let mut browser = browser(&office).await;
+    let credentials = [("email", "admin@example.net"), ("password", "correct horse")];
+    assert_eq!(browser.post("/login", &credentials).await.location, "/");
+    let csrf = browser.token().await;
+    (office, browser, csrf)
+}
+
+/// The record that a creation leads to.
+fn made(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    answer.location.split('?').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_record_is_edited_deleted_and_restored() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let (_office, mut browser, csrf) = signed_in(&test, &network).await;
+        let csrf = ("csrf", csrf.as_str());
+        let label = [csrf, ("name", "VIP"), ("kind", "customer"), ("colour", "#1c7ed6")];
+        let label = made(&browser.post("/labels", &label).await);
+
+        let form = browser.get(&format!("{label}/edit")).await.body;
+        assert!(form.contains(r#"name="was.name" value="VIP""#), "{form}");
+        let was = [
+            csrf,
+            ("version", "1"),
+            ("was.name", "VIP"),
+            ("was.kind", "customer"),
+            ("was.colour", "#1c7ed6"),
+            ("kind", "customer"),
+        ];
+        let send = |more: &[(&'static str, &'static str)]| {
+            let mut fields = was.to_vec();
+            fields.extend_from_slice(more);
+            fields
+        };
+        let same = browser.post(&label, &send(&[("name", "VIP"), ("colour", "#1c7ed6")])).await;
+        assert_eq!(same.location, format!("{label}?done=unchanged"));
+        let wrong = browser.post(&label, &send(&[("name", ""), ("colour", "red")])).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.body.contains("Colour: is a colour such as"), "{}", wrong.body);
+        assert!(wrong.body.contains("Name: is required"), "{}", wrong.body);
+        assert!(wrong.body.contains(r#"value="red""#));
+        let saved = browser.post(&label, &send(&[("name", "Gold"), ("colour", "")])).await;
+        assert_eq!(saved.location, format!("{label}?done=updated"));
+
+        // Somebody else had the form of version 1 open, and changed the name too.
+        let late = send(&[("name", "Silver"), ("colour", "#1c7ed6")]);
+        let conflict = browser.post(&label, &late).await;
+        assert_eq!(conflict.status, StatusCode::PRECONDITION_FAILED);
+        for part in
+            ["Take mine: <ins>Silver</ins>", "Take theirs: <ins>Gold</ins>", "Changed by them"]
+        {
+            assert!(conflict.body.contains(part), "{part}\n{}", conflict.body);
+        }
+        let settled = [
+            csrf,
+            ("version", "2"),
+            ("was.name", "Gold"),
+            ("text.name", "Silver"),
+            ("take.name", "mine"),
+            ("was.kind", "customer"),
+            ("text.kind", "customer"),
+            ("was.colour", ""),
+            ("text.colour", ""),
+        ];
+        let saved = browser.post(&label, &settled).await;
+        assert_eq!(saved.location, format!("{label}?done=updated"), "{}", saved.body);
+        let page = browser.get(&saved.location).await.body;
+        assert!(page.contains("Silver") && page.contains("Label saved."), "{page}");
+
+        let gone = browser.post(&format!("{label}/delete"), &[csrf, ("version", "3")]).await;
+        let list = browser.get(&gone.location).await.body;
+        assert!(list.contains("Label deleted.") && list.contains("There are no labels yet"));
+        let undo = format!(r#"action="{label}/restore""#);
+        assert!(list.contains(&undo), "{list}");
+        let deleted = browser.get("/labels?deleted=true").await.body;
+        assert!(deleted.contains("Silver") && deleted.contains("Restore"), "{deleted}");
+        let back = browser.post(&format!("{label}/restore"), &[csrf]).await;
+        assert_eq!(back.location, format!("{label}?done=restored"));
+
+        let history = browser.get(&format!("{label}?tab=audit")).await.body;
+        for part in ["<del>VIP</del>", "<ins>Gold</ins>", "Label restored"] {
+            assert!(history.contains(part), "{part}\n{history}");
+        }
+        let log = browser.get("/audit?entity=label&action=deleted").await.body;
+        assert!(log.contains("critical") && log.contains("Silver"), "{log}");
+        let entry = log.split(r#"href="/audit/aud_"#).nth(1).unwrap().split('"').next().unwrap();
+        let entry = browser.get(&format!("/audit/aud_{entry}")).await;
+        assert_eq!(entry.status, StatusCode::OK);
+        assert!(entry.body.contains("Silver"), "{}", entry.body);
+    }
+}
+
+#[actix_web::test]
+async fn a_list_is_filtered_sorted_and_changed_in_one_go() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let (_office, mut browser, csrf) = signed_in(&test, &network).await;
+        let csrf = ("csrf", csrf.as_str());
+        let mut labels = Vec::new();
+        for name in ["Copper", "Amber", "Basalt"] {
+            let fields = [csrf, ("name", name), ("kind", "customer")];
+            labels.push(made(&browser.post("/labels", &fields).await));
+        }
+        let place = |page: &str, name: &str| page.find(&format!(">{name}<")).unwrap();
+        let page = browser.get("/labels?sort=name").await.body;
+        assert!(place(&page, "Amber") < place(&page, "Basalt"));
+        assert!(place(&page, "Basalt") < place(&page, "Copper"));
+        assert!(page.contains(r#"aria-sort="ascending""#) && page.contains("sort=-name"));
+        assert!(page.contains("1–3 of 3"), "{page}");
+        let page = browser.get("/labels?name[contains]=amb&q=&status=").await.body;
+        assert!(page.contains("Amber") && !page.contains("Copper"), "{page}");
+        let page = browser.get("/labels?q=basa").await.body;
+        assert!(page.contains("Basalt") && !page.contains("Amber"), "{page}");
+        let page = browser.get("/labels?q=zz").await.body;
+        assert!(page.contains("Nothing fits") && page.contains("Clear search"), "{page}");
+        let page = browser.get("/labels?kind=starship").await.body;
+        assert!(page.contains("cannot be used") && page.contains("Amber"), "{page}");
+
+        // Columns and rows are remembered.
+        let columns = [csrf, ("show.description", "on"), ("place.description", "1")];
+        assert_eq!(browser.post("/labels/columns", &columns).await.location, "/");
+        let page = browser.get("/labels").await.body;
+        assert!(page.contains(r#"data-label="Description""#), "{page}");
+        assert!(!page.contains(r#"data-label="Kind""#), "{page}");
+        let size = [csrf, ("size", "25"), ("back", "/labels")];
+        assert_eq!(browser.post("/size", &size).await.location, "/labels");
+        let page = browser.get("/labels").await.body;
+        assert!(page.contains(r#"<option value="25" selected>"#), "{page}");
+
+        // Two picked rows are set, after a question.
+        let pick = |label: &str| format!("pick.{}", label.trim_start_matches("/labels/"));
+        let (first, second) = (pick(&labels[0]), pick(&labels[1]));
+        let picked = [
+            csrf,
+            ("action", "set:kind:device"),
+            ("back", "/labels?sort=name"),
+            (first.as_str(), "on"),
+            (second.as_str(), "on"),
+        ];
+        let asked = browser.post("/labels/bulk", &picked).await.body;
+        assert!(asked.contains("Set Kind to Devices: 2 records"), "{asked}");
+        let mut sure = picked.to_vec();
+        sure.push(("confirm", "true"));
+        let done = browser.post("/labels/bulk", &sure).await;
+        assert_eq!(done.location, "/labels?sort=name&done=bulk&of=2");
+        let page = browser.get("/labels?kind=device").await.body;
+        assert!(page.contains("1–2 of 2") && !page.contains("Basalt"), "{page}");
+
+        // All that fit, by the filter of the list.
+        let all = [csrf, ("action", "delete"), ("back", "/labels?kind=device"), ("all", "true")];
+        let asked = browser.post("/labels/bulk", &all).await.body;
+        assert!(asked.contains("Delete: 2 records") && asked.contains("Amber"), "{asked}");
+        let odd = [csrf, ("action", "set:kind:starship"), ("all", "true")];
+        let odd = browser.post("/labels/bulk", &odd).await;
+        assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let none = browser.post("/labels/bulk", &[csrf, ("action", "delete")]).await.body;
+        assert!(none.contains("No row was picked"), "{none}");
+    }
+}
+
+#[actix_web::test]
+async fn search_leads_to_records_and_straight_to_numbers() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let (_office, mut browser, csrf) = signed_in(&test, &network).await;
+        let csrf = ("csrf", csrf.as_str());
+        let customer = made(&browser.post("/customers", &[csrf, ("name", "Asha Kumar")]).await);
+        made(&browser.post("/labels", &[csrf, ("name", "Asha's"), ("kind", "customer")]).await);
+
+        let page = browser.get("/search?q=ash").await.body;
+        assert!(page.contains(&customer) && page.contains("/labels/lbl_"), "{page}");
+        assert!(page.contains("<mark>Ash</mark>a Kumar"), "{page}");
+        let page = browser.get("/search?q=@customers+ash").await.body;
+        assert!(page.contains(&customer) && !page.contains("/labels/lbl_"), "{page}");
+        let id = customer.trim_start_matches("/customers/");
+        assert_eq!(browser.get(&format!("/search?q={id}")).await.location, customer);
+        let page = browser.get(&customer).await.body;
+        let number = page.split("<dt>Number</dt><dd>").nth(1).unwrap().split('<').next().unwrap();
+        assert_eq!(browser.get(&format!("/search?q=%23{number}")).await.location, customer);
+        let nothing = browser.get("/search?q=%23999999").await;
+        assert_eq!(nothing.status, StatusCode::OK);
+        assert!(nothing.body.contains("Nothing has"), "{}", nothing.body);
+        let fragment = browser.get("/search/suggest?q=kum").await.body;
+        assert!(fragment.contains(&customer) && !fragment.contains("<html"), "{fragment}");
+    }
+}
+
+#[actix_web::test]
+async fn one_works_in_an_organisation_below_and_sees_nothing_beside_it() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let (office, mut browser, csrf) = signed_in(&test, &network).await;
+        let csrf = ("csrf", csrf.as_str());
+        let root = office.db.fetch_one(&organisation::FIND_ROOT, args![]).await.unwrap();
+        let root = organisation::organisation(&root).unwrap();
+        let north = OrganisationId::generate();
+        let args = args![
+            north,
+            root.id,
+            format!("{}{north}/", root.path),
+            "branch",
+            "North <branch>",
+            false,
+            root.currency,
+            "Asia/Kolkata",
+            "en",
+            office.now(),
+            "test"
+        ];
+        office.db.execute(&organisation::INSERT, args).await.unwrap();
+        made(&browser.post("/customers", &[csrf, ("name", "Headquarters")]).await);
+
+        let page = browser.get("/customers").await.body;
+        assert!(page.contains("North &lt;branch&gt;") && page.contains("Times are in UTC"));
+        let north = north.to_string();
+        let into = [csrf, ("organisation", north.as_str())];
+        assert_eq!(browser.post("/organisation", &into).await.location, "/");
+        let page = browser.get("/customers").await.body;
+        assert!(!page.contains("Headquarters") && page.contains("Times are in Asia/Kolkata"));
+        made(&browser.post("/customers", &[csrf, ("name", "Lakeside")]).await);
+
+        // Up again: the way leads through the list at the top.
+        let home = root.id.to_string();
+        assert!(page.contains(&format!(r#"value="{home}""#)), "{page}");
+        browser.post("/organisation", &[csrf, ("organisation", home.as_str())]).await;
+        let page = browser.get("/customers").await.body;
+        assert!(page.contains("Headquarters") && page.contains("Lakeside"), "{page}");
+        let odd = OrganisationId::generate().to_string();
+        let odd = browser.post("/organisation", &[csrf, ("organisation", odd.as_str())]).await;
+        assert_eq!(odd.status, StatusCode::NOT_FOUND);
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::args;
 use store::testing::TestDb;
 
-use super::PAGES;
+use super::NEEDS;
 use super::cookies::Kind;
 use super::tests::{Browser, browser, office};
 use crate::domain::Office;
@@ -59,19 +59,19 @@ async fn no_page_is_reached_without_what_it_needs() {
     for test in store::testing::engines("billing").await {
         let office = office(&test, &network).await;
         let mut browser = browser(&office).await;
-        for page in PAGES {
-            let at = format!("{} {}", page.method, page.pattern);
-            let path = page.pattern.replace("{id}", "x");
-            if page.need == Need::Public {
-                assert!(PUBLIC.contains(&page.pattern), "{at} is open to anybody");
+        for (pattern, method, need) in NEEDS.all() {
+            let at = format!("{method} {pattern}");
+            let path = pattern.replace("{id}", "x");
+            if need == Need::Public {
+                assert!(PUBLIC.contains(&pattern), "{at} is open to anybody");
                 continue;
             }
-            let get = page.method == Method::GET;
+            let get = method == Method::GET;
             browser.cookie.clear();
             let answer =
                 if get { browser.get(&path).await } else { browser.post(&path, &[]).await };
             assert!(answer.location.starts_with("/login"), "{at} by nobody: {}", answer.status);
-            let Need::Permission(permission) = page.need else { continue };
+            let Need::Permission(permission) = need else { continue };
             let others: Vec<_> = Rights::all().names().filter(|name| *name != permission).collect();
             for (permissions, may) in
                 [(json!([]), false), (json!(others), false), (json!([permission]), true)]
@@ -89,9 +89,9 @@ async fn no_page_is_reached_without_what_it_needs() {
 
 #[test]
 fn every_page_needs_a_permission_that_exists() {
-    for page in PAGES {
-        if let Need::Permission(permission) = page.need {
-            assert!(Rights::all().has(permission), "{}: {permission}", page.pattern);
+    for (pattern, _, need) in NEEDS.all() {
+        if let Need::Permission(permission) = need {
+            assert!(Rights::all().has(permission), "{pattern}: {permission}");
         }
     }
 }

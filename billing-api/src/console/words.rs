@@ -4,8 +4,11 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
+use jiff::tz::TimeZone;
 use model::policy::HoldReason;
-use model::text::{FluentValue, text};
+use model::text::{FluentValue, has, text};
+
+use crate::entity::Entity;
 
 /// A text of the catalogue. Only this file can name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +17,11 @@ pub(super) struct Key(&'static str);
 /// The arguments of a text.
 pub(super) type Args<'a> = &'a [(&'static str, FluentValue<'static>)];
 
-/// The reader's language.
+/// The reader's language, and the clock on the reader's wall.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     locale: String,
+    zone: TimeZone,
 }
 
 impl Words {
@@ -27,7 +31,23 @@ impl Words {
         let tag = header.unwrap_or("").split([',', ';']).next().unwrap_or("").trim();
         let fits = (2..=35).contains(&tag.len())
             && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        Self { locale: if fits { tag.to_owned() } else { "en".to_owned() } }
+        let locale = if fits { tag.to_owned() } else { "en".to_owned() };
+        Self { locale, zone: TimeZone::UTC }
+    }
+
+    /// Times are told in this zone from here on; UTC where nobody knows it.
+    pub(super) fn in_zone(self, name: &str) -> Self {
+        Self { zone: TimeZone::get(name).unwrap_or(TimeZone::UTC), ..self }
+    }
+
+    /// The reader's zone.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The name of the reader's zone.
+    pub(super) fn zone_name(&self) -> String {
+        self.zone.iana_name().unwrap_or("UTC").to_owned()
     }
 
     /// A text.
@@ -69,7 +89,7 @@ impl Words {
     }
 
     /// The name of a word that a setting may have; many are their own name.
-    pub(super) fn choice(&self, word: &str) -> String {
+    pub(super) fn setting_choice(&self, word: &str) -> String {
         let key = derived("setting-choice", word);
         if model::text::has(&key) { text(&self.locale, &key, &[]) } else { word.to_owned() }
     }
@@ -79,9 +99,112 @@ impl Words {
         text(&self.locale, &derived("module", name), &[])
     }
 
-    #[cfg(test)]
+    /// English, in UTC.
     pub(super) fn english() -> Self {
-        Self { locale: "en".to_owned() }
+        Self { locale: "en".to_owned(), zone: TimeZone::UTC }
+    }
+
+    // What descriptions are called. The key follows from the description's own words, so that
+    // an entity needs texts and no code here; a test walks every entity.
+
+    /// One record of an entity: "Customer".
+    pub(super) fn entity(&self, entity: &Entity) -> String {
+        self.first(&[&format!("entity-{}", entity.name)], entity.name)
+    }
+
+    /// Its records: "Customers".
+    pub(super) fn entities(&self, entity: &Entity) -> String {
+        self.first(&[&format!("entity-{}-many", entity.name)], entity.path)
+    }
+
+    /// As [`Words::entity`], within a sentence.
+    pub(super) fn entity_within(&self, entity: &Entity) -> String {
+        within(&self.entity(entity))
+    }
+
+    /// As [`Words::entities`], within a sentence.
+    pub(super) fn entities_within(&self, entity: &Entity) -> String {
+        within(&self.entities(entity))
+    }
+
+    /// What to do where there is no record yet.
+    pub(super) fn nothing_yet(&self, entity: &Entity) -> String {
+        let own = format!("entity-{}-none", entity.name);
+        if has(&own) {
+            return text(&self.locale, &own, &[]);
+        }
+        self.say_with(LIST_EMPTY, &[("many", self.entities_within(entity).into())])
+    }
+
+    /// The label of a field.
+    pub(super) fn field(&self, entity: &Entity, field: &str) -> String {
+        self.first(&Self::field_keys(entity, field), field)
+    }
+
+    /// The keys a field's label may have, the nearest first.
+    fn field_keys(entity: &Entity, field: &str) -> [String; 2] {
+        [format!("field-{}-{field}", entity.name), format!("field-{field}")]
+    }
+
+    /// A sentence below the label, where there is one.
+    pub(super) fn hint(&self, entity: &Entity, field: &str) -> Option<String> {
+        let keys = [format!("hint-{}-{field}", entity.name), format!("hint-{field}")];
+        keys.iter().find(|key| has(key)).map(|key| text(&self.locale, key, &[]))
+    }
+
+    /// A word of a choice.
+    pub(super) fn choice(&self, entity: &Entity, field: &str, word: &str) -> String {
+        self.first(&Self::choice_keys(entity, field, word), word)
+    }
+
+    fn choice_keys(entity: &Entity, field: &str, word: &str) -> [String; 3] {
+        let word: String =
+            word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        [
+            format!("choice-{}-{field}-{word}", entity.name),
+            format!("choice-{field}-{word}"),
+            format!("choice-{word}"),
+        ]
+    }
+
+    /// What was done, as the audit log calls it.
+    pub(super) fn action(&self, action: &str) -> String {
+        self.first(&[format!("action-{}", action.replace('_', "-"))], action)
+    }
+
+    /// The first of some keys that the catalogue has; else the word itself, made readable.
+    fn first<T: AsRef<str>>(&self, keys: &[T], word: &str) -> String {
+        match keys.iter().map(AsRef::as_ref).find(|key| has(key)) {
+            Some(key) => text(&self.locale, key, &[]),
+            None => readable(word),
+        }
+    }
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::english()
+    }
+}
+
+/// "Customer" → "customer", and "NAS" stays.
+fn within(name: &str) -> String {
+    let mut letters = name.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// `paid_until` → `Paid until`.
+pub(super) fn readable(word: &str) -> String {
+    let spaced = word.replace(['_', '-'], " ");
+    let mut letters = spaced.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
     }
 }
 
@@ -109,10 +232,7 @@ keys! {
     SKIP = "console-skip";
     NAVIGATION = "console-navigation";
     NAV_OVERVIEW = "console-nav-overview";
-    NAV_CUSTOMERS = "console-nav-customers";
     NAV_SERVICES = "console-nav-services";
-    NAV_PLANS = "console-nav-plans";
-    NAV_NAS = "console-nav-nas";
     NAV_SESSIONS = "console-nav-sessions";
     SIGN_OUT = "console-sign-out";
     FOOTER = "console-footer";
@@ -212,10 +332,6 @@ keys! {
     FORM_CANCEL = "console-form-cancel";
 
     // What was done.
-    DONE_CUSTOMER_CREATED = "console-done-customer-created";
-    DONE_SERVICE_CREATED = "console-done-service-created";
-    DONE_PLAN_CREATED = "console-done-plan-created";
-    DONE_NAS_CREATED = "console-done-nas-created";
     DONE_SUSPENDED = "console-done-suspended";
     DONE_ACTIVATED = "console-done-activated";
     DONE_PLAN_CHANGED = "console-done-plan-changed";
@@ -272,35 +388,14 @@ keys! {
     CHART_EMPTY = "console-chart-empty";
 
     // Customers.
-    CUSTOMERS_TITLE = "console-customers-title";
-    CUSTOMERS_NEW = "console-customers-new";
-    CUSTOMERS_SEARCH = "console-customers-search";
-    CUSTOMERS_EMPTY = "console-customers-empty";
-    CUSTOMERS_NOT_FOUND = "console-customers-not-found";
-    CUSTOMERS_SHOW_ALL = "console-customers-show-all";
-    CUSTOMER_NUMBER = "console-customer-number";
-    CUSTOMER_NUMBERED = "console-customer-numbered";
-    CUSTOMER_NAME = "console-customer-name";
-    CUSTOMER_EMAIL = "console-customer-email";
-    CUSTOMER_PHONE = "console-customer-phone";
-    CUSTOMER_SINCE = "console-customer-since";
-    CUSTOMER_STATUS = "console-customer-status";
-    CUSTOMER_ACTIVE = "console-customer-active";
-    CUSTOMER_CREATE = "console-customer-create";
     CUSTOMER_SERVICES = "console-customer-services";
     CUSTOMER_NO_SERVICES = "console-customer-no-services";
     CUSTOMER_SESSIONS = "console-customer-sessions";
     CUSTOMER_NO_SESSIONS = "console-customer-no-sessions";
 
     // Services.
-    SERVICES_TITLE = "console-services-title";
-    SERVICES_EMPTY = "console-services-empty";
-    SERVICES_GO = "console-services-go";
-    SERVICE_LOGIN = "console-service-login";
     SERVICE_NO_LOGIN = "console-service-no-login";
-    SERVICE_CUSTOMER = "console-service-customer";
     SERVICE_PLAN = "console-service-plan";
-    SERVICE_STATUS = "console-service-status";
     SERVICE_SINCE = "console-service-since";
     SERVICE_ACTIVE = "console-service-active";
     SERVICE_SPEED = "console-service-speed";
@@ -313,10 +408,6 @@ keys! {
     SERVICE_CHANGE_PLAN = "console-service-change-plan";
     SERVICE_NEW_PLAN = "console-service-new-plan";
     SERVICE_ADD = "console-service-add";
-    SERVICE_ADD_NO_PLANS = "console-service-add-no-plans";
-    SERVICE_LOGIN_HINT = "console-service-login-hint";
-    SERVICE_PASSWORD = "console-service-password";
-    SERVICE_PASSWORD_HINT = "console-service-password-hint";
     HOLD_SINCE = "console-hold-since";
     HOLD_REJECT = "console-hold-reject";
     HOLD_GARDEN = "console-hold-garden";
@@ -327,47 +418,6 @@ keys! {
     HOLD_ABUSE = "console-hold-abuse";
     HOLD_PAUSE = "console-hold-pause";
     HOLD_QUOTA = "console-hold-quota";
-
-    // Plans.
-    PLANS_TITLE = "console-plans-title";
-    PLANS_NEW = "console-plans-new";
-    PLANS_EMPTY = "console-plans-empty";
-    PLAN_NAME = "console-plan-name";
-    PLAN_SPEED = "console-plan-speed";
-    PLAN_PRICE = "console-plan-price";
-    PLAN_SINCE = "console-plan-since";
-    PLAN_NAME_HINT = "console-plan-name-hint";
-    PLAN_PRICE_HINT = "console-plan-price-hint";
-    PLAN_PRICE_WRONG = "console-plan-price-wrong";
-    PLAN_PERIOD = "console-plan-period";
-    PLAN_DOWNLOAD = "console-plan-download";
-    PLAN_UPLOAD = "console-plan-upload";
-    PLAN_RATE_HINT = "console-plan-rate-hint";
-    PLAN_RATE_WRONG = "console-plan-rate-wrong";
-    PLAN_CREATE = "console-plan-create";
-
-    // NAS.
-    NAS_TITLE = "console-nas-title";
-    NAS_NEW = "console-nas-new";
-    NAS_EMPTY = "console-nas-empty";
-    NAS_NAME = "console-nas-name";
-    NAS_NAME_HINT = "console-nas-name-hint";
-    NAS_ADDRESS = "console-nas-address";
-    NAS_ADDRESS_HINT = "console-nas-address-hint";
-    NAS_SECRET = "console-nas-secret";
-    NAS_SECRET_HINT = "console-nas-secret-hint";
-    NAS_VENDOR = "console-nas-vendor";
-    NAS_VENDOR_MIKROTIK = "console-nas-vendor-mikrotik";
-    NAS_VENDOR_GENERIC = "console-nas-vendor-generic";
-    NAS_COA = "console-nas-coa";
-    NAS_COA_PORT = "console-nas-coa-port";
-    NAS_COA_PORT_HINT = "console-nas-coa-port-hint";
-    NAS_COA_ON = "console-nas-coa-on";
-    NAS_COA_OFF = "console-nas-coa-off";
-    NAS_ORIGIN = "console-nas-origin";
-    NAS_REGISTERED = "console-nas-registered";
-    NAS_SEEN = "console-nas-seen";
-    NAS_CREATE = "console-nas-create";
 
     // Sessions.
     SESSIONS_TITLE = "console-sessions-title";
@@ -445,6 +495,29 @@ keys! {
     ORGANISATION_DELETE = "console-organisation-delete";
     ORGANISATION_DELETE_TEXT = "console-organisation-delete-text";
 
+    // The forms of the setup.
+    NAS_ADDRESS = "console-nas-address";
+    NAS_ADDRESS_HINT = "console-nas-address-hint";
+    NAS_COA_PORT = "console-nas-coa-port";
+    NAS_COA_PORT_HINT = "console-nas-coa-port-hint";
+    NAS_NAME = "console-nas-name";
+    NAS_NAME_HINT = "console-nas-name-hint";
+    NAS_SECRET = "console-nas-secret";
+    NAS_SECRET_HINT = "console-nas-secret-hint";
+    NAS_VENDOR = "console-nas-vendor";
+    NAS_VENDOR_GENERIC = "console-nas-vendor-generic";
+    NAS_VENDOR_MIKROTIK = "console-nas-vendor-mikrotik";
+    PLAN_DOWNLOAD = "console-plan-download";
+    PLAN_NAME = "console-plan-name";
+    PLAN_NAME_HINT = "console-plan-name-hint";
+    PLAN_PERIOD = "console-plan-period";
+    PLAN_PRICE = "console-plan-price";
+    PLAN_PRICE_HINT = "console-plan-price-hint";
+    PLAN_PRICE_WRONG = "console-plan-price-wrong";
+    PLAN_RATE_HINT = "console-plan-rate-hint";
+    PLAN_RATE_WRONG = "console-plan-rate-wrong";
+    PLAN_UPLOAD = "console-plan-upload";
+
     // Setup.
     SETUP_TITLE = "console-setup-title";
     SETUP_PROGRESS = "console-setup-progress";
@@ -470,6 +543,189 @@ keys! {
     SETUP_FINISHED = "console-setup-finished";
     SETUP_CLOSE = "console-setup-close";
     SETUP_LEAVE = "console-setup-leave";
+    // The frame.
+    MENU = "console-menu";
+    CLOSE = "console-close";
+    NAV_GROUP_CUSTOMERS = "console-nav-group-customers";
+    NAV_GROUP_NETWORK = "console-nav-group-network";
+    NAV_GROUP_CATALOGUE = "console-nav-group-catalogue";
+    NAV_GROUP_BILLING = "console-nav-group-billing";
+    NAV_GROUP_SUPPORT = "console-nav-group-support";
+    NAV_GROUP_AUTOMATION = "console-nav-group-automation";
+    NAV_GROUP_ADMINISTRATION = "console-nav-group-administration";
+    NAV_AUDIT = "console-nav-audit";
+    NAV_ACTIVITY = "console-nav-activity";
+    ACCOUNT = "console-account";
+    MY_ACCOUNT = "console-my-account";
+    KEYS_TITLE = "console-keys-title";
+    KEYS_SEARCH = "console-keys-search";
+    KEYS_NEW = "console-keys-new";
+    KEYS_ROWS = "console-keys-rows";
+    KEYS_OPEN = "console-keys-open";
+    KEYS_PICK = "console-keys-pick";
+    KEYS_EDIT = "console-keys-edit";
+    KEYS_FILTER = "console-keys-filter";
+    KEYS_LIST = "console-keys-list";
+    THEME = "console-theme";
+    THEME_AUTO = "console-theme-auto";
+    THEME_LIGHT = "console-theme-light";
+    THEME_DARK = "console-theme-dark";
+    ORGANISATION = "console-organisation";
+    ORGANISATION_ALL = "console-organisation-all";
+    ORGANISATION_MORE = "console-organisation-more";
+
+    // Global search.
+    FIND = "console-find";
+    FIND_PLACEHOLDER = "console-find-placeholder";
+    FIND_TITLE = "console-find-title";
+    FIND_RESULTS = "console-find-results";
+    FIND_NOTHING = "console-find-nothing";
+    FIND_START = "console-find-start";
+    FIND_ALL = "console-find-all";
+    FIND_ENTER = "console-find-enter";
+
+    // Lists and records of every kind.
+    LIST_NEW = "console-list-new";
+    LIST_EMPTY = "console-list-empty";
+    LIST_NOTHING = "console-list-nothing";
+    LIST_CLEAR = "console-list-clear";
+    LIST_SEARCH = "console-list-search";
+    LIST_FILTERS = "console-list-filters";
+    LIST_FILTER_APPLY = "console-list-filter-apply";
+    LIST_FILTER_REMOVE = "console-list-filter-remove";
+    LIST_FILTERS_WRONG = "console-list-filters-wrong";
+    LIST_FROM = "console-list-from";
+    LIST_TO = "console-list-to";
+    LIST_CONTAINS = "console-list-contains";
+    LIST_ANY = "console-list-any";
+    LIST_DELETED = "console-list-deleted";
+    LIST_DELETED_SHOW = "console-list-deleted-show";
+    LIST_DELETED_HIDE = "console-list-deleted-hide";
+    LIST_COLUMNS = "console-list-columns";
+    LIST_COLUMNS_TITLE = "console-list-columns-title";
+    LIST_COLUMNS_SAVE = "console-list-columns-save";
+    LIST_COLUMNS_RESET = "console-list-columns-reset";
+    LIST_COLUMN_UP = "console-list-column-up";
+    LIST_COLUMN_DOWN = "console-list-column-down";
+    LIST_EXPORT = "console-list-export";
+    LIST_EXPORT_CSV = "console-list-export-csv";
+    LIST_EXPORT_CSV_SEMICOLON = "console-list-export-csv-semicolon";
+    LIST_EXPORT_XLSX = "console-list-export-xlsx";
+    LIST_EXPORT_JSON = "console-list-export-json";
+    LIST_IMPORT = "console-list-import";
+    LIST_SIZE = "console-list-size";
+    LIST_SIZE_SET = "console-list-size-set";
+    LIST_RANGE = "console-list-range";
+    LIST_RANGE_MORE = "console-list-range-more";
+    LIST_BEFORE = "console-list-before";
+    LIST_NEXT = "console-list-next";
+    LIST_PICK = "console-list-pick";
+    LIST_PICK_ALL = "console-list-pick-all";
+    LIST_PICKED = "console-list-picked";
+    LIST_PICK_MATCHING = "console-list-pick-matching";
+    LIST_SORT = "console-list-sort";
+    BULK_ACTION = "console-bulk-action";
+    BULK_GO = "console-bulk-go";
+    BULK_DELETE = "console-bulk-delete";
+    BULK_SET = "console-bulk-set";
+    BULK_TITLE = "console-bulk-title";
+    BULK_NONE = "console-bulk-none";
+    BULK_MANY = "console-bulk-many";
+    BULK_CONFIRM = "console-bulk-confirm";
+    BULK_AND_MORE = "console-bulk-and-more";
+    BULK_YES = "console-bulk-yes";
+    BULK_PART = "console-bulk-part";
+    RECORD_EDIT = "console-record-edit";
+    RECORD_DELETE = "console-record-delete";
+    RECORD_DELETE_CONFIRM = "console-record-delete-confirm";
+    RECORD_RESTORE = "console-record-restore";
+    RECORD_MORE = "console-record-more";
+    RECORD_UNDO = "console-record-undo";
+    RECORD_DETAILS = "console-record-details";
+    RECORD_ACTIVITY = "console-record-activity";
+    RECORD_AUDIT = "console-record-audit";
+    RECORD_TABS = "console-record-tabs";
+    RECORD_CUSTOM = "console-record-custom";
+    RECORD_ABOUT = "console-record-about";
+    RECORD_ID = "console-record-id";
+    RECORD_VERSION = "console-record-version";
+    RECORD_NO_RELATED = "console-record-no-related";
+    RECORD_ALL_RELATED = "console-record-all-related";
+    EDIT_TITLE = "console-edit-title";
+    EDIT_SAVE = "console-edit-save";
+    EDIT_CREATE = "console-edit-create";
+    EDIT_SECRET_KEEP = "console-edit-secret-keep";
+    EDIT_LINES = "console-edit-lines";
+    EDIT_LOOKUP = "console-edit-lookup";
+    EDIT_LOOKUP_NONE = "console-edit-lookup-none";
+    EDIT_LOOKUP_MANY = "console-edit-lookup-many";
+    EDIT_TIME_HINT = "console-edit-time-hint";
+    EDIT_AMOUNT_WRONG = "console-edit-amount-wrong";
+    EDIT_RATE_WRONG = "console-edit-rate-wrong";
+    EDIT_SPAN_WRONG = "console-edit-span-wrong";
+    EDIT_TIME_WRONG = "console-edit-time-wrong";
+    EDIT_JSON_WRONG = "console-edit-json-wrong";
+    EDIT_YES = "console-edit-yes";
+    EDIT_CURRENCY = "console-edit-currency";
+    EDIT_UNIT = "console-edit-unit";
+    UNIT_MBIT = "console-unit-mbit";
+    UNIT_SECONDS = "console-unit-seconds";
+    UNIT_MINUTES = "console-unit-minutes";
+    UNIT_HOURS = "console-unit-hours";
+    UNIT_DAYS = "console-unit-days";
+    CONFLICT_TITLE = "console-conflict-title";
+    CONFLICT_TEXT_UNKNOWN = "console-conflict-text-unknown";
+    CONFLICT_MINE = "console-conflict-mine";
+    CONFLICT_THEIRS = "console-conflict-theirs";
+    CONFLICT_BEFORE = "console-conflict-before";
+    CONFLICT_ALSO = "console-conflict-also";
+    CONFLICT_YOURS = "console-conflict-yours";
+    CONFLICT_SAVE = "console-conflict-save";
+    CONFLICT_LEAVE = "console-conflict-leave";
+    DONE_CREATED = "console-done-created";
+    DONE_UPDATED = "console-done-updated";
+    DONE_DELETED = "console-done-deleted";
+    DONE_RESTORED = "console-done-restored";
+    DONE_UNCHANGED = "console-done-unchanged";
+    DONE_BULK = "console-done-bulk";
+    MORE = "console-more";
+
+    // The audit log.
+    AUDIT_TITLE = "console-audit-title";
+    AUDIT_EMPTY = "console-audit-empty";
+    AUDIT_AT = "console-audit-at";
+    AUDIT_WHO = "console-audit-who";
+    AUDIT_WHAT = "console-audit-what";
+    AUDIT_RECORD = "console-audit-record";
+    AUDIT_ORGANISATION = "console-audit-organisation";
+    AUDIT_REQUEST = "console-audit-request";
+    AUDIT_ACTION = "console-audit-action";
+    AUDIT_ENTITY = "console-audit-entity";
+    AUDIT_CATEGORY = "console-audit-category";
+    AUDIT_CATEGORY_AUTHENTICATION = "console-audit-category-authentication";
+    AUDIT_CATEGORY_FINANCIAL = "console-audit-category-financial";
+    AUDIT_CATEGORY_NETWORK = "console-audit-category-network";
+    AUDIT_CATEGORY_SYSTEM = "console-audit-category-system";
+    AUDIT_CATEGORY_RECORDS = "console-audit-category-records";
+    AUDIT_FROM = "console-audit-from";
+    AUDIT_TO = "console-audit-to";
+    AUDIT_CRITICAL = "console-audit-critical";
+    AUDIT_FIELD = "console-audit-field";
+    AUDIT_BEFORE = "console-audit-before";
+    AUDIT_AFTER = "console-audit-after";
+    AUDIT_NO_CHANGE = "console-audit-no-change";
+    AUDIT_DID = "console-audit-did";
+    ACTIVITY_TITLE = "console-activity-title";
+
+    // Jobs and their runs.
+    JOB_RUN = "console-job-run";
+    JOB_STARTED = "console-job-started";
+    RUN_CANCEL = "console-run-cancel";
+    RUN_CANCELLED = "console-run-cancelled";
+    RUN_RETRY = "console-run-retry";
+    RUN_LOG = "console-run-log";
+    RUN_NO_LOG = "console-run-no-log";
+    RUN_PROGRESS = "console-run-progress";
 }
 
 #[cfg(test)]
@@ -489,6 +745,47 @@ mod tests {
         for line in source.lines().filter(|line| line.starts_with("console-")) {
             let name = line.split('=').next().unwrap_or("").trim();
             assert!(ALL.iter().any(|key| key.0 == name), "{name}");
+        }
+    }
+
+    /// The entities with the keys of everything about them that is shown.
+    fn keys_of(entity: &Entity) -> Vec<Vec<String>> {
+        let one = format!("entity-{}", entity.name);
+        let mut keys = vec![vec![one.clone()], vec![format!("{one}-many")]];
+        for field in entity.all_fields() {
+            keys.push(Words::field_keys(entity, field.name).into());
+            if let crate::entity::Kind::Choice(choices) = field.kind {
+                for word in choices {
+                    keys.push(Words::choice_keys(entity, field.name, word).into());
+                }
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_entity_field_and_choice_has_its_text() {
+        let all = crate::entity::registry::ENTITIES.iter().flat_map(|entity| keys_of(entity));
+        let missing: Vec<Vec<String>> = all.filter(|keys| !keys.iter().any(|k| has(k))).collect();
+        assert!(missing.is_empty(), "one of each is missing in the catalogue: {missing:#?}");
+    }
+
+    #[test]
+    fn every_text_about_an_entity_is_of_one_that_is_there() {
+        let source = include_str!("../../../crates/model/locales/en.ftl");
+        let mut known: Vec<String> = Vec::new();
+        for entity in crate::entity::registry::ENTITIES {
+            known.extend(keys_of(entity).into_iter().flatten());
+            known.push(format!("entity-{}-none", entity.name));
+            for field in entity.all_fields() {
+                known.push(format!("hint-{}-{}", entity.name, field.name));
+                known.push(format!("hint-{}", field.name));
+            }
+        }
+        let about = ["entity-", "field-", "hint-", "choice-"];
+        for line in source.lines().filter(|line| about.iter().any(|word| line.starts_with(word))) {
+            let name = line.split('=').next().unwrap_or("").trim();
+            assert!(known.iter().any(|key| key == name), "{name} is of nothing");
         }
     }
 

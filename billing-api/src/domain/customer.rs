@@ -4,9 +4,8 @@ use model::{CustomerId, OrganisationId, Ts};
 use serde::Serialize;
 use store::args;
 
-use super::{Actor, Fault, Office, Page, Unit};
-use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, read, write};
+use super::{Actor, Fault, Office, Unit};
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, write};
 use crate::store::customer as sql;
 use crate::store::organisation;
 
@@ -136,25 +135,6 @@ pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<V
 pub(crate) async fn find(office: &Office, actor: &Actor, id: CustomerId) -> Result<View, Fault> {
     let row = office.db.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
     Ok(View::of(&row.ok_or(Fault::NotFound("customer"))?)?)
-}
-
-/// A page of customers that a search finds, the newest first.
-pub(crate) async fn list(
-    office: &Office,
-    actor: &Actor,
-    cursor: Option<&str>,
-    search: Option<&str>,
-    limit: i64,
-) -> Result<Page<View>, Fault> {
-    let mut parameters = std::collections::BTreeMap::new();
-    let mut put = |name: &str, value: String| parameters.insert(name.to_owned(), value);
-    put("limit", limit.to_string());
-    cursor.map(|cursor| put("cursor", cursor.to_owned()));
-    search.map(|search| put("q", search.to_owned()));
-    let query = ListQuery::parse(DESCRIPTION, &[], parameters)?;
-    let (rows, next) = read::page(office, actor, DESCRIPTION, &query).await?;
-    let rows = rows.iter().map(View::of).collect::<Result<_, _>>()?;
-    Ok(Page { rows, next })
 }
 
 /// How many customers there are.

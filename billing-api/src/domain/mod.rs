@@ -17,6 +17,7 @@ pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
+pub(crate) mod preference;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod setting;

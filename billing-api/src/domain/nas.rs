@@ -212,29 +212,6 @@ impl View {
     }
 }
 
-/// What a new NAS needs.
-#[derive(Debug)]
-pub(crate) struct New(Draft);
-
-impl New {
-    /// Reads a request body.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        Draft::parse(DESCRIPTION, &[], body, true).map(Self)
-    }
-}
-
-/// Registers a NAS together with the RADIUS client of its address.
-pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
-    find(office, actor, NasId(made.id)).await
-}
-
-/// One NAS.
-pub(crate) async fn find(office: &Office, actor: &Actor, id: NasId) -> Result<View, Fault> {
-    let row = office.db.fetch_optional(&sql::FIND, args![actor.path.as_str(), id]).await?;
-    Ok(View::of(&row.ok_or(Fault::NotFound("nas"))?)?)
-}
-
 /// A page of NAS.
 pub(crate) async fn list(
     office: &Office,

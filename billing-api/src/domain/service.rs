@@ -344,17 +344,6 @@ fn view(service: Service, identities: &[Identity], holds: &[Hold]) -> View {
     }
 }
 
-/// What a new service needs.
-#[derive(Debug)]
-pub(crate) struct New(Draft);
-
-impl New {
-    /// Reads a request body; the customer is named beside it.
-    pub(crate) fn parse(customer: CustomerId, body: &[u8]) -> Result<Self, Fault> {
-        Draft::of(DESCRIPTION, &[], of_customer(customer, body)?, true).map(Self)
-    }
-}
-
 /// A request body with its customer in it.
 pub(crate) fn of_customer(
     customer: CustomerId,
@@ -368,12 +357,6 @@ pub(crate) fn of_customer(
         Ok(_) => Err(Fault::field("", "the body must be a JSON object")),
         Err(error) => Err(Fault::field("", format!("the body is not JSON: {error}"))),
     }
-}
-
-/// Creates a service of a customer with its login.
-pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
-    find(office, actor, ServiceId(made.id)).await
 }
 
 /// Puts a service on another plan. `expected`: the version the caller saw, where it says so.
@@ -564,7 +547,8 @@ mod tests {
     #[test]
     fn a_new_service_needs_plan_login_and_password() {
         for body in ["{}", r#"{"plan_id":null,"login":null,"password":null}"#] {
-            let new = New::parse(CustomerId::generate(), body.as_bytes());
+            let fields = of_customer(CustomerId::generate(), body.as_bytes()).unwrap();
+            let new = Draft::of(DESCRIPTION, &[], fields, true);
             let Err(Fault::Invalid(faults)) = new else { panic!("accepted {body}") };
             let pointers: Vec<&str> = faults.iter().map(|f| f.pointer.as_str()).collect();
             assert_eq!(pointers, ["/login", "/password", "/plan_id"]);
@@ -577,7 +561,8 @@ mod tests {
         for bad in ["0.0.0.0", "255.255.255.254", "255.255.255.255", "224.0.0.1", "127.0.0.1"] {
             let body =
                 format!(r#"{{"plan_id":"{plan}","login":"a","password":"b","ipv4":"{bad}"}}"#);
-            let new = New::parse(CustomerId::generate(), body.as_bytes());
+            let fields = of_customer(CustomerId::generate(), body.as_bytes()).unwrap();
+            let new = Draft::of(DESCRIPTION, &[], fields, true);
             let Err(Fault::Invalid(faults)) = new else { panic!("accepted {bad}") };
             assert_eq!(faults[0].pointer, "/ipv4");
         }

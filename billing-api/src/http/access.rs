@@ -133,6 +133,11 @@ impl Needs {
         })
     }
 
+    /// Whether there is such a route: what is not served is not offered.
+    pub(crate) fn has(&self, pattern: &str) -> bool {
+        self.0.contains_key(pattern)
+    }
+
     /// Every route, for the test that walks them.
     #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Method, Need)> {

@@ -52,13 +52,7 @@ pub(super) fn routes() -> impl Iterator<Item = Registered> {
     ENTITIES.iter().copied().flat_map(|entity| {
         let (all, one) = (format!("/{}", entity.path), format!("/{}/{{id}}", entity.path));
         let mut routes = vec![(all.clone(), web::get().to(move |r, o, c| list(entity, r, o, c)))];
-        if entity.verbs.has(Verbs::UPDATE) {
-            // Before the detail, whose pattern would take the word for an id.
-            let route = web::post().to(move |r, o, c, b| bulk(entity, r, o, c, b));
-            routes.push((format!("{all}/bulk"), route));
-            let route = web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b));
-            routes.push((one.clone(), route));
-        }
+        // Words that stand where an id would come before its pattern, which takes any word.
         let route = web::get().to(move |r, o, c| export::export(entity, r, o, c));
         routes.push((format!("{all}/export"), route));
         if entity.verbs.has(Verbs::IMPORT) {
@@ -66,6 +60,12 @@ pub(super) fn routes() -> impl Iterator<Item = Registered> {
             routes.push((format!("{all}/import"), route));
             let route = web::get().to(move |r, o, c| imports::template(entity, r, o, c));
             routes.push((format!("{all}/import-template"), route));
+        }
+        if entity.verbs.has(Verbs::UPDATE) {
+            let route = web::post().to(move |r, o, c, b| bulk(entity, r, o, c, b));
+            routes.push((format!("{all}/bulk"), route));
+            let route = web::patch().to(move |r, o, c, i, b| update(entity, r, o, c, i, b));
+            routes.push((one.clone(), route));
         }
         routes.push((one.clone(), web::get().to(move |r, o, c, i| find(entity, r, o, c, i))));
         if entity.verbs.has(Verbs::CREATE) {

@@ -10,8 +10,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Problem;
 use super::caller::Caller;
 use crate::domain::{Fault, Office};
-use crate::entity::export::{Export, ExportError, Pieces, parameters, start};
 use crate::entity::Entity;
+use crate::entity::export::{Export, ExportError, Pieces, parameters, start};
 
 /// Every record that a list with these parameters has.
 pub(super) async fn export(

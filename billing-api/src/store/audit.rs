@@ -16,6 +16,10 @@ store::statements! {
     pub(crate) INSERT_EVENT = "INSERT INTO outbox
         (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    /// One entry of the subtree: what leads to it in the log.
+    pub(crate) FIND = "SELECT at, entity_id FROM audit_entry
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2";
     /// The latest audit entries of the subtree, for the activity feed.
     pub(crate) LATEST = "SELECT at, actor, action, entity, entity_id FROM audit_entry
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')

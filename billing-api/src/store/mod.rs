@@ -14,6 +14,7 @@ pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod preference;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
@@ -21,7 +22,7 @@ pub(crate) mod setting;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting", "0009_transfer" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting", "0009_transfer", "0010_console" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -37,6 +38,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     organisation::ALL,
     plan::ALL,
     policy::ALL,
+    preference::ALL,
     purge::ALL,
     service::ALL,
     setting::ALL,

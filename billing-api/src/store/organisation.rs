@@ -15,6 +15,10 @@ store::statements! {
     /// One of the caller's subtree.
     pub(crate) FIND_BELOW = "SELECT id, path FROM organisation
         WHERE path LIKE $1 || '%' AND id = $2 AND deleted_at IS NULL";
+    /// The caller's subtree, parents before those below them.
+    pub(crate) BELOW = "SELECT id, parent_id, path, name, currency, zone, locale
+        FROM organisation WHERE path LIKE $1 || '%' AND deleted_at IS NULL
+        ORDER BY path LIMIT $2";
     /// Creates one.
     pub(crate) INSERT = "INSERT INTO organisation
         (id, parent_id, path, kind, name, legal_entity, currency, zone, locale,
@@ -166,6 +170,8 @@ pub(crate) struct Organisation {
     pub id: OrganisationId,
     /// The ids from the root to it, each followed by a slash.
     pub path: String,
+    /// Its name.
+    pub name: String,
     /// What it charges in.
     pub currency: Currency,
     /// Its IANA time zone.
@@ -174,11 +180,12 @@ pub(crate) struct Organisation {
     pub locale: String,
 }
 
-/// Reads a row of [`FIND`] or [`FIND_ROOT`].
+/// Reads a row of [`FIND`], [`FIND_ROOT`] or [`BELOW`].
 pub(crate) fn organisation(row: &Row) -> Result<Organisation, StoreError> {
     Ok(Organisation {
         id: row.get("id")?,
         path: row.get("path")?,
+        name: row.get("name")?,
         currency: row.get("currency")?,
         zone: row.get("zone")?,
         locale: row.get("locale")?,

@@ -1,0 +1,576 @@
+//! The form of a record: a new one, a change, deletion and restoring.
+//!
+//! A form is judged by the same rules as an API request: it becomes the request's document, and
+//! the faults' pointers lead back to the fields. A change sends what was changed and nothing
+//! else, with the version that was seen.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use maud::{Markup, html};
+use model::Currency;
+use serde_json::{Map, Value as Json};
+use store::args;
+
+use super::control::{Control, Widget};
+use super::lookup::{self, Named};
+use super::slot::Slot;
+use super::{Look, Titles, after, conflict, require, slots, title_of, value};
+use crate::console::failure::Failure;
+use crate::console::guard::{Fields, Post, Signed, safe_next};
+use crate::console::page::{self, Place, Viewer};
+use crate::console::words::{self, Words};
+use crate::domain::{Actor, Fault, Office};
+use crate::entity::custom::Custom;
+use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
+use crate::http::Problem;
+use crate::store::organisation;
+
+/// What a form needs besides what was typed.
+pub(super) struct Sheet {
+    pub(super) entity: &'static Entity,
+    pub(super) customs: Vec<Custom>,
+    /// The fields that can be set here.
+    pub(super) slots: Vec<Slot>,
+    /// The few records that references can name, by slot.
+    pub(super) known: BTreeMap<String, Vec<(String, String)>>,
+    pub(super) currencies: Vec<Currency>,
+}
+
+/// A form as someone filled it in.
+#[derive(Debug, Default)]
+pub(super) struct Filled {
+    /// The texts, by slot.
+    pub(super) texts: BTreeMap<String, String>,
+    /// The texts that stood there when the form was opened.
+    pub(super) was: BTreeMap<String, String>,
+    wrong: BTreeMap<String, String>,
+    /// What belongs to no field.
+    elsewhere: Vec<String>,
+    /// What a search found where a reference was not clear.
+    found: BTreeMap<String, Vec<(String, String)>>,
+}
+
+/// Which form.
+pub(super) enum Form<'a> {
+    New,
+    /// The id, the title and the version that was seen.
+    Edit(&'a str, &'a str, i64),
+}
+
+impl Sheet {
+    /// Gathers what the form of an entity needs. `all`: a new record, where what is set once
+    /// can be set.
+    pub(super) async fn load(
+        office: &Office,
+        actor: &Actor,
+        words: &Words,
+        entity: &'static Entity,
+        all: bool,
+    ) -> Result<Self, Fault> {
+        let customs = custom::of(office, &actor.path, entity).await?;
+        let mut slots = slots(words, entity, &customs);
+        slots.retain(|slot| {
+            slot.flags.has(Flags::WRITABLE) && (all || !slot.flags.has(Flags::ONCE))
+        });
+        let mut known = BTreeMap::new();
+        for slot in &slots {
+            if let Some(few) = lookup::few(office, actor, slot).await? {
+                known.insert(slot.name.clone(), few);
+            }
+        }
+        let mut currencies = Vec::new();
+        if slots.iter().any(|slot| slot.kind == Kind::Money) {
+            let row = office.db.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
+            currencies.push(organisation::organisation(&row)?.currency);
+        }
+        Ok(Self { entity, customs, slots, known, currencies })
+    }
+
+    /// The texts of a record, as the form has them.
+    pub(super) fn texts(&self, words: &Words, row: &Json) -> BTreeMap<String, String> {
+        let text = |slot: &Slot| match (slot.kind, slot.of(row)) {
+            (Kind::Flag, Json::Null) => "false".to_owned(),
+            (kind, value) => value::text(words, kind, value),
+        };
+        self.slots.iter().map(|slot| (slot.name.clone(), text(slot))).collect()
+    }
+
+    /// What was sent. Where a conflict was settled for theirs, what stands there counts.
+    pub(super) fn sent(&self, fields: &Fields) -> Filled {
+        let mut filled = Filled::default();
+        for slot in &self.slots {
+            let was = fields.0.get(&format!("was.{}", slot.name)).cloned().unwrap_or_default();
+            let was = was.replace("\r\n", "\n");
+            let text = match fields.get(&format!("take.{}", slot.name)) {
+                "theirs" => was.clone(),
+                _ => Control::gather(slot, fields),
+            };
+            filled.texts.insert(slot.name.clone(), text);
+            filled.was.insert(slot.name.clone(), was);
+        }
+        filled
+    }
+
+    /// The document of a form. `changed`: of what differs from what stood there.
+    async fn document(
+        &self,
+        office: &Office,
+        actor: &Actor,
+        words: &Words,
+        filled: &mut Filled,
+        changed: bool,
+    ) -> Result<Map<String, Json>, Fault> {
+        let mut document = Map::new();
+        let mut customs = Map::new();
+        for slot in &self.slots {
+            let name = &slot.name;
+            let text = filled.texts.get(name).cloned().unwrap_or_default();
+            // A secret is not shown, so that an empty one says nothing.
+            let silent = matches!(slot.kind, Kind::Secret(_)) && text.is_empty();
+            if silent || (changed && filled.was.get(name) == Some(&text)) {
+                continue;
+            }
+            let mut text = text;
+            if let Kind::Reference(prefix, _) = slot.kind
+                && !text.is_empty()
+            {
+                match lookup::named(office, actor, words, prefix, &text).await? {
+                    Named::One(id) => text = id,
+                    Named::Other(detail, found) => {
+                        filled.wrong.insert(name.clone(), detail);
+                        filled.found.insert(name.clone(), found);
+                        continue;
+                    }
+                }
+            }
+            match value::read(words, slot, &text) {
+                // An empty field of a new record is left out, so that the rules say "is required".
+                Ok(Json::Null) if !changed => {}
+                Ok(value) => match slot.custom() {
+                    Some(key) => drop(customs.insert(key.to_owned(), value)),
+                    None => drop(document.insert(name.clone(), value)),
+                },
+                Err(detail) => drop(filled.wrong.insert(name.clone(), detail)),
+            }
+        }
+        if !customs.is_empty() {
+            document.insert("custom".to_owned(), Json::Object(customs));
+        }
+        Ok(document)
+    }
+}
+
+impl Filled {
+    /// A form that shows a record.
+    pub(super) fn of(texts: BTreeMap<String, String>) -> Self {
+        Self { was: texts.clone(), texts, ..Self::default() }
+    }
+
+    /// Brings a fault back to the fields; one that is not about them is returned.
+    fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
+        let faults = match fault {
+            Fault::Invalid(faults) => {
+                faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
+            }
+            Fault::Conflict { pointer, detail } => vec![(pointer.to_owned(), detail)],
+            fault => return Err(fault),
+        };
+        for (pointer, detail) in faults {
+            // A pointer into a value, such as an amount, means the field it belongs to.
+            let slot = sheet.slots.iter().find(|slot| {
+                let own = slot.pointer();
+                pointer == own
+                    || pointer.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'))
+            });
+            match slot {
+                // What the console could not read is missing in the document: the first word
+                // on it counts.
+                Some(slot) => drop(self.wrong.entry(slot.name.clone()).or_insert(detail)),
+                None if pointer.is_empty() => self.elsewhere.push(detail),
+                None => self.elsewhere.push(format!("{pointer}: {detail}")),
+            }
+        }
+        Ok(self)
+    }
+
+    fn is_wrong(&self) -> bool {
+        !self.wrong.is_empty() || !self.elsewhere.is_empty()
+    }
+}
+
+/// `GET /{path}/new`
+pub(super) async fn new(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    signed: Signed,
+) -> Result<HttpResponse, Failure> {
+    let result = async {
+        let Signed { actor, viewer, .. } = &signed;
+        offered(actor, entity, Verbs::CREATE, "create")?;
+        let sheet = Sheet::load(&office, actor, &viewer.words, entity, true).await?;
+        // A link may fill in fields: another service for this customer.
+        let query = Fields::of_query(&request);
+        let texts = sheet.slots.iter().map(|slot| {
+            let given = query.get(&slot.name).to_owned();
+            let given = match (given.as_str(), slot.kind, sheet.currencies.as_slice()) {
+                ("", Kind::Zone, _) => viewer.words.zone_name(),
+                _ => given,
+            };
+            (slot.name.clone(), given)
+        });
+        let filled = Filled { texts: texts.collect(), ..Filled::default() };
+        Ok(page::send(StatusCode::OK, render(viewer, &sheet, &filled, &Form::New)))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// `POST /{path}`
+pub(super) async fn create(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    post: Post,
+) -> Result<HttpResponse, Failure> {
+    let Post { signed, fields } = post;
+    let result = async {
+        let Signed { actor, viewer, .. } = &signed;
+        offered(actor, entity, Verbs::CREATE, "create")?;
+        let words = &viewer.words;
+        let sheet = Sheet::load(&office, actor, words, entity, true).await?;
+        let mut filled = sheet.sent(&fields);
+        let document = sheet.document(&office, actor, words, &mut filled, false).await?;
+        let created = match Draft::of(entity, &sheet.customs, document, true) {
+            Ok(draft) if !filled.is_wrong() => write::create(&office, actor, entity, draft).await,
+            Ok(_) => Err(Fault::Invalid(Vec::new())),
+            Err(fault) => Err(fault),
+        };
+        let fault = match created {
+            Ok(made) => {
+                let id = made.view["id"].as_str().unwrap_or_default();
+                let address = format!("/{}/{id}", entity.path);
+                return Ok(page::go(&after(&address, "created", None)));
+            }
+            Err(fault) => fault,
+        };
+        let status = Problem::status(&fault).0;
+        let filled = filled.refused(&sheet, fault)?;
+        Ok(page::send(status, render(viewer, &sheet, &filled, &Form::New)))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// `GET /{path}/{id}/edit`
+pub(super) async fn edit(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    signed: Signed,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let result = async {
+        let Signed { actor, viewer, .. } = &signed;
+        offered(actor, entity, Verbs::UPDATE, "edit")?;
+        let (row, version) = read::find(&office, actor, entity, entity.id(&id)?).await?;
+        let sheet = Sheet::load(&office, actor, &viewer.words, entity, false).await?;
+        let title = titled(&office, actor, &viewer.words, &sheet, &row).await?;
+        let filled = Filled::of(sheet.texts(&viewer.words, &row));
+        let form = Form::Edit(&id, &title, version);
+        Ok(page::send(StatusCode::OK, render(viewer, &sheet, &filled, &form)))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// What people know a record by.
+async fn titled(
+    office: &Office,
+    actor: &Actor,
+    words: &Words,
+    sheet: &Sheet,
+    row: &Json,
+) -> Result<String, Fault> {
+    let titles = Titles::load(office, actor, &sheet.slots, std::slice::from_ref(row)).await?;
+    let look = Look { words, titles: &titles, short: true };
+    Ok(title_of(sheet.entity, &look, row))
+}
+
+/// `POST /{path}/{id}`
+pub(super) async fn update(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    post: Post,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let Post { signed, fields } = post;
+    let result = async {
+        let Signed { actor, viewer, .. } = &signed;
+        offered(actor, entity, Verbs::UPDATE, "edit")?;
+        let words = &viewer.words;
+        let record = entity.id(&id)?;
+        let expected = fields.get("version").parse().map_err(|_| Fault::Stale)?;
+        let sheet = Sheet::load(&office, actor, words, entity, false).await?;
+        let mut filled = sheet.sent(&fields);
+        let document = sheet.document(&office, actor, words, &mut filled, true).await?;
+        let address = format!("/{}/{}", entity.path, *id);
+        if document.is_empty() && !filled.is_wrong() {
+            return Ok(page::go(&after(&address, "unchanged", None)));
+        }
+        let updated = match Draft::of(entity, &sheet.customs, document, false) {
+            Ok(draft) if !filled.is_wrong() => {
+                write::update(&office, actor, entity, record, draft, Some(expected)).await
+            }
+            Ok(_) => Err(Fault::Invalid(Vec::new())),
+            Err(fault) => Err(fault),
+        };
+        let fault = match updated {
+            Ok(_) => return Ok(page::go(&after(&address, "updated", None))),
+            Err(fault) => fault,
+        };
+        let (row, version) = read::find(&office, actor, entity, record).await?;
+        let title = titled(&office, actor, words, &sheet, &row).await?;
+        if matches!(fault, Fault::Stale) {
+            let view = conflict::View::load(&office, actor, words, &sheet, filled, &row).await?;
+            let page = conflict::render(viewer, &sheet, &view, &id, &title, version);
+            return Ok(page::send(StatusCode::PRECONDITION_FAILED, page));
+        }
+        let status = Problem::status(&fault).0;
+        let filled = filled.refused(&sheet, fault)?;
+        let form = Form::Edit(&id, &title, expected);
+        Ok(page::send(status, render(viewer, &sheet, &filled, &form)))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// `POST /{path}/{id}/delete`
+pub(super) async fn delete(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    post: Post,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let result = async {
+        let actor = &post.signed.actor;
+        offered(actor, entity, Verbs::DELETE, "delete")?;
+        let expected = post.fields.get("version").parse().ok();
+        write::delete(&office, actor, entity, entity.id(&id)?, expected).await?;
+        let list = format!("/{}", entity.path);
+        Ok(page::go(&after(&list, "deleted", Some(&id))))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// `POST /{path}/{id}/restore`
+pub(super) async fn restore(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    post: Post,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let result = async {
+        let actor = &post.signed.actor;
+        offered(actor, entity, Verbs::DELETE, "delete")?;
+        write::restore(&office, actor, entity, entity.id(&id)?).await?;
+        let address = match post.fields.get("back") {
+            "" => format!("/{}/{}", entity.path, *id),
+            back => safe_next(back).to_owned(),
+        };
+        Ok(page::go(&after(&address, "restored", None)))
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// What the entity does not offer, or the caller may not, is a page that is not there.
+fn offered(
+    actor: &Actor,
+    entity: &'static Entity,
+    verb: Verbs,
+    permission: &str,
+) -> Result<(), Fault> {
+    require(actor, entity, permission)?;
+    if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::NotFound("page")) }
+}
+
+/// The controls of a form, filled in.
+fn controls(words: &Words, sheet: &Sheet, filled: &Filled, edits: bool) -> Vec<(Control, bool)> {
+    let control = |slot: &Slot| {
+        let name = &slot.name;
+        let known = filled.found.get(name).filter(|found| !found.is_empty());
+        let known = known.or_else(|| sheet.known.get(name)).map(Vec::as_slice);
+        let mut control = Control::of(words, slot, known, &sheet.currencies);
+        if let (Widget::Lookup { list, .. }, Kind::Reference(prefix, _)) =
+            (&mut control.widget, slot.kind)
+        {
+            let entity = registry::by_prefix(prefix);
+            *list = entity.map(|entity| format!("/{}/lookup", entity.path)).unwrap_or_default();
+        }
+        if !edits && matches!(slot.kind, Kind::Flag) {
+            let open = Some(words.say(words::NONE));
+            control.widget = Widget::Select { choices: slot.choices.clone(), open };
+        }
+        if edits && matches!(slot.kind, Kind::Secret(_)) {
+            control.required = false;
+            control.hint = Some(words.say(words::EDIT_SECRET_KEEP));
+        }
+        control.value = filled.texts.get(name).cloned().unwrap_or_default();
+        control.wrong = filled.wrong.get(name).cloned();
+        (control, slot.custom().is_some())
+    };
+    // Where a record came from is written by imports and the API; a form would only ask.
+    let slots = sheet.slots.iter().filter(|slot| !slot.is_about());
+    slots.map(control).collect()
+}
+
+/// The form.
+pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &Form<'_>) -> Markup {
+    let words = &viewer.words;
+    let one = words.entity_within(sheet.entity);
+    let list = format!("/{}", sheet.entity.path);
+    let (title, action, back, save) = match form {
+        Form::New => (
+            words.say_with(words::LIST_NEW, &[("one", one.clone().into())]),
+            list.clone(),
+            list.clone(),
+            words.say_with(words::EDIT_CREATE, &[("one", one.into())]),
+        ),
+        Form::Edit(id, title, _) => (
+            words.say_with(words::EDIT_TITLE, &[("title", (*title).to_owned().into())]),
+            format!("{list}/{id}"),
+            format!("{list}/{id}"),
+            words.say(words::EDIT_SAVE),
+        ),
+    };
+    let edits = matches!(form, Form::Edit(..));
+    let controls = controls(words, sheet, filled, edits);
+    let (added, own): (Vec<_>, Vec<_>) = controls.iter().partition(|(_, added)| *added);
+    let body = html! {
+        p.crumb { a href=(list) { (words.entities(sheet.entity)) } }
+        h1 { (title) }
+        form.card method="post" action=(action) data-keep novalidate[filled.is_wrong()] {
+            (page::csrf(viewer))
+            @if let Form::Edit(_, _, version) = form {
+                input type="hidden" name="version" value=(version);
+                (hidden("was", &filled.was))
+            }
+            (problems(words, &controls, &filled.elsewhere))
+            div.fields { @for (control, _) in &own { (control.show(words)) } }
+            @if !added.is_empty() {
+                fieldset {
+                    legend { (words.say(words::RECORD_CUSTOM)) }
+                    div.fields { @for (control, _) in &added { (control.show(words)) } }
+                }
+            }
+            div.actions {
+                button type="submit" { (save) }
+                a.button.quiet href=(back) { (words.say(words::FORM_CANCEL)) }
+            }
+        }
+    };
+    page::page(viewer, Some(Place::At(sheet.entity.path)), &title, None, &body)
+}
+
+/// Texts that a form carries along. A secret's is empty: it was never shown.
+pub(super) fn hidden(prefix: &str, texts: &BTreeMap<String, String>) -> Markup {
+    html! {
+        @for (name, text) in texts {
+            input type="hidden" name=(format!("{prefix}.{name}")) value=(text);
+        }
+    }
+}
+
+/// What is wrong, at the top, with the way to each field.
+fn problems(words: &Words, controls: &[(Control, bool)], elsewhere: &[String]) -> Markup {
+    let wrong: Vec<(&Control, &String)> = controls
+        .iter()
+        .filter_map(|(control, _)| Some((control, control.wrong.as_ref()?)))
+        .collect();
+    let count = wrong.len() + elsewhere.len();
+    if count == 0 {
+        return html! {};
+    }
+    html! {
+        div.notice.problem role="alert" {
+            p { (words.say_with(words::FORM_PROBLEMS, &[("n", count.into())])) }
+            ul {
+                @for (control, detail) in wrong {
+                    li {
+                        a href=(format!("#{}", control.id())) { (control.label) ": " (detail) }
+                    }
+                }
+                @for text in elsewhere { li { (text) } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::console::page::tests::viewer;
+    use crate::domain::FieldFault;
+    use crate::entity::registry::LABEL;
+
+    pub(in crate::console::records) fn sheet() -> Sheet {
+        let words = Words::english();
+        let mut slots = slots(&words, &LABEL, &[]);
+        slots.retain(|slot| slot.flags.has(Flags::WRITABLE));
+        Sheet {
+            entity: &LABEL,
+            customs: Vec::new(),
+            slots,
+            known: BTreeMap::new(),
+            currencies: Vec::new(),
+        }
+    }
+
+    pub(in crate::console::records) fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn faults_come_back_to_their_fields_and_what_was_typed_stays() {
+        let sheet = sheet();
+        let sent =
+            fields(&[("name", "\"><script>"), ("kind", "device"), ("description", "a\r\nb")]);
+        let fault = |pointer: &str, detail: &str| FieldFault {
+            pointer: pointer.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let faults = Fault::Invalid(vec![
+            fault("/name", "has more than 3 characters"),
+            fault("/name/0", "is strange"),
+            fault("/elsewhere", "is odd"),
+        ]);
+        let filled = sheet.sent(&sent).refused(&sheet, faults).unwrap();
+        let text = render(&viewer(), &sheet, &filled, &Form::New).into_string();
+        for part in [
+            "2 fields need another look",
+            r##"<a href="#f-name">Name: has more than 3 characters</a>"##,
+            "/elsewhere: is odd",
+            r#"value="&quot;&gt;&lt;script&gt;""#,
+            r#"<option value="device" selected>"#,
+            "\na\nb</textarea>",
+            r#"aria-invalid="true""#,
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_change_carries_what_it_began_with_and_its_version() {
+        let sheet = sheet();
+        let row = serde_json::json!({"name": "VIP", "kind": "customer", "colour": null});
+        let filled = Filled::of(sheet.texts(&Words::english(), &row));
+        let form = Form::Edit("lbl_1", "VIP", 7);
+        let text = render(&viewer(), &sheet, &filled, &form).into_string();
+        assert!(text.contains(r#"name="version" value="7""#), "{text}");
+        assert!(text.contains(r#"name="was.name" value="VIP""#), "{text}");
+        assert!(text.contains(r#"action="/labels/lbl_1""#));
+        assert!(!text.contains(r#"name="external_id""#), "forms do not ask where it came from");
+    }
+}

@@ -1,0 +1,155 @@
+//! The pages of every described entity: list, record, form, and what is done with many rows.
+//!
+//! In the order a request meets the modules: `slot` is a field as a page sees it, with its label
+//! and its words; `asked` reads the address of a list; `list`, `detail` and `edit` are the pages;
+//! `conflict` is shown where two people edited one record; `columns` and `bulk` belong to lists.
+//! `value`, `cell` and `control` turn one value into a form's text, into something to look at,
+//! and into something to type in. Nothing here knows any entity by name.
+
+mod asked;
+mod bulk;
+mod cell;
+mod columns;
+mod conflict;
+mod control;
+mod detail;
+mod edit;
+mod list;
+mod lookup;
+mod slot;
+mod value;
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+
+use super::guard::Fields;
+use super::page::{Notice, Toast};
+use super::words::{self, Words};
+use crate::domain::access::permission;
+use crate::domain::{Actor, Fault};
+use crate::entity::registry::ENTITIES;
+use crate::entity::{Entity, Verbs, read};
+use crate::http::access::Need;
+
+pub(super) use asked::Address;
+pub(super) use cell::{Look, Titles};
+pub(super) use slot::{Slot, slots};
+pub(super) use value::text as text_of;
+
+/// What the pages of every description need.
+pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
+    ENTITIES.iter().flat_map(|entity| {
+        let all = [
+            (Method::GET, "", "view", Verbs::READ),
+            (Method::POST, "", "create", Verbs::CREATE),
+            (Method::GET, "/new", "create", Verbs::CREATE),
+            (Method::GET, "/columns", "view", Verbs::READ),
+            (Method::POST, "/columns", "view", Verbs::READ),
+            // The deed itself is asked for where it is known.
+            (Method::POST, "/bulk", "view", Verbs::READ),
+            (Method::GET, "/lookup", "view", Verbs::READ),
+            (Method::GET, "/{id}", "view", Verbs::READ),
+            (Method::POST, "/{id}", "edit", Verbs::UPDATE),
+            (Method::GET, "/{id}/edit", "edit", Verbs::UPDATE),
+            (Method::POST, "/{id}/delete", "delete", Verbs::DELETE),
+            (Method::POST, "/{id}/restore", "delete", Verbs::DELETE),
+        ];
+        let offered = all.into_iter().filter(|(.., verb)| entity.verbs.has(*verb));
+        offered.filter_map(move |(method, rest, verb, _)| {
+            let need = Need::Permission(permission::named(entity.permission, verb)?);
+            Some((method, format!("/{}{rest}", entity.path), need))
+        })
+    })
+}
+
+/// The pages of every description.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    for entity in ENTITIES.iter().copied() {
+        let at = |rest: &str| {
+            let resource = web::resource(format!("/{}{rest}", entity.path));
+            resource.default_service(web::to(super::not_found))
+        };
+        let offers = |verb| entity.verbs.has(verb);
+        let (mut all, mut one) = (
+            at("").route(web::get().to(move |r, o, s| list::show(entity, r, o, s))),
+            at("/{id}").route(web::get().to(move |r, o, s, i| detail::show(entity, r, o, s, i))),
+        );
+        if offers(Verbs::CREATE) {
+            all = all.route(web::post().to(move |r, o, p| edit::create(entity, r, o, p)));
+            let new = web::get().to(move |r, o, s| edit::new(entity, r, o, s));
+            config.service(at("/new").route(new));
+        }
+        if offers(Verbs::UPDATE) {
+            one = one.route(web::post().to(move |r, o, p, i| edit::update(entity, r, o, p, i)));
+            let edit = web::get().to(move |r, o, s, i| edit::edit(entity, r, o, s, i));
+            config.service(at("/{id}/edit").route(edit));
+        }
+        if offers(Verbs::DELETE) {
+            let delete = web::post().to(move |r, o, p, i| edit::delete(entity, r, o, p, i));
+            let restore = web::post().to(move |r, o, p, i| edit::restore(entity, r, o, p, i));
+            config.service(at("/{id}/delete").route(delete));
+            config.service(at("/{id}/restore").route(restore));
+        }
+        let columns = at("/columns")
+            .route(web::get().to(move |r, o, s| columns::show(entity, r, o, s)))
+            .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
+        let bulk = web::post().to(move |r, o, p| bulk::run(entity, r, o, p));
+        let lookup = web::get().to(move |r, o, s| lookup::suggest(entity, r, o, s));
+        config
+            .service(all)
+            .service(columns)
+            .service(at("/bulk").route(bulk))
+            .service(at("/lookup").route(lookup))
+            .service(one);
+    }
+}
+
+/// Whether the entity offers a verb and the caller may.
+fn offers(actor: &Actor, entity: &Entity, verb: Verbs, permission: &str) -> bool {
+    entity.verbs.has(verb) && read::may(actor, entity, permission)
+}
+
+/// A page that the caller may not open is one that is not there.
+fn require(actor: &Actor, entity: &'static Entity, permission: &str) -> Result<(), Fault> {
+    if read::may(actor, entity, permission) { Ok(()) } else { Err(Fault::NotFound("page")) }
+}
+
+/// What people know a record by; its id where it has no title.
+fn title_of(entity: &Entity, look: &Look<'_>, row: &serde_json::Value) -> String {
+    let value = &row[entity.title];
+    let id = || row["id"].as_str().unwrap_or_default().to_owned();
+    match value.as_str() {
+        Some(text) => look.titles.find(text).unwrap_or(text).to_owned(),
+        None if value.is_null() => id(),
+        None => value.to_string(),
+    }
+}
+
+/// An address that says, once, what was just done: the word, and the record it was done to.
+fn after(address: &str, done: &str, undo: Option<&str>) -> String {
+    let join = if address.contains('?') { '&' } else { '?' };
+    let undo = undo.map(|id| format!("&undo={id}")).unwrap_or_default();
+    format!("{address}{join}done={done}{undo}")
+}
+
+/// What the address says was done.
+fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
+    let one = || [("one", words.entity(entity).into())];
+    let key = match fields.get("done") {
+        "created" => words::DONE_CREATED,
+        "updated" => words::DONE_UPDATED,
+        "deleted" => words::DONE_DELETED,
+        "restored" => words::DONE_RESTORED,
+        "unchanged" => words::DONE_UNCHANGED,
+        "bulk" => {
+            let count: i64 = fields.get("of").parse().ok()?;
+            let text = words.say_with(words::DONE_BULK, &[("count", count.into())]);
+            return Some(Toast { text, problem: false, undo: None });
+        }
+        word => return Notice::from_word(word).map(|notice| notice.toast(words)),
+    };
+    let undo = fields.get("undo");
+    // Only an id of this entity becomes part of an address.
+    let undo = entity.id(undo).is_ok().then(|| format!("/{}/{undo}/restore", entity.path));
+    Some(Toast { text: words.say_with(key, &one()), problem: false, undo })
+}

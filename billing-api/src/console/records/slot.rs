@@ -1,0 +1,112 @@
+//! A field as a page sees it: one of the description's, or one that an organisation added.
+
+use serde_json::Value as Json;
+
+use crate::console::words::{self, Words};
+use crate::entity::custom::Custom;
+use crate::entity::{Entity, Flags, Kind};
+
+/// A field with its label and its words.
+#[derive(Debug, Clone)]
+pub(in crate::console) struct Slot {
+    /// Its name in forms and addresses; one that was added is `custom.KEY`.
+    pub(in crate::console) name: String,
+    pub(in crate::console) label: String,
+    pub(in crate::console) hint: Option<String>,
+    pub(in crate::console) kind: Kind,
+    pub(in crate::console) flags: Flags,
+    /// The words of a choice with what they are called.
+    pub(in crate::console) choices: Vec<(String, String)>,
+}
+
+/// Longest text of a field that an organisation added, characters.
+const CUSTOM_TEXT_MAX: usize = 1000;
+
+/// The fields of an entity's records, in the order of the description.
+pub(in crate::console) fn slots(words: &Words, entity: &Entity, customs: &[Custom]) -> Vec<Slot> {
+    let own = entity.all_fields().map(|field| Slot {
+        name: field.name.to_owned(),
+        label: words.field(entity, field.name),
+        hint: words.hint(entity, field.name),
+        kind: field.kind,
+        flags: field.flags,
+        choices: match field.kind {
+            Kind::Choice(choices) => choices
+                .iter()
+                .map(|word| ((*word).to_owned(), words.choice(entity, field.name, word)))
+                .collect(),
+            Kind::Flag => vec![
+                ("true".to_owned(), words.say(words::YES)),
+                ("false".to_owned(), words.say(words::NO)),
+            ],
+            _ => Vec::new(),
+        },
+    });
+    own.chain(customs.iter().map(|custom| added(words, custom))).collect()
+}
+
+fn added(words: &Words, custom: &Custom) -> Slot {
+    let required = if custom.required { Flags::REQUIRED } else { Flags::NONE };
+    let choices = match custom.kind.as_str() {
+        "choice" => custom.choices.iter().map(|word| (word.clone(), word.clone())).collect(),
+        "flag" => vec![
+            ("true".to_owned(), words.say(words::YES)),
+            ("false".to_owned(), words.say(words::NO)),
+        ],
+        _ => Vec::new(),
+    };
+    Slot {
+        name: format!("custom.{}", custom.key),
+        label: custom.label.clone(),
+        hint: None,
+        kind: match custom.kind.as_str() {
+            "integer" => Kind::Integer(i64::MIN, i64::MAX),
+            "flag" => Kind::Flag,
+            "date" => Kind::Date,
+            "choice" => Kind::Choice(&[]),
+            _ => Kind::Text(CUSTOM_TEXT_MAX),
+        },
+        flags: required.and(Flags::WRITABLE).and(Flags::FILTERABLE),
+        choices,
+    }
+}
+
+impl Slot {
+    /// The key of a field that an organisation added.
+    pub(super) fn custom(&self) -> Option<&str> {
+        self.name.strip_prefix("custom.")
+    }
+
+    /// Its value in a record.
+    pub(in crate::console) fn of<'a>(&self, row: &'a Json) -> &'a Json {
+        match self.custom() {
+            Some(key) => &row["custom"][key],
+            None => &row[&self.name],
+        }
+    }
+
+    /// The JSON pointer to it.
+    pub(super) fn pointer(&self) -> String {
+        format!("/{}", self.name.replacen("custom.", "custom/", 1))
+    }
+
+    /// What a word of its choice is called.
+    pub(super) fn choice<'a>(&'a self, word: &'a str) -> &'a str {
+        self.choices.iter().find(|(own, _)| own == word).map_or(word, |(_, name)| name)
+    }
+
+    /// Whether a table can show it.
+    pub(super) fn is_column(&self) -> bool {
+        !matches!(self.kind, Kind::Secret(_))
+    }
+
+    /// Whether numbers stand in it, aligned at their end.
+    pub(super) fn is_numeric(&self) -> bool {
+        matches!(self.kind, Kind::Integer(..) | Kind::Rate(..) | Kind::Seconds(..) | Kind::Money)
+    }
+
+    /// Whether it is told apart from what the record is about: when it was made, where from.
+    pub(super) fn is_about(&self) -> bool {
+        crate::entity::BASE.iter().any(|field| field.name == self.name)
+    }
+}
