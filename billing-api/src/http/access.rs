@@ -127,8 +127,7 @@ impl Needs {
         })
     }
 
-    /// Every route, for the test that walks them.
-    #[cfg(test)]
+    /// Every route: for the description of the API, and the tests that walk them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Method, Need)> {
         self.0.iter().flat_map(|(pattern, needs)| {
             needs.iter().map(move |(method, need)| (pattern.as_str(), method, *need))
