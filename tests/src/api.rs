@@ -48,6 +48,11 @@ impl Api {
         Self { agent: agent(), base, token, secrets }
     }
 
+    /// The token it calls with, where it has one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same API with another token, or none.
     pub fn with_token(&self, token: Option<&str>) -> Self {
         Self { token: token.map(str::to_owned), ..self.clone() }

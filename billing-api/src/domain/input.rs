@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Fault, FieldFault};
 
 /// Largest amount that can be given, minor units.
-const AMOUNT_MAX: i64 = 1_000_000_000_000;
+pub(crate) const AMOUNT_MAX: i64 = 1_000_000_000_000;
 
 /// A document being read.
 pub(crate) struct Input {

@@ -102,7 +102,7 @@ pub(crate) struct ListQuery {
 }
 
 /// Values of one `[in]`.
-const IN_MAX: usize = 200;
+pub(crate) const IN_MAX: usize = 200;
 
 /// Words of a query string that are no field.
 pub(crate) const RESERVED: &[&str] =

@@ -170,7 +170,15 @@ fn conditions(
         let number = args.push(id);
         conditions.push(format!(
             "organisation_id IN (SELECT below.id FROM organisation below
-             JOIN organisation top ON below.path LIKE top.path || '%' WHERE top.id = ${number})"
+             JOIN organisation top ON below.path LIKE top.path || '%'
+             WHERE top.id = ${number} AND {})",
+            // One that the caller cannot look into is one that does not exist.
+            match entity.scope {
+                Scope::Own => "top.path LIKE $1 || '%'",
+                Scope::Inherited | Scope::Global => {
+                    "(top.path LIKE $1 || '%' OR $1 LIKE top.path || '%')"
+                }
+            }
         ));
     }
     for filter in &query.filters {

@@ -333,6 +333,10 @@ pub(super) fn one(entity: &Entity, rows: Result<Vec<Row>, StoreError>) -> Result
     match rows {
         Ok(rows) => rows.into_iter().next().ok_or(Fault::NotFound(entity.name)),
         Err(StoreError::Unique { constraint }) => Err(taken(entity, &constraint)),
+        // What always has a value, and has no hook that gives it one when it is emptied.
+        Err(StoreError::Null { column }) if entity.field(&column).is_some() => {
+            Err(Fault::field(format!("/{column}"), "cannot be emptied"))
+        }
         Err(StoreError::ForeignKey) => Err(Fault::field("", "names a record that is not there")),
         Err(error) => Err(error.into()),
     }

@@ -138,8 +138,7 @@ impl Needs {
         self.0.contains_key(pattern)
     }
 
-    /// Every route, for the test that walks them.
-    #[cfg(test)]
+    /// Every route: for the description of the API, and the tests that walk them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Method, Need)> {
         self.0.iter().flat_map(|(pattern, needs)| {
             needs.iter().map(move |(method, need)| (pattern.as_str(), method, *need))

@@ -31,7 +31,11 @@ impl FromRequest for Body {
             let bytes = bytes.await.map_err(|error| {
                 let fault = match error.as_response_error().status_code() {
                     StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLong(BODY_OCTETS_MAX),
-                    _ => Fault::field("", format!("the body cannot be read: {error}")),
+                    // The library's words are about its own workings.
+                    _ => Fault::field(
+                        "",
+                        "the body broke off, or is not what its Content-Encoding says",
+                    ),
                 };
                 Problem::new(&request, fault)
             })?;

@@ -5,9 +5,12 @@
 //! customer's data, since every domain function wants an actor.
 
 pub(crate) mod access;
+#[cfg(test)]
+mod attack;
 mod body;
 mod branding;
 mod caller;
+mod describe;
 mod entities;
 mod export;
 mod headers;
@@ -17,6 +20,7 @@ mod jobs;
 mod limit;
 mod me;
 mod modules;
+mod openapi;
 mod organisations;
 mod peer;
 mod problem;
@@ -25,6 +29,7 @@ mod services;
 mod sessions;
 mod settings;
 mod staff;
+mod tagged;
 mod tokens;
 #[cfg(test)]
 mod walk;
@@ -35,10 +40,10 @@ use std::sync::LazyLock;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -50,6 +55,7 @@ use crate::domain::{Actor, Fault, Office, Page};
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use problem::Problem;
+use tagged::{Tagged, tagged};
 
 pub(crate) use headers::headers;
 pub(crate) use limit::{Limits, limit};
@@ -88,6 +94,9 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/healthz", Need::Public, || web::to(health::alive)),
     get("/readyz", Need::Public, || web::to(health::ready)),
     get("/metrics", may("network.metrics"), || web::to(health::metrics)),
+    // What the API says about itself.
+    get("/api/v1/openapi.json", Need::SignedIn, || web::to(openapi::serve)),
+    get("/api/v1/schema/{entity}", Need::SignedIn, || web::to(describe::entity)),
     // Services.
     get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
     post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
@@ -216,9 +225,20 @@ pub(crate) fn id_of(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<RequestId>().map(|id| id.0.clone())
 }
 
-/// A resource that is there, but not for this method.
-pub(crate) async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Err(Problem::new(&request, Fault::WrongMethod))
+/// A resource that is there, but not for this method: 405 says for which (RFC 9110 §15.5.6).
+pub(crate) async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let mut response = Problem::new(&request, Fault::WrongMethod).error_response();
+    let pattern = request.match_pattern().unwrap_or_default();
+    let mut methods: Vec<&str> = NEEDS
+        .all()
+        .filter(|(own, ..)| *own == pattern)
+        .map(|(_, method, _)| method.as_str())
+        .collect();
+    methods.sort_unstable();
+    if let Ok(value) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
 }
 
 /// No such page or resource.

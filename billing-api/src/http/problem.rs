@@ -7,7 +7,7 @@ use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
 use super::id_of;
@@ -56,6 +56,30 @@ impl Problem {
     }
 }
 
+/// A fault as RFC 9457 has it.
+pub(super) fn body(fault: &Fault, instance: &str, request_id: Option<&str>) -> Value {
+    let (status, code) = Problem::status(fault);
+    let pointers: Vec<FieldFault> = match fault {
+        Fault::Invalid(fields) => fields.clone(),
+        Fault::Conflict { pointer, detail } => {
+            vec![FieldFault { pointer: (*pointer).to_owned(), detail: detail.clone() }]
+        }
+        _ => Vec::new(),
+    };
+    let errors: Vec<_> =
+        pointers.iter().map(|f| json!({"pointer": f.pointer, "detail": f.detail})).collect();
+    json!({
+        "type": format!("urn:lastmile:problem:{code}"),
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": fault.to_string(),
+        "instance": instance,
+        "errors": errors,
+        "request_id": request_id,
+    })
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.fault, f)
@@ -68,26 +92,8 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, code) = Self::status(&self.fault);
-        let pointers: Vec<FieldFault> = match &self.fault {
-            Fault::Invalid(fields) => fields.clone(),
-            Fault::Conflict { pointer, detail } => {
-                vec![FieldFault { pointer: (*pointer).to_owned(), detail: detail.clone() }]
-            }
-            _ => Vec::new(),
-        };
-        let errors: Vec<_> =
-            pointers.iter().map(|f| json!({"pointer": f.pointer, "detail": f.detail})).collect();
-        let body = json!({
-            "type": format!("urn:lastmile:problem:{code}"),
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "code": code,
-            "detail": self.fault.to_string(),
-            "instance": self.instance,
-            "errors": errors,
-            "request_id": self.request_id,
-        });
+        let status = Self::status(&self.fault).0;
+        let body = body(&self.fault, &self.instance, self.request_id.as_deref());
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header(("WWW-Authenticate", "Bearer"));

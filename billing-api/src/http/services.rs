@@ -1,5 +1,7 @@
 //! Services.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use model::{CustomerId, ServiceId};
@@ -9,8 +11,9 @@ use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, created, list as listed, replay};
 use crate::domain::service::SERVICE;
-use crate::domain::{Fault, Office, customer, service};
-use crate::entity::{Draft, custom, write};
+use crate::domain::{Fault, Office, Page, customer, service};
+use crate::entity::query::ListQuery;
+use crate::entity::{Draft, custom, read, write};
 
 fn customer_id(id: &str) -> Result<CustomerId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("customer"))
@@ -52,9 +55,16 @@ pub(super) async fn of_customer(
     let result = async {
         let owner = customer::find(&office, &caller.0, customer_id(&customer)?).await?;
         let mut query = Query::of(&request)?;
-        let (after, limit) = (query.parsed("cursor"), query.limit());
+        let mut parameters = BTreeMap::from([
+            ("customer_id".to_owned(), owner.id.to_string()),
+            ("limit".to_owned(), query.limit().to_string()),
+        ]);
+        query.text("cursor").map(|cursor| parameters.insert("cursor".to_owned(), cursor));
         query.finish()?;
-        Ok(listed(service::list(&office, &caller.0, after, Some(owner.id), limit).await?))
+        let query = ListQuery::parse(&SERVICE, &[], parameters)?;
+        let mut found = read::list(&office, &caller.0, &SERVICE, &query).await?;
+        (SERVICE.hooks.extend)(&office, &mut found.rows).await?;
+        Ok(listed(Page { rows: found.rows, next: found.next }))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -25,6 +25,12 @@ pub enum StoreError {
     /// A row refers to one that does not exist, or is still referred to.
     #[error("the row refers to a missing row, or others refer to it")]
     ForeignKey,
+    /// A column that every row must fill was left empty.
+    #[error("the column {column} cannot be empty")]
+    Null {
+        /// The column, without its table.
+        column: String,
+    },
     /// A row that had to exist does not.
     #[error("no such row")]
     Missing,
@@ -156,6 +162,7 @@ struct Said {
 enum Kind {
     Unique,
     ForeignKey,
+    Null,
     Busy,
     Unavailable,
     ReadOnly,
@@ -183,6 +190,12 @@ fn from_database(step: &str, error: &dyn DatabaseError) -> StoreError {
             },
         },
         Kind::ForeignKey => StoreError::ForeignKey,
+        Kind::Null => StoreError::Null {
+            column: match postgres {
+                Some(error) => error.column().unwrap_or("unknown").to_owned(),
+                None => sqlite_null(error.message()).to_owned(),
+            },
+        },
         Kind::Busy => StoreError::Busy,
         Kind::Unavailable => StoreError::Unavailable { step: step.to_owned(), source: said() },
         Kind::ReadOnly => StoreError::ReadOnly { statement: step.to_owned() },
@@ -195,6 +208,7 @@ fn postgres_kind(code: &str) -> Kind {
     match code {
         "23505" => Kind::Unique,
         "23503" | "23001" => Kind::ForeignKey,
+        "23502" => Kind::Null,
         // Serialisation failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Kind::Busy,
         "25006" => Kind::ReadOnly,
@@ -215,6 +229,7 @@ fn sqlite_kind(code: i32, message: &str) -> Kind {
     match (code, code & 0xff) {
         (1555 | 2067 | 2579, _) => Kind::Unique,
         (787, _) => Kind::ForeignKey,
+        (1299, _) => Kind::Null,
         // ON DELETE RESTRICT reports itself as a trigger.
         (1811, _) if message.starts_with("FOREIGN KEY") => Kind::ForeignKey,
         (_, 5 | 6) => Kind::Busy,
@@ -229,6 +244,12 @@ fn sqlite_kind(code: i32, message: &str) -> Kind {
 fn sqlite_unique(message: &str) -> &str {
     let named = message.strip_prefix("UNIQUE constraint failed: ").unwrap_or(message);
     named.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')).unwrap_or(named)
+}
+
+/// The column out of SQLite's message.
+fn sqlite_null(message: &str) -> &str {
+    let named = message.strip_prefix("NOT NULL constraint failed: ").unwrap_or(message);
+    named.split_once('.').map_or(named, |(_, column)| column)
 }
 
 /// For a write that must have met exactly the row and version that were read: no row changed
@@ -248,6 +269,13 @@ mod tests {
             "plan.org, plan.name"
         );
         assert_eq!(sqlite_unique("UNIQUE constraint failed: index 'plan_live'"), "plan_live");
+    }
+
+    #[test]
+    fn an_empty_column_is_named() {
+        assert_eq!(sqlite_null("NOT NULL constraint failed: plan.name"), "name");
+        assert!(matches!(sqlite_kind(1299, ""), Kind::Null));
+        assert!(matches!(postgres_kind("23502"), Kind::Null));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
 //! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting
 //! and stopping ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), backups
-//! ([`backup`]), and our codec against another ([`codec`]).
+//! ([`backup`]), our codec against another ([`codec`]), and the API against its own description
+//! ([`schema`]).
 
 /// One test a way for each scenario: `login::a_new_service_answers::embedded` and `…::separate`.
 macro_rules! both_ways {
@@ -38,5 +39,6 @@ mod crash;
 mod login;
 mod resources;
 mod runner;
+mod schema;
 mod settings;
 mod starting;

@@ -7,13 +7,14 @@ use std::process::{Command, Stdio};
 use lab::program::workspace;
 
 /// What the runner looks for, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("psql", "postgresql-client"),
     ("redis-server", "redis-server"),
     ("radclient", "freeradius-utils"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("cc", "gcc"),
+    ("python3", "python3-venv"),
 ];
 
 /// What the runner itself is made of.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::run::{self, Watch};
 use super::{IMPORT, find, purge, undo};
+use crate::domain::access;
 use crate::domain::{Actor, Fault, Input, Who};
 use crate::entity::read;
 use crate::jobs::{Context, JobError, Kind, Outcome};
@@ -70,19 +71,21 @@ fn asked(context: &Context) -> Result<Uuid, Fault> {
     IMPORT.id(context.arguments["import"].as_str().unwrap_or_default())
 }
 
-/// Whoever asked, within the organisation of the run.
-fn actor(context: &Context) -> Actor {
+/// Whoever asked, within the organisation of the run, with the rights they have now: the rules
+/// of roles, staff and tokens ask for them.
+async fn actor(context: &Context) -> Result<Actor, Fault> {
     let mut actor = context.actor.clone();
     if let Ok(staff) = context.created_by.parse::<StaffId>() {
         actor.who = Who::Staff(staff);
     } else if let Ok(token) = context.created_by.parse::<TokenId>() {
         actor.who = Who::Token(token);
     }
-    actor
+    actor.rights = access::rights_now(&context.office, actor.who).await?;
+    Ok(actor)
 }
 
 async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
-    let (id, actor) = (asked(context)?, actor(context));
+    let (id, actor) = (asked(context)?, actor(context).await?);
     let import = find(&context.office, &actor, id).await?;
     // An attempt before this one came to its end, or somebody began anew.
     if import.state != run::running(dry) {
@@ -98,7 +101,7 @@ async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
 }
 
 async fn back(context: &Context) -> Result<Outcome, JobError> {
-    let (id, actor) = (asked(context)?, actor(context));
+    let (id, actor) = (asked(context)?, actor(context).await?);
     let import = find(&context.office, &actor, id).await?;
     if import.state != "undoing" {
         return Ok(Outcome::done());

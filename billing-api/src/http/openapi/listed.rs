@@ -1,0 +1,224 @@
+//! What the routes that come from no description say about themselves: one line each, in the
+//! order of [`super::super::ROUTES`].
+
+use actix_web::http::Method;
+use serde_json::{Value as Json, json};
+
+use super::super::access::Route;
+use super::super::describe;
+use super::operation::{Answer, Operation, Parameter};
+use super::{entity, kinds};
+use crate::domain::service::SERVICE;
+use crate::entity::registry::ENTITIES;
+use crate::entity::{Field, Flags, Kind};
+use crate::jobs::entities::JOB_RUN;
+
+/// Method, pattern, and what there is to say. A route that is missing here is in the document
+/// with its pattern and its permission alone.
+pub(super) const LISTED: &[(Method, &str, Operation)] = &[
+    (
+        Method::GET,
+        "/healthz",
+        Operation { summary: "The process runs", answer: Answer::Text, ..Operation::PLAIN },
+    ),
+    (
+        Method::GET,
+        "/readyz",
+        Operation {
+            summary: "Whether it does its work, or what does not",
+            answer: Answer::Text,
+            also: &[(503, "It does not, and why")],
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/metrics",
+        Operation {
+            summary: "Measurements for Prometheus; on this machine without a token",
+            answer: Answer::Text,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/openapi.json",
+        Operation {
+            summary: "This document",
+            answer: Answer::Json(|| json!({"type": "object", "required": ["openapi", "paths"]})),
+            cached: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/schema/{entity}",
+        Operation {
+            summary: "An entity's fields, those that the organisation added among them",
+            answer: Answer::Json(describe::schema),
+            cached: true,
+            path: &[Parameter {
+                name: "entity",
+                about: "as in the address of its list",
+                schema: || json!({"enum": ENTITIES.iter().map(|entity| entity.path).collect::<Vec<_>>()}),
+            }],
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/customers/{id}/services",
+        Operation {
+            summary: "The services of a customer",
+            answer: Answer::Page(|| entity::shape(&SERVICE)),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/customers/{id}/services",
+        Operation {
+            summary: "Creates a service for a customer",
+            body: Some(new_service),
+            answer: Answer::Created(|| entity::shape(&SERVICE)),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/jobs/preview",
+        Operation {
+            summary: "A schedule in words, and when it comes next",
+            body: Some(|| json!({"type": "object"})),
+            answer: Answer::Json(object),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/jobs/{id}/run",
+        Operation {
+            summary: "Queues a run now",
+            answer: Answer::Created(|| entity::shape(&JOB_RUN)),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/job-runs/{id}/log",
+        Operation {
+            summary: "What a run noted, oldest first",
+            answer: Answer::Page(object),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/job-runs/{id}/results",
+        Operation {
+            summary: "What became of each record of a change to many",
+            answer: Answer::Page(object),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/job-runs/{id}/cancel",
+        Operation {
+            summary: "Ends a run that waits, and asks one under way to end",
+            answer: Answer::Record(|| entity::shape(&JOB_RUN)),
+            conditional: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/job-runs/{id}/retry",
+        Operation {
+            summary: "Queues a new run that does again what this one did",
+            answer: Answer::Created(|| entity::shape(&JOB_RUN)),
+            conditional: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/sessions",
+        Operation {
+            summary: "Sessions, live and ended, the newest first",
+            query: &[
+                Parameter { name: "login", about: "of this login", schema: one_line },
+                Parameter {
+                    name: "state",
+                    about: "live or ended ones",
+                    schema: || json!({"enum": ["open", "closed"]}),
+                },
+                Parameter {
+                    name: "service_id",
+                    about: "of this service",
+                    schema: || kinds::id(model::ServiceId::PREFIX),
+                },
+            ],
+            answer: Answer::Page(session),
+            ..Operation::PLAIN
+        },
+    ),
+];
+
+/// What there is to say about a route.
+pub(super) fn about(route: &Route) -> Option<&'static Operation> {
+    let found =
+        LISTED.iter().find(|(by, pattern, _)| *by == route.method && *pattern == route.pattern);
+    found.map(|(_, _, operation)| operation)
+}
+
+fn one_line() -> Json {
+    let field = Field::new("", Kind::Text(200), Flags::REQUIRED);
+    kinds::given(&field)
+}
+
+/// A new service without its customer: the address names it.
+fn new_service() -> Json {
+    let mut shape = entity::new(&SERVICE);
+    if let Some(properties) = shape["properties"].as_object_mut() {
+        properties.remove("customer_id");
+    }
+    if let Some(required) = shape["required"].as_array_mut() {
+        required.retain(|name| name != "customer_id");
+    }
+    shape
+}
+
+fn object() -> Json {
+    json!({"type": "object"})
+}
+
+fn session() -> Json {
+    let time = || json!({"type": "string", "format": "date-time"});
+    let octets = || json!({"type": "integer", "minimum": 0});
+    json!({
+        "type": "object",
+        "required": [
+            "id", "state", "login", "nas_id", "acct_session_id", "started_at", "updated_at",
+            "download_octets", "upload_octets",
+        ],
+        "properties": {
+            "id": kinds::id(model::SessionId::PREFIX),
+            "state": {"enum": ["open", "closed"]},
+            "login": {"type": "string"},
+            "nas_id": kinds::id(model::NasId::PREFIX),
+            "nas_name": {"type": ["string", "null"]},
+            "acct_session_id": {"type": "string"},
+            "service_id": kinds::nullable(kinds::id(model::ServiceId::PREFIX)),
+            "customer_id": kinds::nullable(kinds::id(model::CustomerId::PREFIX)),
+            "calling_station": {"type": ["string", "null"]},
+            "ip": kinds::nullable(kinds::value(Kind::Address)),
+            "started_at": time(),
+            "updated_at": time(),
+            "ended_at": kinds::nullable(time()),
+            "end_cause": {"type": ["string", "null"]},
+            "download_octets": octets(),
+            "upload_octets": octets(),
+        },
+    })
+}
