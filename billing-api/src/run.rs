@@ -35,6 +35,7 @@ use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
 use crate::relay::Relay;
 use crate::seed;
+use crate::seed::customers::Tenants;
 use crate::store::MIGRATIONS;
 
 /// What the caller provides: the same for `billing-api` itself, `netctl up` and tests.
@@ -205,6 +206,17 @@ impl Opened {
         info!("billing-api stopped");
         Ok(result?)
     }
+}
+
+/// Makes sure of `count` customers to measure with, in a database that `billing-api` has
+/// prepared, and of tokens to ask as three tenants. The program may be running.
+pub async fn seed_customers(database: &Database, count: u64) -> Result<Tenants, RunError> {
+    let db = open(database, "billing", false).await?;
+    db.migrate(&MIGRATIONS).await?;
+    let office = Office::new(db.clone(), db.clone(), Keyring::ephemeral(), Arc::new(SystemClock));
+    let grown = seed::customers::grow(&office, count).await;
+    db.close().await;
+    Ok(grown?)
 }
 
 async fn stop_http(server: ServerHandle, stop: Shutdown) -> Result<(), std::convert::Infallible> {
