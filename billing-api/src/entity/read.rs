@@ -129,7 +129,10 @@ impl Bounds {
             Scope::Inherited | Scope::Global => None,
         };
         let found = match &query.search {
-            Some(text) => Some(search::ids(office, actor, entity, text).await?),
+            Some(text) => {
+                let own = organisations.as_deref();
+                Some(search::ids(office, actor, entity, own, text).await?)
+            }
             None => None,
         };
         Ok(Self { organisations, found })
@@ -138,7 +141,7 @@ impl Bounds {
 
 /// The organisations of the caller's subtree. The root's is everything: there is one root, and
 /// every organisation is below it, so no condition is needed and none is asked for.
-async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec<Uuid>>, Fault> {
+pub(super) async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec<Uuid>>, Fault> {
     let rows = office.db.fetch_all(&organisation::SUBTREE, args![actor.path.as_str()]).await?;
     let mut ids = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -174,7 +174,7 @@ async fn below(
         false,
         root.currency,
         root.zone.as_str(),
-        "en",
+        root.locale.as_str(),
         office.now(),
         SOURCE
     ];

@@ -16,6 +16,22 @@ store::statements! {
     pub(crate) INSERT_EVENT = "INSERT INTO outbox
         (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    /// Both at once, and the words of the record where `$16` names one. In Postgres a statement
+    /// may write several tables, and each statement is a turn on the wire; SQLite has neither.
+    pub(crate) RECORD = {
+        sqlite: "SELECT 1 AS unused",
+        postgres: "WITH entry AS (INSERT INTO audit_entry
+                (id, organisation_id, at, actor, action, entity, entity_id, before, after,
+                 request_id)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)),
+            found AS (INSERT INTO search_entry (record_id, entity, organisation_id, title, words)
+                SELECT $16::uuid, $6, $2, $17::text, $18::text WHERE $16 IS NOT NULL
+                ON CONFLICT (record_id) DO UPDATE SET organisation_id = excluded.organisation_id,
+                    title = excluded.title, words = excluded.words)
+            INSERT INTO outbox
+                (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)
+            VALUES ($11, $2, $3, $12, $7, $13, $14, $15)",
+    };
     /// The latest audit entries of the subtree, for the activity feed.
     pub(crate) LATEST = "SELECT at, actor, action, entity, entity_id FROM audit_entry
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')

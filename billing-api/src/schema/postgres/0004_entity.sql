@@ -12,9 +12,11 @@ CREATE TABLE search_entry (
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
 
--- Only in this engine: the index over the words.
-CREATE INDEX search_entry_words ON search_entry USING GIN (to_tsvector('simple', words));
-CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops);
+-- Only in this engine: the index over the words, and over whose they are. Short lists of what is
+-- not indexed yet: a search reads them whole.
+ALTER TABLE search_entry ADD COLUMN vector TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', words) || array_to_tsvector(ARRAY['@' || organisation_id::text])) STORED;
+CREATE INDEX search_entry_vector ON search_entry USING GIN (vector) WITH (gin_pending_list_limit = 512);
+CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops) WITH (gin_pending_list_limit = 512);
 CREATE INDEX service_custom ON service USING GIN (custom jsonb_path_ops);
 -- Both engines again.
 

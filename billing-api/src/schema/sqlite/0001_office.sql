@@ -129,15 +129,19 @@ CREATE TABLE customer (
     deleted_at INTEGER,
     deleted_by TEXT
 );
+-- Lists show what is not deleted: their indexes hold nothing else, so that a count need not
+-- look at the rows.
 CREATE UNIQUE INDEX customer_number ON customer (organisation_id, number);
-CREATE INDEX customer_organisation ON customer (organisation_id, id);
-CREATE INDEX customer_name ON customer (name, id);
-CREATE INDEX customer_numbers ON customer (number, id);
-CREATE INDEX customer_status ON customer (status, id);
-CREATE INDEX customer_email ON customer (email);
-CREATE INDEX customer_phone ON customer (phone);
-CREATE INDEX customer_created ON customer (created_at, id);
-CREATE INDEX customer_updated ON customer (updated_at, id);
+CREATE INDEX customer_organisation ON customer (organisation_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_name ON customer (name, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_numbers ON customer (number, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_status ON customer (status, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_email ON customer (email) WHERE deleted_at IS NULL;
+CREATE INDEX customer_phone ON customer (phone) WHERE deleted_at IS NULL;
+CREATE INDEX customer_created ON customer (created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_organisation_name ON customer (organisation_id, name, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_updated ON customer (updated_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX customer_deleted ON customer (organisation_id, id) WHERE deleted_at IS NOT NULL;
 CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE plan (
