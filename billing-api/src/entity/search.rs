@@ -78,7 +78,10 @@ pub(super) async fn ids(
         Scope::Inherited | Scope::Global => None,
     };
     let mut args = args![actor.path.as_str(), entity.name];
-    let readable = entity.scope.readable();
+    let readable = match entity.scope {
+        Scope::Own => owned(engine, own, &mut args),
+        scope => scope.readable().to_owned(),
+    };
     let matched = matched(engine, words, own, &mut args);
     let limit = args.push(MATCHES_MAX);
     let sql = format!(
@@ -87,6 +90,14 @@ pub(super) async fn ids(
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
     Ok(rows.iter().map(|row| row.get("record_id")).collect::<Result<_, _>>()?)
+}
+
+/// "Is one of these organisations'"; nothing: all are one's own.
+fn owned(engine: Engine, organisations: Option<&[Uuid]>, args: &mut Args) -> String {
+    match organisations {
+        Some(ids) => super::read::among(engine, "organisation_id", ids, args),
+        None => "$1 IS NOT NULL".to_owned(),
+    }
 }
 
 /// "Has these words, and is one of these organisations'". The index of Postgres knows whose
@@ -198,7 +209,7 @@ pub(crate) async fn everywhere(
     let mut args = args![actor.path.as_str(), name];
     let engine = office.db.engine();
     let matched = matched(engine, expression, organisations.as_deref(), &mut args);
-    let readable = Scope::Own.readable();
+    let readable = owned(engine, organisations.as_deref(), &mut args);
     let (most, limit) = (args.push(MATCHES_MAX), args.push(limit));
     let sql = format!(
         "SELECT entity, record_id, title FROM (

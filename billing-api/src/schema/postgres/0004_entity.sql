@@ -12,8 +12,8 @@ CREATE TABLE search_entry (
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
 
--- Only in this engine: the index over the words, and over whose they are. Short lists of what is
--- not indexed yet: a search reads them whole.
+-- Only in this engine: the index over the words.
+-- And over whose they are. What is not sorted in yet stays short, since a search reads it whole.
 ALTER TABLE search_entry ADD COLUMN vector TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', words) || array_to_tsvector(ARRAY['@' || organisation_id::text])) STORED;
 CREATE INDEX search_entry_vector ON search_entry USING GIN (vector) WITH (gin_pending_list_limit = 512);
 CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops) WITH (gin_pending_list_limit = 512);
