@@ -216,7 +216,9 @@ pub async fn seed_customers(database: &Database, count: u64) -> Result<Tenants, 
     let office = Office::new(db.clone(), db.clone(), Keyring::ephemeral(), Arc::new(SystemClock));
     let grown = seed::customers::grow(&office, count).await;
     db.close().await;
-    Ok(grown?)
+    grown?.ok_or_else(|| {
+        RunError::Config("the database is empty: start billing-api on it once".into())
+    })
 }
 
 async fn stop_http(server: ServerHandle, stop: Shutdown) -> Result<(), std::convert::Infallible> {

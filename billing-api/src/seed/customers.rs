@@ -96,10 +96,12 @@ pub struct Tenants {
     pub tiny: Secret<String>,
 }
 
-/// Creates what is missing up to `count` customers, and three tokens.
-pub(crate) async fn grow(office: &Office, count: u64) -> Result<Tenants, Fault> {
+/// Creates what is missing up to `count` customers, and three tokens; nothing where there is
+/// no root organisation yet.
+pub(crate) async fn grow(office: &Office, count: u64) -> Result<Option<Tenants>, Fault> {
     let count = count.min(COUNT_MAX);
-    let root = office.db.fetch_one(&organisation::FIND_ROOT, args![]).await?;
+    let root = office.db.fetch_optional(&organisation::FIND_ROOT, args![]).await?;
+    let Some(root) = root else { return Ok(None) };
     let root = organisation::organisation(&root)?;
     let last = office.db.fetch_one(&FIND_LAST_CUSTOMER, args![]).await?;
     let last: Option<String> = last.get("last")?;
@@ -144,12 +146,12 @@ pub(crate) async fn grow(office: &Office, count: u64) -> Result<Tenants, Fault> 
         seed.write(office, &actor, at, end).await?;
         at = end;
     }
-    Ok(Tenants {
+    Ok(Some(Tenants {
         created: count.saturating_sub(first),
         root: token_of(office, root.id).await?,
         partner: token_of(office, first_partner.0).await?,
         tiny: token_of(office, tiny.0).await?,
-    })
+    }))
 }
 
 /// The organisation of this name below another, made if need be; its id and path.
@@ -182,7 +184,7 @@ async fn below(
     Ok((id, path))
 }
 
-/// A new token of an organisation, with the rights of daily work, for a day.
+/// A new token of an organisation, with all rights there.
 async fn token_of(office: &Office, organisation: OrganisationId) -> Result<Secret<String>, Fault> {
     let secret = daemon::secrets::random_token("lmt_");
     let hash = daemon::secrets::sha256(secret.expose().as_bytes()).to_vec();
@@ -262,7 +264,7 @@ impl Seed {
         let created = FIRST_US + APART_US * number as i64;
         let at = Ts(created);
         let updated = created + (mixed(number, 2) % 50_000_000) as i64 * 1_000_000;
-        let deleted = (mixed(number, 3) % 50 == 0).then_some(updated);
+        let deleted = mixed(number, 3).is_multiple_of(50).then_some(updated);
         let customer = Customer::of(number);
         let words: Vec<String> = [
             (NUMBER_BASE + number).to_string(),
@@ -280,7 +282,7 @@ impl Seed {
             customer.name,
             customer.email,
             customer.phone,
-            if mixed(number, 4) % 17 == 0 { "inactive" } else { "active" },
+            if mixed(number, 4).is_multiple_of(17) { "inactive" } else { "active" },
             customer.custom.to_string(),
             external_id(number),
             created,
@@ -345,7 +347,8 @@ impl Customer {
             ["home", "home", "home", "business", "wholesale"][mixed(number, 17) as usize % 5];
         Self {
             name,
-            email: (mixed(number, 14) % 5 != 0).then(|| format!("{handle}.{number}@{domain}")),
+            email: (!mixed(number, 14).is_multiple_of(5))
+                .then(|| format!("{handle}.{number}@{domain}")),
             phone: format!(
                 "+{}{:09}",
                 20 + mixed(number, 15) % 70,
@@ -458,12 +461,13 @@ mod tests {
             test.db.migrate(&MIGRATIONS).await.unwrap();
             let clock = Arc::new(SystemClock);
             let office = Office::new(test.db.clone(), test.db.clone(), Keyring::ephemeral(), clock);
+            assert!(grow(&office, 3).await.unwrap().is_none(), "nobody lives here yet");
             let config = crate::config::FirstStart::default();
             crate::first_start::prepare(&office, &config, None).await.unwrap();
             for (asked, created) in [(300, 300), (300, 0), (400, 100)] {
-                assert_eq!(grow(&office, asked).await.unwrap().created, created);
+                assert_eq!(grow(&office, asked).await.unwrap().unwrap().created, created);
             }
-            let tenants = grow(&office, 0).await.unwrap();
+            let tenants = grow(&office, 0).await.unwrap().unwrap();
             let mut counts = Vec::new();
             for secret in [&tenants.root, &tenants.partner, &tenants.tiny] {
                 let actor = token::prove(&office, secret.expose()).await.unwrap();

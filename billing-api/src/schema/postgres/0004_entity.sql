@@ -11,6 +11,8 @@ CREATE TABLE search_entry (
     words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
+-- For those with few records, whatever word they look for.
+CREATE INDEX search_entry_organisation ON search_entry (organisation_id, entity);
 
 -- Only in this engine: the index over the words.
 -- And over whose they are. What is not sorted in yet stays short, since a search reads it whole.
