@@ -213,7 +213,9 @@ impl Opened {
 pub async fn seed_customers(database: &Database, count: u64) -> Result<Tenants, RunError> {
     let db = open(database, "billing", false).await?;
     db.migrate(&MIGRATIONS).await?;
-    let office = Office::new(db.clone(), db.clone(), Keyring::ephemeral(), Arc::new(SystemClock));
+    let hooks = Hooks::open(&Config::default()).map_err(RunError::Config)?;
+    let (network, clock) = (db.clone(), Arc::new(SystemClock));
+    let office = Office::with(db.clone(), network, Keyring::ephemeral(), clock, hooks);
     let grown = seed::customers::grow(&office, count).await;
     db.close().await;
     grown?.ok_or_else(|| {
