@@ -13,7 +13,9 @@ use super::client::Client;
 pub(super) enum Case {
     /// A page of customers with filters and a sort, and pages far behind the first
     List,
-    /// The same with the total
+    /// The same, filtered by fields that the organisation added
+    Custom,
+    /// The first page of a list with its total
     Total,
     /// A page of customers whose name has a text in it
     Contains,
@@ -21,8 +23,6 @@ pub(super) enum Case {
     Search,
     /// A new customer, with its audit entry, its event and its words
     Create,
-    /// All customers as CSV
-    Export,
 }
 
 /// Customers a tenant has, to draw from.
@@ -105,7 +105,7 @@ impl Questions {
     pub(super) fn next(&mut self) -> Question {
         self.made += 1;
         match self.case {
-            Case::List => {
+            Case::List | Case::Custom => {
                 if let (Some((list, left)), Some(cursor)) =
                     (self.reading.take(), self.cursor.take())
                     && left > 0
@@ -148,7 +148,6 @@ impl Questions {
                     expected: 201,
                 }
             }
-            Case::Export => Question::get("/api/v1/customers/export?format=csv".to_owned()),
         }
     }
 
@@ -156,7 +155,12 @@ impl Questions {
     fn list(&mut self) -> String {
         let (created, updated) = (self.some("created_at"), self.some("updated_at"));
         let (created, updated) = (escape(&created), escape(&updated));
-        let query = match self.below(12) {
+        let query = match self.below(10) {
+            _ if self.case == Case::Custom => match self.below(3) {
+                0 => format!("custom.area=area%20{:02}&sort=-created_at", self.below(60)),
+                1 => "custom.segment=business&status=inactive&sort=name".to_owned(),
+                _ => format!("custom.months={}&status=active&sort=-number", self.below(40)),
+            },
             0 => "status=inactive&sort=name".to_owned(),
             1 => "status=active&sort=-created_at".to_owned(),
             2 => "status[in]=active,inactive&sort=-name".to_owned(),
@@ -165,9 +169,7 @@ impl Questions {
             5 => format!("name[gte]={}&sort=name", escape(&self.some("name"))),
             6 => format!("number[lt]={}&status=active&sort=-number", self.some("number")),
             7 => format!("updated_at[gte]={updated}&sort=updated_at"),
-            8 => format!("custom.area=area%20{:02}&sort=-created_at", self.below(60)),
-            9 => "custom.segment=business&status=inactive&sort=name".to_owned(),
-            10 => format!("phone={}&sort=name", escape(&self.some("phone"))),
+            8 => format!("phone={}&sort=name", escape(&self.some("phone"))),
             _ => "deleted=true&sort=-updated_at".to_owned(),
         };
         format!("/api/v1/customers?{query}")
@@ -229,7 +231,9 @@ mod tests {
 
     #[test]
     fn questions_vary_and_are_the_same_for_one_seed() {
-        for case in [Case::List, Case::Total, Case::Contains, Case::Search, Case::Create] {
+        for case in
+            [Case::List, Case::Custom, Case::Total, Case::Contains, Case::Search, Case::Create]
+        {
             let all = |seed| {
                 let mut questions = Questions::new(case, samples(), seed);
                 (0..100).map(|_| questions.next()).map(|q| q.path + &q.body).collect::<Vec<_>>()
