@@ -14,7 +14,7 @@
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
-//! - `seed`: services by the million, to measure with.
+//! - `seed`: services and customers by the million, to measure with.
 
 pub mod config;
 
@@ -37,4 +37,5 @@ pub use first_start::Welcome;
 /// What the office's database went through.
 pub const MIGRATIONS: &::store::Migrations = &store::MIGRATIONS;
 
-pub use run::{Opened, Parts, RunError, main};
+pub use run::{Opened, Parts, RunError, main, seed_customers};
+pub use seed::customers::Tenants;

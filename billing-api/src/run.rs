@@ -36,6 +36,7 @@ use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
 use crate::relay::Relay;
 use crate::seed;
+use crate::seed::customers::Tenants;
 use crate::store::MIGRATIONS;
 
 /// What the caller provides: the same for `billing-api` itself, `netctl up` and tests.
@@ -224,6 +225,21 @@ fn policy(access: &Access) -> Result<Access, RunError> {
         return refuse("access.password_characters_min is 8 to 64");
     }
     Ok(access.clone())
+}
+
+/// Makes sure of `count` customers to measure with, in a database that `billing-api` has
+/// prepared, and of tokens to ask as three tenants. The program may be running.
+pub async fn seed_customers(database: &Database, count: u64) -> Result<Tenants, RunError> {
+    let db = open(database, "billing", false).await?;
+    db.migrate(&MIGRATIONS).await?;
+    let hooks = Hooks::open(&Config::default()).map_err(RunError::Config)?;
+    let (network, clock) = (db.clone(), Arc::new(SystemClock));
+    let office = Office::with(db.clone(), network, Keyring::ephemeral(), clock, hooks);
+    let grown = seed::customers::grow(&office, count).await;
+    db.close().await;
+    grown?.ok_or_else(|| {
+        RunError::Config("the database is empty: start billing-api on it once".into())
+    })
 }
 
 async fn stop_http(server: ServerHandle, stop: Shutdown) -> Result<(), std::convert::Infallible> {

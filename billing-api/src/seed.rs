@@ -6,6 +6,8 @@
 //! its policy key, and the relay does the rest. A set is one transaction and has one audit entry;
 //! whatever interrupts a seed, the next call goes on after the last whole set.
 
+pub(crate) mod customers;
+
 use model::policy::{Key, Overrides};
 use model::{CustomerId, EventId, IdentityId, PlanId, ServiceId};
 use serde_json::{Value, json};

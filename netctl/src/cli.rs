@@ -35,7 +35,7 @@ enum Command {
     Radius(radius::Verb),
     /// What a RADIUS attribute is: its number, type and values
     Dict(dict::Args),
-    /// How fast a RADIUS server is
+    /// How fast a RADIUS server is, and the office
     #[command(subcommand)]
     Bench(bench::Verb),
     /// The key file that seals secrets
@@ -125,6 +125,9 @@ mod tests {
              --outstanding 64 --seconds 3 --sockets 8 --pid 1 --json",
             "netctl bench radius --server [::1]:1 --secret s --rate 50000 --requests 200000",
             "netctl bench echo --listen 127.0.0.1:1 --reply-octets 20",
+            "netctl bench office-seed --database sqlite:/x --customers 1000000",
+            "netctl bench office --server 127.0.0.1:1 --tokens x --case list --case create \
+             --tenant root --connections 8 --seconds 3 --seed 2 --pid 1 --json",
             "netctl dict mikrotik-rate-limit --dir /etc/dict --notes --json",
             "netctl dict 26.14988.8",
             "netctl key new /tmp/key",

@@ -11,7 +11,7 @@
 //! - `key`: the key file.
 //! - `backup`: backups, and restoring them.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
-//! - `bench`: how fast a RADIUS server is.
+//! - `bench`: how fast a RADIUS server is, and the office.
 //! - `dict`: what an attribute is.
 //! - [`up`]: all programs in this process.
 //! - `demo`: a small provider to look at, made through the API.

@@ -63,12 +63,10 @@ async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<()
         return Ok(());
     }
     let organisation = draft.organisation.unwrap_or(unit.actor.organisation);
-    if !draft.has("locale") {
-        let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
-        draft.set("locale", organisation::organisation(&home)?.locale);
-    }
     let args = args![organisation, "customer", FIRST_NUMBER];
-    let number: i64 = unit.fetch_one(&organisation::NEXT_NUMBER, args).await?.get("last")?;
+    let row = unit.fetch_one(&organisation::NEXT_NUMBER, args).await?;
+    let number: i64 = row.get("last")?;
+    draft.fill("locale", row.get::<String>("locale")?);
     draft.set("number", number);
     draft.fill("status", "active");
     Ok(())

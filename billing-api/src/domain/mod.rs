@@ -27,4 +27,4 @@ pub(crate) use actor::{Actor, Who};
 pub(crate) use fault::{Fault, FieldFault};
 pub(crate) use input::{AMOUNT_MAX, Input, contains, is_email};
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
-pub(crate) use unit::{EVENT_FORMAT, Event, Rows, Unit, rows_at_once};
+pub(crate) use unit::{EVENT_FORMAT, Event, Rows, Unit, Words, rows_at_once};

@@ -3,10 +3,13 @@
 use model::policy::Key;
 use model::{AuditId, EventId, OrganisationId, Ts};
 use serde_json::{Value, json};
-use store::{Args, Row, Statement, StoreError, Tx, args};
+use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
+
+use uuid::Uuid;
 
 use super::idempotency::KEPT_S;
 use super::{Actor, Fault, Office};
+use crate::entity::search;
 use crate::store::{audit, idempotency as kept, setting};
 
 /// The format of event payloads; readers refuse newer ones.
@@ -37,6 +40,8 @@ pub(crate) struct Unit<'a> {
     runs_queued: bool,
     /// Whether there is an event that webhooks may hear.
     happened: bool,
+    /// Words of a record that was written; they go with its audit entry.
+    words: Option<Words>,
     /// The record as it is afterwards: the answer to the request.
     answer: Option<(i64, Value)>,
     /// Changes whose audit entries and events are still to be written.
@@ -63,6 +68,15 @@ pub(crate) fn rows_at_once(engine: store::Engine, columns: usize) -> usize {
     (arguments / columns.max(1)).max(1)
 }
 
+/// What a record is found by.
+pub(crate) struct Words {
+    pub(crate) record: Uuid,
+    pub(crate) entity: &'static str,
+    pub(crate) organisation: OrganisationId,
+    pub(crate) title: String,
+    pub(crate) words: String,
+}
+
 impl<'a> Unit<'a> {
     /// Begins.
     pub(crate) async fn begin(office: &'a Office, actor: &'a Actor) -> Result<Self, Fault> {
@@ -75,6 +89,7 @@ impl<'a> Unit<'a> {
             policy_changed: false,
             configuration_changed: false,
             keys: Vec::new(),
+            words: None,
             runs_queued: false,
             happened: false,
             answer: None,
@@ -143,27 +158,75 @@ impl<'a> Unit<'a> {
         before: Option<Value>,
     ) -> Result<(), Fault> {
         let (entity, action) = event.kind.split_once('.').unwrap_or((event.kind, "changed"));
-        self.tx
-            .execute(
-                &audit::INSERT_AUDIT,
-                args![
-                    AuditId::generate(),
-                    organisation,
-                    self.now,
-                    self.actor.label(),
-                    action,
-                    entity,
-                    event.entity_id.as_str(),
-                    before,
-                    Some(event.payload.clone()),
-                    self.actor.request_id.clone(),
-                    self.actor.impersonator.map(|id| id.to_string())
-                ],
-            )
-            .await?;
         let status = if action == "created" { 201 } else { 200 };
         self.answer = Some((status, event.payload.clone()));
-        self.announce(organisation, event).await
+        let mut args = args![
+            AuditId::generate(),
+            organisation,
+            self.now,
+            self.actor.label(),
+            action,
+            entity,
+            event.entity_id.as_str(),
+            before,
+            Some(event.payload.clone()),
+            self.actor.request_id.clone(),
+            self.actor.impersonator.map(|id| id.to_string())
+        ];
+        if self.tx.engine() == Engine::Sqlite {
+            self.tx.execute(&audit::INSERT_AUDIT, args).await?;
+            return self.announce(organisation, event).await;
+        }
+        // The words of another record than this one's go by themselves.
+        let own = |words: &Words| words.organisation == organisation && words.entity == entity;
+        if !self.words.as_ref().is_some_and(own) {
+            self.write_words().await?;
+        }
+        args.push(EventId::generate());
+        args.push(event.kind);
+        args.push(EVENT_FORMAT);
+        let keys = self.keys_of(&event);
+        args.push(json!({"type": event.kind, "data": event.payload}));
+        args.push(keys);
+        let words = self.words.take();
+        args.push(words.as_ref().map(|words| words.record));
+        args.push(words.as_ref().map(|words| words.title.as_str()));
+        args.push(words.as_ref().map(|words| words.words.as_str()));
+        self.tx.execute(&audit::RECORD, args).await?;
+        Ok(())
+    }
+
+    /// Keeps the words of a record that was just written; they are written with its audit
+    /// entry, or with the commit.
+    pub(crate) async fn found_by(&mut self, words: Words) -> Result<(), Fault> {
+        self.write_words().await?;
+        self.words = Some(words);
+        match self.tx.engine() {
+            Engine::Sqlite => self.write_words().await,
+            Engine::Postgres => Ok(()),
+        }
+    }
+
+    async fn write_words(&mut self) -> Result<(), Fault> {
+        if let Some(Words { record, entity, organisation, title, words }) = self.words.take() {
+            let args = args![record, entity, organisation, title, words];
+            self.tx.execute(&search::KEEP, args).await?;
+        }
+        Ok(())
+    }
+
+    /// The policy that an event may have changed, and what was named since the last one.
+    fn keys_of(&mut self, event: &Event<'_>) -> Option<String> {
+        debug_assert!(
+            crate::hook::catalogue::knows(event.kind),
+            "{} is missing in hook/catalogue.rs",
+            event.kind
+        );
+        self.happened = true;
+        let named = std::mem::take(&mut self.keys);
+        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
+        self.policy_changed |= !keys.is_empty();
+        (!keys.is_empty()).then(|| keys.join(" "))
     }
 
     /// Writes an event that is no change of its own: nobody asks who did it.
@@ -172,15 +235,7 @@ impl<'a> Unit<'a> {
         organisation: OrganisationId,
         event: Event<'_>,
     ) -> Result<(), Fault> {
-        debug_assert!(
-            crate::hook::catalogue::knows(event.kind),
-            "{} is missing in hook/catalogue.rs",
-            event.kind
-        );
-        let named = std::mem::take(&mut self.keys);
-        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
-        self.policy_changed |= !keys.is_empty();
-        self.happened = true;
+        let keys = self.keys_of(&event);
         let payload = json!({"type": event.kind, "data": event.payload});
         self.tx
             .execute(
@@ -193,7 +248,7 @@ impl<'a> Unit<'a> {
                     event.entity_id,
                     EVENT_FORMAT,
                     payload,
-                    (!keys.is_empty()).then(|| keys.join(" "))
+                    keys
                 ],
             )
             .await?;
@@ -282,6 +337,7 @@ impl<'a> Unit<'a> {
     /// job runner, the webhooks.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
         self.write_noted().await?;
+        self.write_words().await?;
         if let (Some(idempotency), Some((status, body))) =
             (&self.actor.idempotency, self.answer.take())
         {

@@ -70,23 +70,34 @@ async fn page_within(
     if let Some((values, id)) = &query.after {
         conditions.push(after(query, values, *id, &mut args));
     }
-    let order: Vec<String> = query
-        .sort
-        .iter()
-        .map(|(field, falls)| format!("{}{}", field.name, if *falls { " DESC" } else { "" }))
-        .chain([format!("id{}", if newest_first(query) { " DESC" } else { "" })])
-        .collect();
+    let order = |of: &str| {
+        let sort = query.sort.iter().map(|(field, falls)| (field.name, *falls));
+        let words = sort
+            .chain([("id", id_falls(query))])
+            .map(|(name, falls)| format!("{of}{name}{}", if falls { " DESC" } else { "" }));
+        words.collect::<Vec<_>>().join(", ")
+    };
     let limit = args.push(query.limit + 1);
     let offset = match query.page {
         Some(page) => format!(" OFFSET ${}", args.push((page - 1) * query.limit)),
         None => String::new(),
     };
-    let sql = format!(
-        "SELECT * FROM {} WHERE {} ORDER BY {} LIMIT ${limit}{offset}",
-        entity.table,
-        conditions.join(" AND "),
-        order.join(", ")
-    );
+    let (table, conditions) = (entity.table, conditions.join(" AND "));
+    let sql = match entity.base {
+        // First which rows, then the rows: the indexes of a sort have in them what lists are
+        // mostly filtered by, so that rows that fall away are not looked at.
+        true => format!(
+            "SELECT {table}.* FROM (
+                SELECT id FROM {table} WHERE {conditions} ORDER BY {} LIMIT ${limit}{offset}
+             ) AS page JOIN {table} ON {table}.id = page.id ORDER BY {}",
+            order(""),
+            order(&format!("{table}."))
+        ),
+        false => format!(
+            "SELECT * FROM {table} WHERE {conditions} ORDER BY {} LIMIT ${limit}{offset}",
+            order("")
+        ),
+    };
     let mut rows = office.db.dynamic_all(&sql, args).await?;
     let more = rows.len() as i64 > query.limit;
     rows.truncate(query.limit as usize);
@@ -101,10 +112,10 @@ async fn page_within(
     Ok((rows, next))
 }
 
-/// Without a sort the newest come first, as in every list; with one, equal rows keep the order
-/// of their creation.
-fn newest_first(query: &ListQuery) -> bool {
-    query.sort.is_empty()
+/// Without a sort the newest come first, as in every list; with one, equal rows go the way its
+/// last field goes, so that an index read in one direction has the order.
+fn id_falls(query: &ListQuery) -> bool {
+    query.sort.last().is_none_or(|(_, falls)| *falls)
 }
 
 /// What a list is bounded by besides its filters, looked up before the list itself: with the
@@ -129,7 +140,10 @@ impl Bounds {
             Scope::Inherited | Scope::Global => None,
         };
         let found = match &query.search {
-            Some(text) => Some(search::ids(office, actor, entity, text).await?),
+            Some(text) => {
+                let own = organisations.as_deref();
+                Some(search::ids(office, actor, entity, own, text).await?)
+            }
             None => None,
         };
         Ok(Self { organisations, found })
@@ -138,7 +152,7 @@ impl Bounds {
 
 /// The organisations of the caller's subtree. The root's is everything: there is one root, and
 /// every organisation is below it, so no condition is needed and none is asked for.
-async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec<Uuid>>, Fault> {
+pub(super) async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec<Uuid>>, Fault> {
     let rows = office.db.fetch_all(&organisation::SUBTREE, args![actor.path.as_str()]).await?;
     let mut ids = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -212,7 +226,7 @@ fn conditions(
 }
 
 /// "This column is one of these".
-fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
+pub(super) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
     let number = args.push(Value::Uuids(ids.to_vec()));
     match engine {
         Engine::Postgres => format!("{column} = ANY(${number})"),
@@ -257,9 +271,17 @@ fn after(query: &ListQuery, values: &[Value], id: Uuid, args: &mut Args) -> Stri
         .zip(values)
         .map(|((field, falls), value)| (field.name, *falls, value.clone()))
         .collect();
-    columns.push(("id", newest_first(query), Value::Uuid(Some(id))));
+    columns.push(("id", id_falls(query), Value::Uuid(Some(id))));
     let numbers: Vec<usize> =
         columns.iter().map(|(_, _, value)| args.push(value.clone())).collect();
+    // All in one direction: a comparison of rows, which an index answers to the point.
+    let way = columns[0].1;
+    if columns.iter().all(|(_, falls, _)| *falls == way) {
+        let names: Vec<&str> = columns.iter().map(|(name, _, _)| *name).collect();
+        let numbers: Vec<String> = numbers.iter().map(|number| format!("${number}")).collect();
+        let sign = if way { "<" } else { ">" };
+        return format!("({}) {sign} ({})", names.join(", "), numbers.join(", "));
+    }
     let ways: Vec<String> = (0..columns.len())
         .map(|at| {
             let equal = (0..at).map(|n| format!("{} = ${}", columns[n].0, numbers[n]));

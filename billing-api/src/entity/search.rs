@@ -5,18 +5,20 @@
 //! word beginning with it. Postgres answers from a GIN index over a `tsvector`, SQLite from
 //! FTS5; both are given words that were folded and split here, so that both find the same.
 
-use model::OrganisationId;
-use store::{Engine, StoreError, args};
+use store::{Args, Engine, StoreError, args};
 use uuid::Uuid;
 
-use super::{Entity, Flags};
-use crate::domain::{Actor, Fault, Office, Unit};
+use super::{Entity, Flags, Scope};
+use crate::domain::{Actor, Fault, Office, Unit, Words};
 
 /// How many records a search looks at, at most: words that half the records share are no
 /// search. It is not a page's size.
 const MATCHES_MAX: i64 = 1_000;
 /// Words of a query that count.
 const WORDS_MAX: usize = 8;
+/// Organisations that a search is narrowed to within the index; a longer list is left to the
+/// condition on the rows.
+const ORGANISATIONS_MAX: usize = 100;
 /// Octets of one record's words.
 const OCTETS_MAX: usize = 4_000;
 
@@ -28,21 +30,6 @@ store::statements! {
             title = excluded.title, words = excluded.words";
     /// Forgets a record's words.
     pub(crate) FORGET = "DELETE FROM search_entry WHERE record_id = $1";
-    /// The records with these words, of any entity.
-    pub(crate) FIND = {
-        sqlite: "SELECT e.entity, e.record_id, e.title FROM search_entry e
-            WHERE e.seq IN (SELECT rowid FROM search_word WHERE search_word MATCH $2)
-              AND e.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-              AND ($3 = '' OR e.entity = $3)
-            ORDER BY e.seq DESC LIMIT $4",
-        postgres: "SELECT found.entity, found.record_id, found.title FROM (
-                SELECT e.seq, e.entity, e.record_id, e.title FROM search_entry e
-                WHERE to_tsvector('simple', e.words) @@ to_tsquery('simple', $2)
-                  AND e.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-                  AND ($3 = '' OR e.entity = $3)
-                LIMIT 1000) AS found
-            ORDER BY found.seq DESC LIMIT $4",
-    };
 }
 
 /// A text's words: lower case, split wherever neither letter nor digit stands.
@@ -78,6 +65,7 @@ pub(super) async fn ids(
     office: &Office,
     actor: &Actor,
     entity: &'static Entity,
+    organisations: Option<&[Uuid]>,
     query: &str,
 ) -> Result<Vec<Uuid>, Fault> {
     let engine = office.db.engine();
@@ -85,20 +73,54 @@ pub(super) async fn ids(
     let Some(words) = expression(engine, query).filter(|_| entity.is_searched()) else {
         return Ok(Vec::new());
     };
-    let readable = entity.scope.readable();
-    let sql = match engine {
-        Engine::Sqlite => format!(
-            "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2
-             AND seq IN (SELECT rowid FROM search_word WHERE search_word MATCH $3) LIMIT $4"
-        ),
-        Engine::Postgres => format!(
-            "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2
-             AND to_tsvector('simple', words) @@ to_tsquery('simple', $3) LIMIT $4"
-        ),
+    let own = match entity.scope {
+        Scope::Own => organisations,
+        Scope::Inherited | Scope::Global => None,
     };
-    let args = args![actor.path.as_str(), entity.name, words, MATCHES_MAX];
+    let mut args = args![actor.path.as_str(), entity.name];
+    let readable = match entity.scope {
+        Scope::Own => owned(engine, own, &mut args),
+        scope => scope.readable().to_owned(),
+    };
+    let matched = matched(engine, words, own, &mut args);
+    let limit = args.push(MATCHES_MAX);
+    let sql = format!(
+        "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2 AND {matched}
+         LIMIT ${limit}"
+    );
     let rows = office.db.dynamic_all(&sql, args).await?;
     Ok(rows.iter().map(|row| row.get("record_id")).collect::<Result<_, _>>()?)
+}
+
+/// "Is one of these organisations'"; nothing: all are one's own.
+fn owned(engine: Engine, organisations: Option<&[Uuid]>, args: &mut Args) -> String {
+    match organisations {
+        Some(ids) => super::read::among(engine, "organisation_id", ids, args),
+        None => "$1 IS NOT NULL".to_owned(),
+    }
+}
+
+/// "Has these words, and is one of these organisations'". The index of Postgres knows whose
+/// a record is, so that a common word costs a small tenant no more than what it has itself.
+/// This narrows the search and does not stand for the scope, which is a condition of its own.
+fn matched(
+    engine: Engine,
+    words: String,
+    organisations: Option<&[Uuid]>,
+    args: &mut Args,
+) -> String {
+    let words = args.push(words);
+    if engine == Engine::Sqlite {
+        return format!("seq IN (SELECT rowid FROM search_word WHERE search_word MATCH ${words})");
+    }
+    match organisations.filter(|ids| !ids.is_empty() && ids.len() <= ORGANISATIONS_MAX) {
+        None => format!("vector @@ to_tsquery('simple', ${words})"),
+        Some(ids) => {
+            let ids: Vec<String> = ids.iter().map(|id| format!("'@{id}'")).collect();
+            let owners = args.push(ids.join(" | "));
+            format!("vector @@ (to_tsquery('simple', ${words}) && ${owners}::tsquery)")
+        }
+    }
 }
 
 /// What a record is known by, and its words.
@@ -151,8 +173,9 @@ pub(crate) async fn note(
         return Ok(());
     }
     if let Some((title, words)) = entry(entity, row)? {
-        let organisation: OrganisationId = row.get("organisation_id")?;
-        unit.execute(&KEEP, args![id, entity.name, organisation, title, words]).await?;
+        let (record, entity) = (id, entity.name);
+        let organisation = row.get("organisation_id")?;
+        unit.found_by(Words { record, entity, organisation, title, words }).await?;
     }
     Ok(())
 }
@@ -182,8 +205,19 @@ pub(crate) async fn everywhere(
 ) -> Result<Vec<Found>, Fault> {
     let Some(expression) = expression(office.db.engine(), query) else { return Ok(Vec::new()) };
     let name = only.map_or("", |entity| entity.name);
-    let args = args![actor.path.as_str(), expression, name, limit];
-    let rows = office.db.fetch_all(&FIND, args).await?;
+    let organisations = super::read::subtree(office, actor).await?;
+    let mut args = args![actor.path.as_str(), name];
+    let engine = office.db.engine();
+    let matched = matched(engine, expression, organisations.as_deref(), &mut args);
+    let readable = owned(engine, organisations.as_deref(), &mut args);
+    let (most, limit) = (args.push(MATCHES_MAX), args.push(limit));
+    let sql = format!(
+        "SELECT entity, record_id, title FROM (
+            SELECT seq, entity, record_id, title FROM search_entry
+            WHERE {readable} AND ($2 = '' OR entity = $2) AND {matched} LIMIT ${most}) AS found
+         ORDER BY seq DESC LIMIT ${limit}"
+    );
+    let rows = office.db.dynamic_all(&sql, args).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         let entity: String = row.get("entity")?;

@@ -121,6 +121,11 @@ const TYPED: &[Typed] = &[
         example: r#"{"first":"u0000000","last":"u0000999"}"#,
     },
     Typed {
+        kind: "organisation.seeded",
+        description: "Customers to measure with were created, many at once.",
+        example: r#"{"first":"n0000000","last":"n0004999"}"#,
+    },
+    Typed {
         kind: "service.suspended",
         description: "A hold was placed on a service.",
         example: r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","status":"held","holds":[{"reason":"nonpayment","network":"garden","billing":"off","owner":"billing"}],"version":3}"#,

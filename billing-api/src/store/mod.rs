@@ -49,6 +49,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     crate::entity::import::run::ALL,
     crate::entity::import::undo::ALL,
     crate::entity::search::ALL,
+    crate::seed::customers::ALL,
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Opening a database, reading, writing, transactions.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::Secret;
@@ -10,6 +11,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Transaction};
 
 use crate::error::Source;
+use crate::flush::{Flush, Waiting};
 use crate::statement::parameter_count;
 use crate::{Args, Row, Statement, StoreError, Value, postgres, sqlite};
 
@@ -17,6 +19,9 @@ use crate::{Args, Row, Statement, StoreError, Value, postgres, sqlite};
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements each connection keeps; above the number any program has.
 pub(crate) const STATEMENTS_CACHED: usize = 500;
+
+/// The longest built statement of a transaction that a connection keeps prepared.
+const KEPT_OCTETS_MAX: usize = 4096;
 
 /// The name errors show for a query built at run time.
 const BUILT: &str = "a built statement";
@@ -69,7 +74,7 @@ pub(crate) enum Pools {
         write: Option<SqlitePool>,
         read: SqlitePool,
     },
-    Postgres(PgPool),
+    Postgres(PgPool, Arc<Flush>),
 }
 
 /// Shows the engine only: a pool would show its password.
@@ -99,7 +104,7 @@ impl Db {
     pub fn engine(&self) -> Engine {
         match &self.pools {
             Pools::Sqlite { .. } => Engine::Sqlite,
-            Pools::Postgres(_) => Engine::Postgres,
+            Pools::Postgres(..) => Engine::Postgres,
         }
     }
 
@@ -125,11 +130,19 @@ impl Db {
             Pools::Sqlite { write: None, read } => {
                 Open::Sqlite(read.begin().await.map_err(|error| sqlite::error(step, error))?)
             }
-            Pools::Postgres(pool) => {
-                Open::Postgres(pool.begin().await.map_err(|error| postgres::error(step, error))?)
+            Pools::Postgres(pool, flush) => {
+                let begun = async {
+                    if self.read_only {
+                        return Ok((pool.begin().await?, None));
+                    }
+                    let waiting = Flush::prepare(flush).await?;
+                    Ok((pool.begin_with(postgres::BEGIN).await?, Some(waiting)))
+                };
+                let (tx, waiting) = begun.await.map_err(|error| postgres::error(step, error))?;
+                Open::Postgres(tx, waiting)
             }
         };
-        Ok(Tx { open, failed: None })
+        Ok(Tx { open, failed: None, wrote: false })
     }
 
     /// Runs a statement that writes, and returns how many rows it met.
@@ -144,7 +157,7 @@ impl Db {
             Pools::Sqlite { write: None, .. } => {
                 Err(StoreError::ReadOnly { statement: name.to_owned() })
             }
-            Pools::Postgres(pool) => {
+            Pools::Postgres(pool, _) => {
                 let done = call.postgres()?.execute(pool).await;
                 done.map(|done| done.rows_affected()).map_err(|error| postgres::error(name, error))
             }
@@ -174,7 +187,7 @@ impl Db {
                 row.map(|row| row.map(|row| Row::sqlite(name, row)))
                     .map_err(|error| sqlite::error(name, error))
             }
-            Pools::Postgres(pool) => {
+            Pools::Postgres(pool, _) => {
                 let row = call.postgres()?.fetch_optional(pool).await;
                 row.map(|row| row.map(|row| Row::postgres(name, row)))
                     .map_err(|error| postgres::error(name, error))
@@ -204,7 +217,7 @@ impl Db {
                 rows.map(|rows| rows.into_iter().map(|row| Row::sqlite(name, row)).collect())
                     .map_err(|error| sqlite::error(name, error))
             }
-            Pools::Postgres(pool) => {
+            Pools::Postgres(pool, _) => {
                 let rows = call.postgres()?.fetch_all(pool).await;
                 rows.map(|rows| rows.into_iter().map(|row| Row::postgres(name, row)).collect())
                     .map_err(|error| postgres::error(name, error))
@@ -228,7 +241,10 @@ impl Db {
                     write.close().await;
                 }
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool, flush) => {
+                pool.close().await;
+                flush.close().await;
+            }
         }
     }
 
@@ -241,7 +257,9 @@ impl Db {
             Pools::Sqlite { write: None, .. } => {
                 return Err(StoreError::ReadOnly { statement: "a migration".to_owned() });
             }
-            Pools::Postgres(pool) => Pools::Postgres(postgres::migration_pool(pool)),
+            Pools::Postgres(pool, flush) => {
+                Pools::Postgres(postgres::migration_pool(pool), flush.clone())
+            }
         };
         Ok(Self { pools, read_only: false })
     }
@@ -251,7 +269,7 @@ impl Db {
         match &self.pools {
             Pools::Sqlite { write: Some(write), .. } => write.close().await,
             Pools::Sqlite { write: None, .. } => {}
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool, _) => pool.close().await,
         }
     }
 }
@@ -268,11 +286,13 @@ pub struct Tx {
     open: Open,
     /// The statement that failed.
     failed: Option<&'static str>,
+    /// Whether a statement may have changed something.
+    wrote: bool,
 }
 
 enum Open {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Option<Waiting>),
 }
 
 impl fmt::Debug for Tx {
@@ -286,7 +306,7 @@ impl Tx {
     pub fn engine(&self) -> Engine {
         match &self.open {
             Open::Sqlite(_) => Engine::Sqlite,
-            Open::Postgres(_) => Engine::Postgres,
+            Open::Postgres(..) => Engine::Postgres,
         }
     }
 
@@ -299,7 +319,7 @@ impl Tx {
                 let done = call.sqlite()?.execute(&mut **tx).await;
                 done.map(|done| done.rows_affected()).map_err(|error| sqlite::error(name, error))
             }
-            Open::Postgres(tx) => {
+            Open::Postgres(tx, _) => {
                 let done = call.postgres()?.execute(&mut **tx).await;
                 done.map(|done| done.rows_affected()).map_err(|error| postgres::error(name, error))
             }
@@ -319,12 +339,18 @@ impl Tx {
 
     /// Runs a statement put together while running, and reads all its rows. The text must
     /// hold words of the program alone; what comes from outside is an argument.
+    ///
+    /// What is written has few shapes, so short texts are kept prepared; a long one is a set
+    /// of rows, and the next set has another length.
     pub async fn dynamic_all(&mut self, sql: &str, args: Args) -> Result<Vec<Row>, StoreError> {
         if let Some(statement) = self.failed {
             return Err(StoreError::Aborted { statement });
         }
+        let persistent = sql.len() <= KEPT_OCTETS_MAX;
         let sql = AssertSqlSafe(sql).into_sql_str();
-        self.rows(Call { name: BUILT, sql, args, persistent: false }).await
+        let call = Call { name: BUILT, sql, args, persistent };
+        self.wrote |= call.may_write();
+        self.rows(call).await
     }
 
     async fn rows(&mut self, call: Call) -> Result<Vec<Row>, StoreError> {
@@ -335,7 +361,7 @@ impl Tx {
                 rows.map(|rows| rows.into_iter().map(|row| Row::sqlite(name, row)).collect())
                     .map_err(|error| sqlite::error(name, error))
             }
-            Open::Postgres(tx) => {
+            Open::Postgres(tx, _) => {
                 let rows = call.postgres()?.fetch_all(&mut **tx).await;
                 rows.map(|rows| rows.into_iter().map(|row| Row::postgres(name, row)).collect())
                     .map_err(|error| postgres::error(name, error))
@@ -358,7 +384,7 @@ impl Tx {
                 row.map(|row| row.map(|row| Row::sqlite(name, row)))
                     .map_err(|error| sqlite::error(name, error))
             }
-            Open::Postgres(tx) => {
+            Open::Postgres(tx, _) => {
                 let row = call.postgres()?.fetch_optional(&mut **tx).await;
                 row.map(|row| row.map(|row| Row::postgres(name, row)))
                     .map_err(|error| postgres::error(name, error))
@@ -377,7 +403,11 @@ impl Tx {
         self.fetch_optional(statement, args).await?.ok_or(StoreError::Missing)
     }
 
-    /// Makes the changes last.
+    /// Makes the changes last: when this returns, they are on disk.
+    ///
+    /// In Postgres others may see the changes a moment before that, so that nobody waits for
+    /// the disk behind a row's lock. Whoever acts on what they see outside of the database
+    /// commits something first, which waits for everything that was committed before it.
     ///
     /// When Postgres goes away during the commit ([`StoreError::Unavailable`]), whether they
     /// do is not known: what follows must be able to happen twice.
@@ -388,7 +418,13 @@ impl Tx {
         let step = "committing a transaction";
         match self.open {
             Open::Sqlite(tx) => tx.commit().await.map_err(|error| sqlite::error(step, error)),
-            Open::Postgres(tx) => tx.commit().await.map_err(|error| postgres::error(step, error)),
+            Open::Postgres(tx, waiting) => {
+                tx.commit().await.map_err(|error| postgres::error(step, error))?;
+                match waiting.filter(|_| self.wrote) {
+                    Some(w) => w.flushed().await.map_err(|error| postgres::error(step, error)),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -399,13 +435,14 @@ impl Tx {
         sql: &'static str,
     ) -> Result<(), StoreError> {
         let script = sqlx::raw_sql(sql);
+        self.wrote = true;
         let done = match &mut self.open {
             Open::Sqlite(tx) => script
                 .execute(&mut **tx)
                 .await
                 .map(drop)
                 .map_err(|error| sqlite::error(name, error)),
-            Open::Postgres(tx) => script
+            Open::Postgres(tx, _) => script
                 .execute(&mut **tx)
                 .await
                 .map(drop)
@@ -414,10 +451,14 @@ impl Tx {
         self.note(name, done)
     }
 
-    fn call(&self, statement: &Statement, args: Args) -> Result<Call, StoreError> {
+    fn call(&mut self, statement: &Statement, args: Args) -> Result<Call, StoreError> {
         match self.failed {
             Some(statement) => Err(StoreError::Aborted { statement }),
-            None => Ok(Call::of(statement, self.engine(), args)),
+            None => {
+                let call = Call::of(statement, self.engine(), args);
+                self.wrote |= call.may_write();
+                Ok(call)
+            }
         }
     }
 
@@ -439,8 +480,9 @@ struct Call {
     name: &'static str,
     sql: SqlStr,
     args: Args,
-    /// Whether the connection keeps it prepared. Built queries come in too many shapes, and
-    /// would push the constants out.
+    /// Whether the connection keeps it prepared. Built lists come in too many shapes, and
+    /// would push the constants out; and each is planned for its own arguments, which a kept
+    /// one need not be.
     persistent: bool,
 }
 
@@ -448,6 +490,11 @@ impl Call {
     fn of(statement: &Statement, engine: Engine, args: Args) -> Self {
         let sql = statement.text(engine).into_sql_str();
         Self { name: statement.name, sql, args, persistent: true }
+    }
+
+    /// Whether it is anything but a plain reading.
+    fn may_write(&self) -> bool {
+        !self.sql.as_str().trim_start().starts_with("SELECT")
     }
 
     fn sqlite(mut self) -> Result<Query<'static, Sqlite, SqliteArguments>, StoreError> {

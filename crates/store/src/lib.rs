@@ -10,6 +10,7 @@
 //! - [`value`]: what may be bound, and [`args!`] that binds it.
 //! - [`db`]: opening a database, reading, writing, transactions.
 //! - `sqlite`, `postgres`: what only one engine needs: connections, arguments, cells.
+//! - `flush`: commits of Postgres wait for the disk together.
 //! - [`row`]: a row's columns as Rust values.
 //! - [`error`]: failures a caller can act on.
 //! - [`migrate`]: the forward-only list of schema changes, applied under a lock.
@@ -46,6 +47,7 @@ pub mod statement;
 pub mod value;
 
 pub mod db;
+mod flush;
 mod postgres;
 mod sqlite;
 

@@ -1,6 +1,7 @@
 //! What only Postgres needs.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::db::{ACQUIRE_TIMEOUT, Options, Pools, STATEMENTS_CACHED};
 use crate::error::Source;
+use crate::flush::Flush;
 use crate::row::{Cell, NoCell};
 use crate::{Engine, StoreError, Value};
 
@@ -74,9 +76,12 @@ pub(crate) async fn open(options: &Options) -> Result<Pools, StoreError> {
                 Ok(true)
             })
         })
-        .connect_lazy_with(connect);
-    Ok(Pools::Postgres(pool))
+        .connect_lazy_with(connect.clone());
+    Ok(Pools::Postgres(pool, Arc::new(Flush::new(connect))))
 }
+
+/// Begins a transaction whose commit does not wait for the disk: [`crate::flush`] does.
+pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 
 /// The database for people: without user name and password.
 fn place(options: &PgConnectOptions) -> String {

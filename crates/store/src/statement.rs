@@ -123,7 +123,7 @@ pub async fn prepare_all(db: &Db, statements: &[&Statement]) -> Vec<(&'static st
         let sql = statement.text(db.engine()).into_sql_str();
         let prepared = match &db.pools {
             Pools::Sqlite { read, .. } => read.prepare(sql).await.map(drop),
-            Pools::Postgres(pool) => pool.prepare(sql).await.map(drop),
+            Pools::Postgres(pool, _) => pool.prepare(sql).await.map(drop),
         };
         if let Err(error) = prepared {
             let error = StoreError::from_driver(db.engine(), statement.name, error);

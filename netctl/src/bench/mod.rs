@@ -1,4 +1,5 @@
-//! `netctl bench`: how fast a RADIUS server is, measured so that anyone can repeat it.
+//! `netctl bench`: how fast a RADIUS server is, and the office, measured so that anyone can
+//! repeat it.
 //!
 //! - `logins`: `u%07d:p%07d`, the logins by number.
 //! - `packets`: their requests, written before the clock starts.
@@ -7,11 +8,13 @@
 //! - `process`: what the server used meanwhile.
 //! - `report`: what came of it.
 //! - `echo`: the other end of the scale, a server that does nothing.
+//! - `office`: lists, searches and writes of `billing-api`, over HTTP.
 
 mod echo;
 mod generator;
 mod histogram;
 mod logins;
+mod office;
 mod packets;
 mod process;
 mod report;
@@ -20,6 +23,7 @@ mod tests;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -48,6 +52,10 @@ pub(crate) enum Verb {
     Radius(Box<Args>),
     /// Answer every datagram without looking at it, to compare servers with
     Echo(echo::Args),
+    /// Ask billing-api for lists and searches, write customers, and measure its answers
+    Office(office::Args),
+    /// Make customers to measure billing-api with, and print tokens to ask with
+    OfficeSeed(office::SeedArgs),
 }
 
 /// Arguments of `bench radius`.
@@ -153,6 +161,14 @@ enum BenchError {
     OpenEcho(SocketAddr),
     #[error("cannot receive")]
     Receive(#[source] io::Error),
+    #[error("cannot read the tokens in {}", path.display())]
+    Tokens { path: PathBuf, source: io::Error },
+    #[error("{} is not what `netctl bench office-seed` prints", path.display())]
+    TokensFormat { path: PathBuf, source: serde_json::Error },
+    #[error("could not talk to {server}")]
+    Talk { server: SocketAddr, source: io::Error },
+    #[error("{path} answers {status} and no customers")]
+    NoCustomers { path: String, status: u16 },
 }
 
 /// Measures what was asked for.
@@ -160,6 +176,8 @@ pub(crate) fn main(verb: Verb) -> Ended {
     match verb {
         Verb::Radius(args) => radius(&args),
         Verb::Echo(args) => Ok(echo::serve(&args).map(|never| match never {})?),
+        Verb::Office(args) => office::main(&args),
+        Verb::OfficeSeed(args) => office::seed(&args),
     }
 }
 

@@ -11,10 +11,14 @@ CREATE TABLE search_entry (
     words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
+-- For those with few records, whatever word they look for.
+CREATE INDEX search_entry_organisation ON search_entry (organisation_id, entity);
 
 -- Only in this engine: the index over the words.
-CREATE INDEX search_entry_words ON search_entry USING GIN (to_tsvector('simple', words));
-CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops);
+-- And over whose they are. What is not sorted in yet stays short, since a search reads it whole.
+ALTER TABLE search_entry ADD COLUMN vector TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', words) || array_to_tsvector(ARRAY['@' || organisation_id::text])) STORED;
+CREATE INDEX search_entry_vector ON search_entry USING GIN (vector) WITH (gin_pending_list_limit = 512);
+CREATE INDEX customer_custom ON customer USING GIN (custom jsonb_path_ops) WITH (gin_pending_list_limit = 512);
 CREATE INDEX service_custom ON service USING GIN (custom jsonb_path_ops);
 -- Both engines again.
 

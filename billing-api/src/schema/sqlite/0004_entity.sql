@@ -11,6 +11,8 @@ CREATE TABLE search_entry (
     words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
+-- For those with few records, whatever word they look for.
+CREATE INDEX search_entry_organisation ON search_entry (organisation_id, entity);
 
 -- Only in this engine: the index over the words.
 CREATE VIRTUAL TABLE search_word USING fts5(words, content='search_entry', content_rowid='seq', tokenize='unicode61 remove_diacritics 0', prefix='2 3');

@@ -154,3 +154,49 @@ async fn a_lost_connection_is_unavailable_and_the_next_one_works() {
     drop(tx);
     assert_eq!(plans(&test.db).await, 0);
 }
+
+#[tokio::test]
+async fn a_commit_whose_flush_is_lost_is_not_promised_and_the_next_one_is() {
+    let Some(test) = TestDb::postgres("billing").await else { return };
+    test.db.migrate(&SCHEMA).await.unwrap();
+    let plan = PlanId::generate();
+    let mut first = test.db.begin().await.unwrap();
+    first.execute(&INSERT_PLAN, args![plan, "gold"]).await.unwrap();
+    first.commit().await.unwrap();
+
+    let mut lost = test.db.begin().await.unwrap();
+    lost.execute(&SET_SOLD, args![plan, 1]).await.unwrap();
+    let ended = "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+                 WHERE datname = current_database() AND query LIKE '%emit_message%'
+                   AND pid <> pg_backend_pid()";
+    let ended = test.reopen().await.dynamic_all(ended, args![]).await.unwrap();
+    assert_eq!(ended.len(), 1, "one connection flushes for all");
+    let unknown = lost.commit().await.unwrap_err();
+    assert!(matches!(unknown, StoreError::Unavailable { .. }), "{unknown:?}");
+
+    let mut next = test.db.begin().await.unwrap();
+    next.execute(&SET_SOLD, args![plan, 2]).await.unwrap();
+    next.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn many_commits_at_once_are_all_promised() {
+    let Some(test) = TestDb::postgres("billing").await else { return };
+    test.db.migrate(&SCHEMA).await.unwrap();
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let db = test.db.clone();
+        writers.spawn(async move {
+            for _ in 0..20 {
+                let mut tx = db.begin().await.unwrap();
+                let plan = PlanId::generate();
+                tx.execute(&INSERT_PLAN, args![plan, plan.to_string()]).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        });
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    assert_eq!(plans(&test.db).await, 160);
+}
