@@ -122,6 +122,9 @@ impl Operation {
         }
         if writes {
             errors.extend([409, 412, 413]);
+        } else if route.need == Need::SignedIn {
+            // What is about an account is refused to a token that has none.
+            errors.push(409);
         }
         common::errors(&mut responses, &errors);
         let mut operation = json!({
