@@ -25,6 +25,7 @@ const GROUPS: &[(Key, &[&str])] = &[
             "maintenance-windows",
             "imports",
             "exports",
+            "export-templates",
             "webhooks",
             "deliveries",
         ],
