@@ -407,7 +407,7 @@ fn view_link(
         p { (words.say_with(words::LINK_TEXT, &[("email", email.to_owned().into())])) }
         input type="hidden" name="token" value=(token);
         // Password managers want the name beside the password.
-        input type="hidden" name="email" value=(email) autocomplete="username";
+        input type="text" hidden readonly name="email" value=(email) autocomplete="username";
         (new_password_field(words))
         button type="submit" { (words.say(words::PASSWORD_SUBMIT)) }
     };
