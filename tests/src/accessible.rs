@@ -40,6 +40,9 @@ pub fn faults_by_keyboard(browser: &Browser) -> Vec<String> {
         };
         // A page may begin with a field that has the focus already; Tab goes on from there.
         let wanted = expected.unwrap_or(at);
+        if stop["parts"] == Value::Bool(true) && at + 1 == wanted {
+            continue;
+        }
         if at != wanted {
             faults.push(format!("Tab goes to place {at}, not {wanted}: {what}"));
         }

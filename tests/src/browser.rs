@@ -301,8 +301,9 @@ impl Browser {
     pub fn picture(&self, name: &str) -> PathBuf {
         // The size is read from the page: what Chromium holds for it may be that of before the
         // last change of looks.
+        // A bar that stays at the top would stand in the middle of a page that was scrolled.
         let size = self.read(
-            "const page = document.documentElement; \
+            "scrollTo(0, 0); const page = document.documentElement; \
              return [page.scrollWidth, Math.max(page.scrollHeight, innerHeight)];",
         );
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});

@@ -50,7 +50,7 @@ return [...document.querySelectorAll("table")].filter((t) => t.checkVisibility()
 
 /// What the page says about the request before it, in one go for the same reason.
 const SAID: &str = r#"
-return [...document.querySelectorAll("main [role=alert], main [role=status]")]
+return [...document.querySelectorAll("[role=alert], [role=status]")]
   .filter((said) => said.checkVisibility()).map((said) => said.innerText);"#;
 
 impl<'b> Console<'b> {
@@ -73,12 +73,25 @@ impl<'b> Console<'b> {
         path.unwrap_or_else(|| panic!("{address} is not of the console")).to_owned()
     }
 
-    /// Follows a link of the main navigation.
+    /// Follows a link of the main navigation, which a phone shows when it is called.
     #[track_caller]
     pub fn go(&self, place: &str) {
-        let link = format!("//header//nav//a[normalize-space()={}]", quoted(place));
+        let link = format!("//nav[@id='menu']//a[normalize-space()={}]", quoted(place));
+        if !self.browser.all(&link).iter().any(Element::is_shown) {
+            self.press("Menu");
+        }
         self.browser.find(&link).click();
         self.expect_page(place);
+    }
+
+    /// Opens a menu of the page by its name, or by how the name begins.
+    #[track_caller]
+    pub fn unfold(&self, name: &str) {
+        let name = quoted(name);
+        let path = format!(
+            "//summary[starts-with(normalize-space(), {name}) or starts-with(@aria-label, {name})]"
+        );
+        self.browser.find(&path).click();
     }
 
     /// Waits until the page with this main heading is shown.
@@ -124,6 +137,7 @@ impl<'b> Console<'b> {
     /// Signs out.
     #[track_caller]
     pub fn sign_out(&self) {
+        self.unfold("Account of");
         self.press("Sign out");
         self.expect_page("Sign in");
     }
@@ -225,23 +239,23 @@ impl<'b> Console<'b> {
     /// Looks for text in a list.
     #[track_caller]
     pub fn search(&self, text: &str) {
-        let field = self.browser.find("//main//*[@role='search']//input");
+        let field = self.browser.find("//main//*[@role='search']//input[@type='search']");
         field.clear();
         field.type_text(text);
         self.press("Search");
     }
 
-    /// Creates a plan charged each month; returns once the page says so.
+    /// Creates a plan charged each month; returns once its page says so.
     #[track_caller]
     pub fn create_plan(&self, name: &str, price: &str, download_mbps: &str, upload_mbps: &str) {
         self.go("Plans");
         self.follow("New plan");
         self.fill("Name", name);
         self.fill("Price", price);
-        self.fill("Download, Mbit/s", download_mbps);
-        self.fill("Upload, Mbit/s", upload_mbps);
+        self.fill("Download", download_mbps);
+        self.fill("Upload", upload_mbps);
         self.press("Create plan");
-        self.expect_said("The plan is created.");
+        self.expect_said("Plan created.");
     }
 
     /// Creates a customer; returns once its page is shown.
@@ -255,16 +269,45 @@ impl<'b> Console<'b> {
         self.expect_page(name);
     }
 
-    /// Adds a service to the customer whose page is shown.
+    /// Sends the form of a service for the customer whose page is shown.
     #[track_caller]
     pub fn add_service(&self, plan: &str, login: &str, password: &str) {
+        self.follow("Add a service");
+        self.expect_page("New service");
         self.choose("Plan", plan);
         self.fill("Login", login);
         self.fill("Password", password);
-        self.press("Add a service");
+        self.press("Create service");
     }
 
-    /// A service on its customer's page.
+    /// Where a link of the page leads, shown or folded away.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> String {
+        let path = format!("//main//a[normalize-space()={}]", quoted(name));
+        let link = self.browser.wait(&path, || self.browser.all(&path).into_iter().next());
+        link.attribute("href").unwrap_or_else(|| panic!("{name} leads nowhere"))
+    }
+
+    /// What this browser is answered at a path: the status, the media type, how the file is
+    /// called, and its text.
+    #[track_caller]
+    pub fn fetch(&self, path: &str) -> Value {
+        let script = format!(
+            "return fetch({path:?}).then(async (answer) => ({{
+                status: answer.status, type: answer.headers.get('content-type'),
+                disposition: answer.headers.get('content-disposition'),
+                text: await answer.text() }}))"
+        );
+        self.browser.read(&script)
+    }
+
+    /// Whether a link of this name is on the page.
+    pub fn offers(&self, link: &str) -> bool {
+        let path = format!("//main//a[normalize-space()={}]", quoted(link));
+        self.browser.all(&path).iter().any(Element::is_shown)
+    }
+
+    /// A service on its own page or its customer's.
     #[track_caller]
     pub fn service(&self, login: &str) -> Service<'_, 'b> {
         let path = format!("//article[.//h3[normalize-space()={}]]", quoted(login));
@@ -273,7 +316,7 @@ impl<'b> Console<'b> {
     }
 }
 
-/// A service on the page of its customer.
+/// A service as a card of a page.
 #[derive(Debug)]
 pub struct Service<'c, 'b> {
     console: &'c Console<'b>,

@@ -16,6 +16,8 @@ return {
   at: able.indexOf(element),
   of: able.length,
   what: `<${element.localName}${element.id ? ` id=${element.id}` : ""}> “${text.slice(0, 40)}”`,
+  // A date has a stop for each of its parts, and marks them itself.
+  parts: element.matches("[type=date], [type=datetime-local], [type=month], [type=time], [type=week]"),
   ring: ring || style.boxShadow !== "none",
   open: beside || element === middle || element.contains(middle) || (middle?.contains(element) ?? false),
 };

@@ -204,12 +204,21 @@ pub(super) async fn stop_impersonating(
 }
 
 /// A form that takes the password and does one thing.
-fn with_password(viewer: &Viewer, action: &str, name: &str, button: Key, more: &Markup) -> Markup {
+fn with_password(
+    viewer: &Viewer,
+    email: &str,
+    action: &str,
+    name: &str,
+    button: Key,
+    more: &Markup,
+) -> Markup {
     let words = &viewer.words;
     let id = format!("f-{name}");
     html! {
         form.card method="post" action=(action) {
             (page::csrf(viewer))
+            // Password managers want the name beside the password.
+            input type="text" hidden readonly autocomplete="username" value=(email);
             div.field {
                 label for=(id) { (words.say(words::PASSWORD_NOW)) }
                 input id=(id) name="password" type="password" required
@@ -241,8 +250,10 @@ fn render(viewer: &Viewer, view: &View, notice: Option<Notice>, wrong: Option<&s
         }
     };
     let left = words.say_with(words::RECOVERY_LEFT, &[("n", view.codes_left.into())]);
-    let form =
-        |action, name, button, more: &Markup| with_password(viewer, action, name, button, more);
+    let email = &view.account.email;
+    let form = |action, name, button, more: &Markup| {
+        with_password(viewer, email, action, name, button, more)
+    };
     let none = html! {};
     let body = html! {
         h1 { (title) }

@@ -91,7 +91,7 @@ pub(super) fn complaint(
         Fault::Conflict { detail, .. } => detail.clone(),
         Fault::Invalid(faults) => {
             let detail = faults.iter().map(|fault| fault.detail.as_str()).collect::<Vec<_>>();
-            let args = [("field", words.say(field).into()), ("detail", detail.join("; ").into())];
+            let args = [("label", words.say(field).into()), ("detail", detail.join("; ").into())];
             words.say_with(words::FORM_FIELD_WRONG, &args)
         }
         _ => return Err(Failure::new(request, fault)),
@@ -407,7 +407,7 @@ fn view_link(
         p { (words.say_with(words::LINK_TEXT, &[("email", email.to_owned().into())])) }
         input type="hidden" name="token" value=(token);
         // Password managers want the name beside the password.
-        input type="hidden" name="email" value=(email) autocomplete="username";
+        input type="text" hidden readonly name="email" value=(email) autocomplete="username";
         (new_password_field(words))
         button type="submit" { (words.say(words::PASSWORD_SUBMIT)) }
     };
@@ -432,6 +432,14 @@ mod tests {
                 .into_string()
                 .contains("role=\"alert\"")
         );
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_field() {
+        let request = actix_web::test::TestRequest::get().to_http_request();
+        let fault = Fault::field("/code", "is not right");
+        let (_, text) = complaint(&request, &Words::english(), words::STEP_CODE, fault).unwrap();
+        assert_eq!(text, "Code: is not right.");
     }
 
     #[test]

@@ -25,6 +25,7 @@ const GROUPS: &[(Key, &[&str])] = &[
             "maintenance-windows",
             "imports",
             "exports",
+            "export-templates",
             "webhooks",
             "deliveries",
         ],
@@ -122,9 +123,10 @@ impl Menu {
                     (page::closing(words, "menu"))
                 }
                 ul { li { a href="/" aria-current=[here("")] { (words.say(words::NAV_OVERVIEW)) } } }
-                @for (group, entries) in &self.0 {
-                    h2 { (words.say(*group)) }
-                    ul {
+                // Not headings: they would come before that of the page.
+                @for (n, (group, entries)) in self.0.iter().enumerate() {
+                    p.group id=(format!("menu-{n}")) { (words.say(*group)) }
+                    ul aria-labelledby=(format!("menu-{n}")) {
                         @for entry in entries {
                             li {
                                 a href=(format!("/{}", entry.path)) aria-current=[here(entry.path)] {

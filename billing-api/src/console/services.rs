@@ -22,6 +22,29 @@ const SESSIONS: usize = 10;
 /// Services whose sessions are looked up; beyond that each service has its own page.
 const SERVICES_WITH_SESSIONS: usize = 10;
 
+/// What the viewer may see and do about services; the rest is not offered.
+#[derive(Debug, Clone, Copy)]
+struct Allowed {
+    view: bool,
+    create: bool,
+    edit: bool,
+    suspend: bool,
+    sessions: bool,
+}
+
+impl Allowed {
+    fn of(actor: &Actor) -> Self {
+        let has = |permission| actor.rights.has(permission);
+        Self {
+            view: has("services.view"),
+            create: has("services.create"),
+            edit: has("services.edit") && has("plans.view"),
+            suspend: has("services.suspend"),
+            sessions: has("network.sessions"),
+        }
+    }
+}
+
 /// What belongs on the page of a service.
 pub(super) async fn of_service(
     request: &HttpRequest,
@@ -40,6 +63,10 @@ pub(super) async fn of_customer(
     signed: &Signed,
     id: &str,
 ) -> Result<Markup, Fault> {
+    let allowed = Allowed::of(&signed.actor);
+    if !allowed.view {
+        return Ok(html! {});
+    }
     let id = id.parse().map_err(|_| Fault::NotFound("customer"))?;
     let services = service::list(office, &signed.actor, None, Some(id), PAGE_MAX).await?.rows;
     let words = &signed.viewer.words;
@@ -48,8 +75,10 @@ pub(super) async fn of_customer(
         section {
             div.head {
                 h2 { (words.say(words::CUSTOMER_SERVICES)) }
-                a.button.quiet href=(format!("/services/new?customer_id={id}")) {
-                    (words.say(words::SERVICE_ADD))
+                @if allowed.create {
+                    a.button.quiet href=(format!("/services/new?customer_id={id}")) {
+                        (words.say(words::SERVICE_ADD))
+                    }
                 }
             }
         }
@@ -66,8 +95,12 @@ async fn parts(
     let viewer = &signed.viewer;
     let used = services.iter().map(|service| service.plan_id);
     let plans = Plans::load(office, &signed.actor, used).await?;
-    let latest = spare(request, sessions_of(office, &signed.actor, &services).await);
-    Ok(render(viewer, office.now(), &services, &plans, latest.as_deref()))
+    let allowed = Allowed::of(&signed.actor);
+    let latest = match allowed.sessions {
+        true => spare(request, sessions_of(office, &signed.actor, &services).await),
+        false => None,
+    };
+    Ok(render(viewer, allowed, office.now(), &services, &plans, latest.as_deref()))
 }
 
 /// The latest sessions of some services.
@@ -90,6 +123,7 @@ async fn sessions_of(
 /// The services as cards, and the sessions: nothing where the network's database is away.
 fn render(
     viewer: &Viewer,
+    allowed: Allowed,
     now: Ts,
     services: &[service::View],
     plans: &Plans,
@@ -102,15 +136,17 @@ fn render(
             (page::empty(&words.say(words::CUSTOMER_NO_SERVICES), None))
         }
         div.cards {
-            @for service in services { (card(viewer, now, service, plans)) }
+            @for service in services { (card(viewer, allowed, now, service, plans)) }
         }
-        section {
-            h2 { (title) }
-            div id="sessions" data-refresh {
-                @match latest {
-                    None => (page::empty(&words.say(words::AWAY), None)),
-                    Some([]) => (page::empty(&words.say(words::CUSTOMER_NO_SESSIONS), None)),
-                    Some(latest) => (sessions::table(words, now, &title, latest)),
+        @if allowed.sessions {
+            section {
+                h2 { (title) }
+                div id="sessions" data-refresh {
+                    @match latest {
+                        None => (page::empty(&words.say(words::AWAY), None)),
+                        Some([]) => (page::empty(&words.say(words::CUSTOMER_NO_SESSIONS), None)),
+                        Some(latest) => (sessions::table(words, now, &title, latest)),
+                    }
                 }
             }
         }
@@ -220,7 +256,13 @@ fn holds(words: &Words, service: &service::View) -> Markup {
 }
 
 /// A service as a card, with what can be done about it.
-pub(super) fn card(viewer: &Viewer, now: Ts, service: &service::View, plans: &Plans) -> Markup {
+fn card(
+    viewer: &Viewer,
+    allowed: Allowed,
+    now: Ts,
+    service: &service::View,
+    plans: &Plans,
+) -> Markup {
     let words = &viewer.words;
     let login = login(words, service);
     let about = || [("login", login.clone().into())];
@@ -247,39 +289,54 @@ pub(super) fn card(viewer: &Viewer, now: Ts, service: &service::View, plans: &Pl
                 }
                 div { dt { (words.say(words::SERVICE_SINCE)) } dd { (show::time(words, service.created_at)) } }
             }
-            div.actions {
-                form.inline method="post" action=(format!("{at}/plan")) {
-                    (page::csrf(viewer))
-                    input type="hidden" name="version" value=(service.version);
-                    label.unseen for=(choice_id) { (words.say_with(words::SERVICE_NEW_PLAN, &about())) }
-                    select id=(choice_id) name="plan_id" {
-                        @let own = service.plan_id.to_string();
-                        @for (id, name) in plans.choices(words) {
-                            option value=(id) selected[id == own] { (name) }
+            @if allowed.edit || allowed.suspend {
+                div.actions {
+                    @if allowed.edit {
+                        form.inline method="post" action=(format!("{at}/plan")) {
+                            (page::csrf(viewer))
+                            input type="hidden" name="version" value=(service.version);
+                            label.unseen for=(choice_id) {
+                                (words.say_with(words::SERVICE_NEW_PLAN, &about()))
+                            }
+                            select id=(choice_id) name="plan_id" {
+                                @let own = service.plan_id.to_string();
+                                @for (id, name) in plans.choices(words) {
+                                    option value=(id) selected[id == own] { (name) }
+                                }
+                            }
+                            button.quiet type="submit" { (words.say(words::SERVICE_CHANGE_PLAN)) }
                         }
                     }
-                    button.quiet type="submit" { (words.say(words::SERVICE_CHANGE_PLAN)) }
-                }
-                @if suspended {
-                    form.inline method="post" action=(format!("{at}/activate")) {
-                        (page::csrf(viewer))
-                        button type="submit" { (words.say(words::SERVICE_ACTIVATE)) }
-                    }
-                } @else {
-                    form.inline method="post" action=(format!("{at}/suspend")) {
-                        (page::csrf(viewer))
-                        button.danger type="submit"
-                            data-confirm=(words.say_with(words::SERVICE_SUSPEND_CONFIRM, &about())) {
-                            (words.say(words::SERVICE_SUSPEND))
-                        }
-                    }
+                    @if allowed.suspend { (hold(viewer, &at, &login, suspended)) }
                 }
             }
-            @if let Some(login) = &service.login {
+            @if let Some(login) = service.login.as_ref().filter(|_| allowed.sessions) {
                 p.more {
                     a href=(format!("/sessions?state=all&login={}", show::encode(login))) {
                         (words.say_with(words::SERVICE_ALL_SESSIONS, &about()))
                     }
+                }
+            }
+        }
+    }
+}
+
+/// The button that suspends a service, or lifts that.
+fn hold(viewer: &Viewer, at: &str, login: &str, suspended: bool) -> Markup {
+    let words = &viewer.words;
+    let confirm =
+        words.say_with(words::SERVICE_SUSPEND_CONFIRM, &[("login", login.to_owned().into())]);
+    html! {
+        @if suspended {
+            form.inline method="post" action=(format!("{at}/activate")) {
+                (page::csrf(viewer))
+                button type="submit" { (words.say(words::SERVICE_ACTIVATE)) }
+            }
+        } @else {
+            form.inline method="post" action=(format!("{at}/suspend")) {
+                (page::csrf(viewer))
+                button.danger type="submit" data-confirm=(confirm) {
+                    (words.say(words::SERVICE_SUSPEND))
                 }
             }
         }
@@ -324,6 +381,10 @@ pub(super) mod tests {
         "2026-03-01T09:30:00Z".parse().unwrap()
     }
 
+    fn all() -> Allowed {
+        Allowed { view: true, create: true, edit: true, suspend: true, sessions: true }
+    }
+
     fn held(reason: HoldReason) -> service::HoldView {
         service::HoldView {
             reason,
@@ -340,9 +401,9 @@ pub(super) mod tests {
         let plan = plan("Home 50");
         let service = service("asha", CustomerId::generate(), plan.id);
         let plans = plans(vec![plan]);
-        let text = render(&viewer(), now(), &[service], &plans, None).into_string();
+        let text = render(&viewer(), all(), now(), &[service], &plans, None).into_string();
         assert!(text.contains("asha") && text.contains("does not answer"), "{text}");
-        let none = render(&viewer(), now(), &[], &plans, Some(&[])).into_string();
+        let none = render(&viewer(), all(), now(), &[], &plans, Some(&[])).into_string();
         assert!(!none.contains("article"), "{none}");
     }
 
@@ -350,7 +411,7 @@ pub(super) mod tests {
     fn an_active_service_can_be_suspended_after_a_question() {
         let (customer, plan) = (CustomerId::generate(), plan("Home 50"));
         let service = service("asha", customer, plan.id);
-        let text = card(&viewer(), now(), &service, &plans(vec![plan])).into_string();
+        let text = card(&viewer(), all(), now(), &service, &plans(vec![plan])).into_string();
         assert!(text.contains("/suspend\"") && text.contains("data-confirm=\"Suspend asha?"));
         assert!(!text.contains("/activate\""));
         assert!(text.contains(r#"name="version" value="7""#));
@@ -364,7 +425,7 @@ pub(super) mod tests {
         held_service.status = "held";
         held_service.holds = vec![held(HoldReason::Nonpayment)];
         let plans = plans(vec![plan]);
-        let text = card(&viewer(), now(), &held_service, &plans).into_string();
+        let text = card(&viewer(), all(), now(), &held_service, &plans).into_string();
         assert!(
             text.contains(
                 "Bills not paid, login refused, since 2026-03-01 09:30: call &lt;first&gt;"
@@ -372,8 +433,22 @@ pub(super) mod tests {
         );
         assert!(!text.contains(">Active<") && !text.contains("/activate\""));
         held_service.holds.push(held(HoldReason::Admin));
-        let text = card(&viewer(), now(), &held_service, &plans).into_string();
+        let text = card(&viewer(), all(), now(), &held_service, &plans).into_string();
         assert!(text.contains("/activate\"") && !text.contains("/suspend\""));
+    }
+
+    #[test]
+    fn what_one_may_not_do_about_a_service_is_not_offered() {
+        let plan = plan("Home 50");
+        let service = service("asha", CustomerId::generate(), plan.id);
+        let plans = plans(vec![plan]);
+        let nothing =
+            Allowed { view: true, create: false, edit: false, suspend: false, sessions: false };
+        let text = render(&viewer(), nothing, now(), &[service], &plans, None).into_string();
+        assert!(text.contains("asha"), "{text}");
+        for part in ["<form", "/suspend", "/sessions", "Sessions"] {
+            assert!(!text.contains(part), "{part} in {text}");
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn render(
             input type="hidden" name="version" value=(view.version);
             (form.problems(words))
             // The first button is the one that Enter presses: not a reset.
-            button.unseen type="submit" tabindex="-1" aria-hidden="true" {}
+            button.unseen type="submit" tabindex="-1" { (words.say(words::FORM_SAVE)) }
             (form.fields(words, true))
             div.actions { button type="submit" { (words.say(words::FORM_SAVE)) } }
         }

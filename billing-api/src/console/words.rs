@@ -169,7 +169,8 @@ impl Words {
 
     /// What was done, as the audit log calls it.
     pub(super) fn action(&self, action: &str) -> String {
-        self.first(&[format!("action-{}", action.replace('_', "-"))], action)
+        // It stands within a sentence, after the record.
+        within(&self.first(&[format!("action-{}", action.replace('_', "-"))], action))
     }
 
     /// The first of some keys that the catalogue has; else the word itself, made readable.

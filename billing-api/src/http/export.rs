@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Problem;
 use super::caller::Caller;
-use crate::domain::{Fault, Office};
+use crate::domain::{Actor, Fault, Office};
 use crate::entity::Entity;
 use crate::entity::export::{Export, ExportError, Pieces, parameters, start};
 
@@ -20,20 +20,27 @@ pub(super) async fn export(
     office: Data<Office>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
-    let result = async {
-        let given =
-            parameters(request.query_string()).map_err(|detail| Fault::field("", detail))?;
-        let export = Export::parse(&office, &caller.0, entity, given).await?;
-        let disposition = format!("attachment; filename=\"{}\"", export.file_name(&office));
-        let media_type = export.format().media_type();
-        let pieces = start(office.into_inner(), caller.0, export).await?;
-        Ok(HttpResponse::Ok()
-            .insert_header(("Content-Type", media_type))
-            .insert_header(("Content-Disposition", disposition))
-            .insert_header(("Cache-Control", "no-store"))
-            .body(Streamed(pieces)))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
+    let file = file_of(entity, request.query_string(), office, caller.0).await;
+    file.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// The file of an export, for whoever may have it: the API's callers and the console's.
+pub(crate) async fn file_of(
+    entity: &'static Entity,
+    query: &str,
+    office: Data<Office>,
+    actor: Actor,
+) -> Result<HttpResponse, Fault> {
+    let given = parameters(query).map_err(|detail| Fault::field("", detail))?;
+    let export = Export::parse(&office, &actor, entity, given).await?;
+    let disposition = format!("attachment; filename=\"{}\"", export.file_name(&office));
+    let media_type = export.format().media_type();
+    let pieces = start(office.into_inner(), actor, export).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header(("Content-Type", media_type))
+        .insert_header(("Content-Disposition", disposition))
+        .insert_header(("Cache-Control", "no-store"))
+        .body(Streamed(pieces)))
 }
 
 /// A body that comes in pieces; one that breaks off ends the connection.

@@ -54,6 +54,7 @@ use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
+pub(crate) use export::file_of;
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
 

@@ -283,7 +283,7 @@ impl Control {
                 }
             },
             Widget::Seconds => {
-                let (number, unit) = self.value.split_once(' ').unwrap_or((&self.value, "s"));
+                let (number, unit) = self.value.rsplit_once(' ').unwrap_or((&self.value, "s"));
                 html! {
                     div.unit {
                         (line("text", Some("numeric"), number, None))
@@ -297,7 +297,7 @@ impl Control {
                 }
             }
             Widget::Money(currencies) => {
-                let (number, chosen) = self.value.split_once(' ').unwrap_or((&self.value, ""));
+                let (number, chosen) = self.value.rsplit_once(' ').unwrap_or((&self.value, ""));
                 let choices: Vec<(String, String)> =
                     currencies.iter().map(|c| (c.to_string(), c.to_string())).collect();
                 html! {
@@ -351,6 +351,8 @@ mod tests {
         assert!(
             text.contains(r#"<option value="EUR" selected>"#) && text.contains(r#"value="5.00""#)
         );
+        let text = shown(Kind::Money, "a lot USD");
+        assert!(text.contains(r#"value="a lot""#) && !text.contains("lot USD"), "{text}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::console::show;
 use crate::console::words::{self, Key};
 use crate::domain::{Office, PAGE_MAX};
 use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
+use crate::http;
 
 /// What the page shows.
 pub(super) struct View {
@@ -163,6 +164,17 @@ pub(super) fn render(viewer: &Viewer, view: &View) -> Markup {
         }
     };
     page::page_saying(viewer, Some(Place::At(view.path())), &title, view.toast.as_ref(), &body)
+}
+
+/// `GET /{path}/export`: every record that the list has, as a file.
+pub(super) async fn export(
+    entity: &'static Entity,
+    request: HttpRequest,
+    office: Data<Office>,
+    signed: Signed,
+) -> Result<HttpResponse, Failure> {
+    let file = http::file_of(entity, request.query_string(), office, signed.actor).await;
+    file.map_err(|fault| Failure::new(&request, fault))
 }
 
 /// Search, filters, columns, files.
@@ -464,8 +476,10 @@ fn table(viewer: &Viewer, view: &View, picks: bool) -> Markup {
                     tr role="row" {
                         @if picks {
                             th.pick scope="col" role="columnheader" {
-                                input.only-script type="checkbox" data-all
-                                    aria-label=(words.say(words::LIST_PICK_ALL));
+                                label.only-script {
+                                    input type="checkbox" data-all
+                                        aria-label=(words.say(words::LIST_PICK_ALL));
+                                }
                             }
                         }
                         @for slot in &columns { (heading(viewer, view, slot)) }
@@ -526,10 +540,12 @@ fn line(
         tr role="row" {
             @if picks {
                 td.pick role="cell" {
-                    input type="checkbox" data-row name=(format!("pick.{id}"))
-                        aria-label=(words.say_with(
-                            words::LIST_PICK, &[("title", title.clone().into())]
-                        ));
+                    label {
+                        input type="checkbox" data-row name=(format!("pick.{id}"))
+                            aria-label=(words.say_with(
+                                words::LIST_PICK, &[("title", title.clone().into())]
+                            ));
+                    }
                 }
             }
             @for (n, slot) in columns.iter().enumerate() {

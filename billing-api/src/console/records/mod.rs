@@ -48,6 +48,7 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
             // The deed itself is asked for where it is known.
             (Method::POST, "/bulk", "view", Verbs::READ),
             (Method::GET, "/lookup", "view", Verbs::READ),
+            (Method::GET, "/export", "export", Verbs::READ),
             (Method::GET, "/{id}", "view", Verbs::READ),
             (Method::POST, "/{id}", "edit", Verbs::UPDATE),
             (Method::GET, "/{id}/edit", "edit", Verbs::UPDATE),
@@ -95,8 +96,10 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
         let bulk = web::post().to(move |r, o, p| bulk::run(entity, r, o, p));
         let lookup = web::get().to(move |r, o, s| lookup::suggest(entity, r, o, s));
+        let export = web::get().to(move |r, o, s| list::export(entity, r, o, s));
         config
             .service(all)
+            .service(at("/export").route(export))
             .service(columns)
             .service(at("/bulk").route(bulk))
             .service(at("/lookup").route(lookup))

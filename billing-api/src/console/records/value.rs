@@ -89,13 +89,13 @@ pub(super) fn read(words: &Words, slot: &Slot, text: &str) -> Result<Json, Strin
 }
 
 fn seconds(text: &str) -> Option<i64> {
-    let (number, unit) = text.split_once(' ').unwrap_or((text, "s"));
+    let (number, unit) = text.rsplit_once(' ').unwrap_or((text, "s"));
     let length = UNITS.iter().find(|(word, ..)| *word == unit)?.1;
     number.parse::<i64>().ok()?.checked_mul(length)
 }
 
 fn money(words: &Words, text: &str) -> Result<Json, String> {
-    let (number, currency) = text.split_once(' ').unwrap_or((text, ""));
+    let (number, currency) = text.rsplit_once(' ').unwrap_or((text, ""));
     let parsed: Option<Currency> = currency.parse().ok();
     let decimals = parsed.map_or(2, |currency| currency.decimals());
     match show::scaled(number, decimals) {
