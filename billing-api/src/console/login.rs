@@ -91,7 +91,7 @@ pub(super) fn complaint(
         Fault::Conflict { detail, .. } => detail.clone(),
         Fault::Invalid(faults) => {
             let detail = faults.iter().map(|fault| fault.detail.as_str()).collect::<Vec<_>>();
-            let args = [("field", words.say(field).into()), ("detail", detail.join("; ").into())];
+            let args = [("label", words.say(field).into()), ("detail", detail.join("; ").into())];
             words.say_with(words::FORM_FIELD_WRONG, &args)
         }
         _ => return Err(Failure::new(request, fault)),
@@ -432,6 +432,15 @@ mod tests {
                 .into_string()
                 .contains("role=\"alert\"")
         );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_the_field() {
+        let request = actix_web::test::TestRequest::default().to_http_request();
+        let fault = Fault::field("/code", "is not right");
+        let said = complaint(&request, &Words::english(), words::STEP_CODE, fault);
+        let said = said.map(|(status, text)| (status.as_u16(), text));
+        assert!(matches!(said, Ok((422, text)) if text == "Code: is not right."));
     }
 
     #[test]
