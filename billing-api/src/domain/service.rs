@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
 use super::{Actor, Fault, Input, Office, Page, Unit};
-use crate::entity::{Action, Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, write};
+use crate::entity::{
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Verb, Written, write,
+};
 use crate::store::organisation;
 use crate::store::service as sql;
 use crate::store::service::{Hold, Identity, Service};
@@ -73,7 +75,7 @@ pub(crate) const SERVICE: Entity = Entity {
         check,
         before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
-        extend: |office, rows| Box::pin(extend(office, rows)),
+        extend: |source, rows| Box::pin(extend(source, rows)),
     },
     ..Entity::PLAIN
 };
@@ -146,6 +148,18 @@ async fn before(
             let overrides = serde_json::to_value(Overrides::default());
             draft.set("overrides", overrides.map_err(|e| Fault::Internal(Box::new(e)))?);
         }
+        Verb::Restored => {
+            let Some(row) = row else { return Ok(()) };
+            let (customer, plan): (CustomerId, PlanId) =
+                (row.get("customer_id")?, row.get("plan_id")?);
+            let live = unit.fetch_one(&sql::ROOTS, args![customer, plan]).await?;
+            for (column, pointer) in [("customer", "/customer_id"), ("plan", "/plan_id")] {
+                if live.get::<i64>(column)? == 0 {
+                    let detail = format!("its {column} is deleted; restore that first");
+                    return Err(Fault::Conflict { pointer, detail });
+                }
+            }
+        }
         // Another plan is taken as it is now.
         Verb::Updated if draft.has("plan_id") => {
             let now: Option<PlanId> = row.map(|row| row.get("plan_id")).transpose()?;
@@ -156,6 +170,19 @@ async fn before(
         _ => {}
     }
     Ok(())
+}
+
+/// That no live service is a customer's or on a plan which is about to be deleted: it would go
+/// on, and nobody would find whose it is.
+pub(super) async fn refuse_in_use(unit: &mut Unit<'_>, row: Option<&Row>) -> Result<(), Fault> {
+    let Some(row) = row else { return Ok(()) };
+    let id: uuid::Uuid = row.get("id")?;
+    let services: i64 = unit.fetch_one(&sql::IN_USE, args![id]).await?.get("services")?;
+    if services == 0 {
+        return Ok(());
+    }
+    let detail = format!("it still has services ({services}); delete or change them first");
+    Err(Fault::Conflict { pointer: "", detail })
 }
 
 async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
@@ -236,12 +263,12 @@ fn login_taken(login: &str) -> Fault {
 }
 
 /// Adds identities and holds to rows on their way out, with one statement each.
-async fn extend(office: &Office, rows: &mut [Value]) -> Result<(), Fault> {
+async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fault> {
     let id = |row: &Value| -> Option<ServiceId> { row["id"].as_str()?.parse().ok() };
     let ids: Vec<ServiceId> = rows.iter().filter_map(id).collect();
-    let identities = office.db.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
+    let identities = source.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
     let identities = all(&identities, sql::identity)?;
-    let holds = office.db.fetch_all(&sql::HOLDS, args![ids]).await?;
+    let holds = source.fetch_all(&sql::HOLDS, args![ids]).await?;
     let holds = all(&holds, sql::hold)?;
     for row in rows {
         let Some(id) = id(row) else { continue };
