@@ -619,7 +619,7 @@ pub(super) fn history(viewer: &Viewer, entries: &[Entry], full: bool) -> Markup 
             @for entry in entries {
                 section {
                     div.head {
-                        h3 { a href=(format!("/audit/{}", entry.id)) { (entry.what(words)) } }
+                        h2 { a href=(format!("/audit/{}", entry.id)) { (entry.what(words)) } }
                         (line(entry))
                     }
                     (difference(words, entry, &Titles::default()))

@@ -142,7 +142,7 @@ fn render(
             (About::field(about))
             input type="hidden" name="version" value=(view.version);
             (form.problems(words))
-            button.unseen type="submit" tabindex="-1" aria-hidden="true" {}
+            button.unseen type="submit" tabindex="-1" { (words.say(words::FORM_SAVE)) }
             (form.fields(words, true))
             div.actions { button type="submit" { (words.say(words::FORM_SAVE)) } }
         }

@@ -53,7 +53,10 @@ pub(super) async fn of_service(
     id: &str,
 ) -> Result<Markup, Fault> {
     let service = service::find(office, &signed.actor, service_id(id)?).await?;
-    parts(request, office, signed, vec![service]).await
+    let heading = signed.viewer.words.say(words::CUSTOMER_SERVICES);
+    let parts = parts(request, office, signed, vec![service]).await?;
+    // The card's own heading stands below one, as it does on the page of a customer.
+    Ok(html! { h2.unseen { (heading) } (parts) })
 }
 
 /// What belongs on the page of a customer: the services, and their sessions.

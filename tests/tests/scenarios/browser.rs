@@ -373,8 +373,13 @@ fn who_may_only_look_is_not_offered_more_and_is_refused_it() {
     console.expect_page("Set your password");
     console.fill("New password", "correct-horse-battery-staple");
     console.press("Set password");
+    console.expect_said("is among the first that are guessed");
+    browser.expect_status(422);
+    let password = "lanterns over seven harbours";
+    console.fill("New password", password);
+    console.press("Set password");
     console.expect_page("Sign in");
-    console.sign_in(email, "correct-horse-battery-staple");
+    console.sign_in(email, password);
     console.expect_page("Overview");
 
     console.go("Customers");
@@ -665,7 +670,10 @@ fn look_through(console: &Console<'_>, paths: Vec<String>, faults: &mut Vec<Stri
             faults.push(format!("{name}: {kept} things to press are printed"));
         }
         browser.look(DESK, Scheme::Light);
-        faults.extend(browser.complaints().iter().map(|line| format!("{name}: {line}")));
+        // Chromium's advice for password managers; a NAS has two secrets and one form.
+        let is_advice = |line: &String| line.contains("Multiple forms should be contained");
+        let complaints = browser.complaints().into_iter().filter(|line| !is_advice(line));
+        faults.extend(complaints.map(|line| format!("{name}: {line}")));
     }
 }
 
