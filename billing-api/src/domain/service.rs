@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
 use super::{Actor, Fault, Input, Office, Page, Unit};
-use crate::entity::{Action, Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, write};
+use crate::entity::{
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Verb, Written, write,
+};
 use crate::store::organisation;
 use crate::store::service as sql;
 use crate::store::service::{Hold, Identity, Service};
@@ -73,7 +75,7 @@ pub(crate) const SERVICE: Entity = Entity {
         check,
         before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
-        extend: |office, rows| Box::pin(extend(office, rows)),
+        extend: |source, rows| Box::pin(extend(source, rows)),
     },
     ..Entity::PLAIN
 };
@@ -236,12 +238,12 @@ fn login_taken(login: &str) -> Fault {
 }
 
 /// Adds identities and holds to rows on their way out, with one statement each.
-async fn extend(office: &Office, rows: &mut [Value]) -> Result<(), Fault> {
+async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fault> {
     let id = |row: &Value| -> Option<ServiceId> { row["id"].as_str()?.parse().ok() };
     let ids: Vec<ServiceId> = rows.iter().filter_map(id).collect();
-    let identities = office.db.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
+    let identities = source.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
     let identities = all(&identities, sql::identity)?;
-    let holds = office.db.fetch_all(&sql::HOLDS, args![ids]).await?;
+    let holds = source.fetch_all(&sql::HOLDS, args![ids]).await?;
     let holds = all(&holds, sql::hold)?;
     for row in rows {
         let Some(id) = id(row) else { continue };

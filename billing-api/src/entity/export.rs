@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::custom::{self, Custom};
 use super::query::ListQuery;
-use super::{Entity, Field, Flags, Hooks, Kind, Verbs, read};
+use super::{Entity, Field, Flags, Hooks, Kind, Source, Verbs, read};
 use crate::domain::{Actor, Event, Fault, FieldFault, Input, Office, PAGE_MAX, Unit};
 
 /// Exports under way at once in this process; a further one is asked to come again.
@@ -338,7 +338,7 @@ impl Export {
         let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
         if self.is_computed() {
-            (self.entity.hooks.extend)(office, &mut records).await?;
+            (self.entity.hooks.extend)(Source::Office(office), &mut records).await?;
         }
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())

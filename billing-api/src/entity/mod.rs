@@ -43,9 +43,9 @@ mod tests;
 use std::future::Future;
 use std::pin::Pin;
 
-use store::Row;
+use store::{Args, Row, Statement, StoreError};
 
-use crate::domain::{Fault, Input, Unit};
+use crate::domain::{Fault, Input, Office, Unit};
 
 pub(crate) use draft::Draft;
 pub(crate) use field::{BASE, Field, Flags, Kind};
@@ -179,8 +179,29 @@ pub(crate) type Before =
 pub(crate) type After = for<'a> fn(&'a mut Unit<'_>, Written<'a>) -> Step<'a>;
 
 /// Completes rows on their way out with what is kept elsewhere, a page at a time.
-pub(crate) type Extend =
-    for<'a> fn(&'a crate::domain::Office, &'a mut [serde_json::Value]) -> Step<'a>;
+pub(crate) type Extend = for<'a> fn(Source<'a, '_>, &'a mut [serde_json::Value]) -> Step<'a>;
+
+/// Where rows are completed from.
+pub(crate) enum Source<'s, 'u> {
+    /// What is committed.
+    Office(&'s Office),
+    /// As well what a unit of work has written so far.
+    Unit(&'s mut Unit<'u>),
+}
+
+impl Source<'_, '_> {
+    /// Reads rows.
+    pub(crate) async fn fetch_all(
+        &mut self,
+        st: &Statement,
+        args: Args,
+    ) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Office(office) => office.db.fetch_all(st, args).await,
+            Self::Unit(unit) => unit.fetch_all(st, args).await,
+        }
+    }
+}
 
 /// Functions that add to a facet for one entity.
 #[derive(Clone, Copy)]

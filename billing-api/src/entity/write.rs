@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::custom::Custom;
 use super::read::shown;
-use super::{Draft, Entity, Kind, Scope, Verb, Verbs, Written, registry, search};
+use super::{Draft, Entity, Kind, Scope, Source, Verb, Verbs, Written, registry, search};
 use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
 use model::OrganisationId;
 
@@ -39,8 +39,36 @@ pub(crate) async fn create(
     draft: Draft,
 ) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let made = create_in(&mut unit, entity, draft).await?;
+    let mut made = create_in(&mut unit, entity, draft).await?;
+    complete(&mut unit, entity, &mut made, 201).await?;
     unit.commit().await?;
+    Ok(made)
+}
+
+/// Fills the fields that are no columns: so the request is answered, also when it is repeated.
+async fn complete(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    made: &mut Made,
+    status: i64,
+) -> Result<(), Fault> {
+    let rows = std::slice::from_mut(&mut made.view);
+    (entity.hooks.extend)(Source::Unit(unit), rows).await?;
+    unit.answers(status, made.view.clone());
+    Ok(())
+}
+
+/// The record as the unit of work leaves it, which is the answer to the request.
+pub(crate) async fn answer(
+    unit: &mut Unit<'_>,
+    entity: &'static Entity,
+    id: Uuid,
+    status: i64,
+) -> Result<Made, Fault> {
+    let row = load(unit, entity, id, false).await?;
+    let view = shown(entity, &row, &[])?;
+    let mut made = Made { id, view, version: row.get("version")? };
+    complete(unit, entity, &mut made, status).await?;
     Ok(made)
 }
 
@@ -172,7 +200,8 @@ pub(crate) async fn update(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let made = update_in(&mut unit, entity, id, draft, expected).await?;
+    let mut made = update_in(&mut unit, entity, id, draft, expected).await?;
+    complete(&mut unit, entity, &mut made, 200).await?;
     unit.commit().await?;
     Ok(made)
 }
@@ -252,7 +281,8 @@ pub(crate) async fn restore(
     id: Uuid,
 ) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let made = restore_in(&mut unit, entity, id).await?;
+    let mut made = restore_in(&mut unit, entity, id).await?;
+    complete(&mut unit, entity, &mut made, 200).await?;
     unit.commit().await?;
     Ok(made)
 }

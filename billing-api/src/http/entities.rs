@@ -15,7 +15,7 @@ use crate::domain::access::permission;
 use crate::domain::{Fault, Office, Unit};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Action, Entity, Verbs, bulk, custom, read, write};
+use crate::entity::{Action, Entity, Source, Verbs, bulk, custom, read, write};
 
 /// What the routes of every description need.
 pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, String, Need)> {
@@ -100,7 +100,7 @@ pub(super) async fn list(
         let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
         let mut listed = read::list(&office, &caller.0, entity, &query).await?;
         if query.fields.is_empty() {
-            (entity.hooks.extend)(&office, &mut listed.rows).await?;
+            (entity.hooks.extend)(Source::Office(&office), &mut listed.rows).await?;
         }
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {
@@ -125,8 +125,7 @@ async fn create(
         }
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let draft = write::parse(entity, &customs, &body.0, true)?;
-        let mut made = write::create(&office, &caller.0, entity, draft).await?;
-        extend(&office, entity, &mut made.view).await?;
+        let made = write::create(&office, &caller.0, entity, draft).await?;
         let id = model::id::show(entity.prefix, made.id);
         Ok(created(format!("/api/v1/{}/{id}", entity.path), made.version, &made.view))
     };
@@ -142,7 +141,8 @@ async fn find(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let (mut view, version) = read::find(&office, &caller.0, entity, entity.id(&id)?).await?;
-        extend(&office, entity, &mut view).await?;
+        let rows = std::slice::from_mut(&mut view);
+        (entity.hooks.extend)(Source::Office(&office), rows).await?;
         Ok(shown(version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -164,8 +164,7 @@ async fn update(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let draft = write::parse(entity, &customs, &body.0, false)?;
         let expected = if_match(&request)?;
-        let mut made = write::update(&office, &caller.0, entity, id, draft, expected).await?;
-        extend(&office, entity, &mut made.view).await?;
+        let made = write::update(&office, &caller.0, entity, id, draft, expected).await?;
         Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -197,8 +196,7 @@ async fn restore(
         if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
             return Ok(answer);
         }
-        let mut made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
-        extend(&office, entity, &mut made.view).await?;
+        let made = write::restore(&office, &caller.0, entity, entity.id(&id)?).await?;
         Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -220,10 +218,9 @@ async fn act(
         let (id, expected) = (entity.id(&id)?, if_match(&request)?);
         let mut unit = Unit::begin(&office, &caller.0).await?;
         (action.run)(&mut unit, id, expected).await?;
+        let made = write::answer(&mut unit, entity, id, 200).await?;
         unit.commit().await?;
-        let (mut view, version) = read::find(&office, &caller.0, entity, id).await?;
-        extend(&office, entity, &mut view).await?;
-        Ok(shown(version, &view))
+        Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -247,13 +244,4 @@ async fn bulk(
             .json(made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// Fills the fields of a record that are no columns.
-async fn extend(
-    office: &Office,
-    entity: &'static Entity,
-    view: &mut serde_json::Value,
-) -> Result<(), Fault> {
-    (entity.hooks.extend)(office, std::slice::from_mut(view)).await
 }

@@ -52,6 +52,7 @@ use access::{Need, Needs, Route, delete, get, may, patch, post, put};
 use crate::config::{self, ProxyHeader};
 use crate::domain::idempotency::{self, Idempotency};
 use crate::domain::{Actor, Fault, Office, Page};
+use crate::entity::registry::by_prefix;
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use export::file_of;
@@ -288,6 +289,12 @@ async fn replay(
     response.insert_header(("Idempotent-Replayed", "true"));
     if let Some(version) = answer.body["version"].as_i64() {
         response.insert_header(("ETag", etag(version)));
+    }
+    if matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
+        && let Some(id) = answer.body["id"].as_str()
+        && let Some(entity) = id.split_once('_').and_then(|(prefix, _)| by_prefix(prefix))
+    {
+        response.insert_header(("Location", format!("{API}/{}/{id}", entity.path)));
     }
     Ok(Some(response.json(answer.body)))
 }

@@ -13,7 +13,7 @@ use super::{Problem, created, list as listed, replay};
 use crate::domain::service::SERVICE;
 use crate::domain::{Fault, Office, Page, customer, service};
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, custom, read, write};
+use crate::entity::{Draft, Source, custom, read, write};
 
 fn customer_id(id: &str) -> Result<CustomerId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("customer"))
@@ -37,8 +37,7 @@ pub(super) async fn create(
         let customs = custom::of(&office, &caller.0.path, &SERVICE).await?;
         let fields = service::of_customer(customer, &body.0)?;
         let draft = Draft::of(&SERVICE, &customs, fields, true)?;
-        let mut made = write::create(&office, &caller.0, &SERVICE, draft).await?;
-        (SERVICE.hooks.extend)(&office, std::slice::from_mut(&mut made.view)).await?;
+        let made = write::create(&office, &caller.0, &SERVICE, draft).await?;
         let id = ServiceId(made.id);
         Ok(created(format!("/api/v1/services/{id}"), made.version, &made.view))
     };
@@ -63,7 +62,7 @@ pub(super) async fn of_customer(
         query.finish()?;
         let query = ListQuery::parse(&SERVICE, &[], parameters)?;
         let mut found = read::list(&office, &caller.0, &SERVICE, &query).await?;
-        (SERVICE.hooks.extend)(&office, &mut found.rows).await?;
+        (SERVICE.hooks.extend)(Source::Office(&office), &mut found.rows).await?;
         Ok(listed(Page { rows: found.rows, next: found.next }))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

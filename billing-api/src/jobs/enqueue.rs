@@ -51,6 +51,7 @@ pub(crate) async fn start(
     let mut unit = Unit::begin(office, actor).await?;
     let id = enqueue(&mut unit, kind, actor.organisation, arguments).await?;
     let made = record(&mut unit, id, "job_run.queued", None).await?;
+    unit.answers(202, made.view.clone());
     unit.commit().await?;
     Ok(made)
 }

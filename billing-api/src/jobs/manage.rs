@@ -58,6 +58,7 @@ pub(crate) async fn run_job(office: &Office, actor: &Actor, id: JobId) -> Result
     };
     let run = insert(&mut unit, run).await?;
     let made = record(&mut unit, run, "job_run.queued", None).await?;
+    unit.answers(201, made.view.clone());
     unit.commit().await?;
     Ok(made)
 }
@@ -135,6 +136,7 @@ pub(crate) async fn retry(
     };
     let new = insert(&mut unit, again).await?;
     let made = record(&mut unit, new, "job_run.queued", None).await?;
+    unit.answers(201, made.view.clone());
     unit.commit().await?;
     Ok(made)
 }

@@ -376,6 +376,62 @@ async fn attack_keys(world: &World) {
 }
 
 #[actix_web::test]
+async fn a_request_that_is_repeated_gets_the_first_answer() {
+    for world in worlds().await {
+        let by = &world.tenants[0];
+        let at = |path: &str| format!("{}/{path}", super::API);
+        let service = registry::by_name("service").unwrap();
+        let mut body = by.body(service);
+        body["login"] = json!("repeated");
+        let made = repeated(&world, by, Method::POST, &at("services"), Some(&body), 201).await;
+        assert_eq!(made["identities"][0]["value"], "repeated");
+        let one = at(&format!("services/{}", made["id"].as_str().unwrap()));
+        let change = json!({"login": "again"});
+        let changed = repeated(&world, by, Method::PATCH, &one, Some(&change), 200).await;
+        assert_eq!(changed["identities"][0]["value"], "again");
+        let suspend = format!("{one}/suspend");
+        let held = repeated(&world, by, Method::POST, &suspend, None, 200).await;
+        assert_eq!(held["holds"].as_array().map(Vec::len), Some(1), "{held}");
+        assert_eq!(world.ask(by, Method::DELETE, &one, None, &[]).await.status, 204);
+        let restored =
+            repeated(&world, by, Method::POST, &format!("{one}/restore"), None, 200).await;
+        assert_eq!(restored["identities"][0]["value"], "again");
+        let order = json!({"action": "suspend", "ids": [made["id"]]});
+        let bulk = at("services/bulk");
+        let run = repeated(&world, by, Method::POST, &bulk, Some(&order), 202).await;
+        let run = at(&format!("job-runs/{}", run["id"].as_str().unwrap()));
+        repeated(&world, by, Method::POST, &format!("{run}/cancel"), None, 200).await;
+        repeated(&world, by, Method::POST, &format!("{run}/retry"), None, 201).await;
+    }
+}
+
+/// Asks twice under one key; the answers are the same, but for the word that says so.
+async fn repeated(
+    world: &World,
+    by: &Tenant,
+    method: Method,
+    path: &str,
+    body: Option<&Json>,
+    status: u16,
+) -> Json {
+    let key = [("idempotency-key", path)];
+    let first = world.ask(by, method.clone(), path, body, &key).await;
+    assert_eq!(first.status, status, "{method} {path}: {first:?}");
+    let again = world.ask(by, method.clone(), path, body, &key).await;
+    let said = |answer: &Answer| -> Vec<(String, String)> {
+        let headers = answer.headers.iter();
+        headers.filter(|(name, _)| ["etag", "location"].contains(&name.as_str())).cloned().collect()
+    };
+    assert!(again.headers.iter().any(|(name, _)| name == "idempotent-replayed"), "{again:?}");
+    assert_eq!(
+        (again.status, again.json(), said(&again)),
+        (first.status, first.json(), said(&first)),
+        "{method} {path}"
+    );
+    first.json()
+}
+
+#[actix_web::test]
 async fn nobody_learns_of_another_tenants_records() {
     for world in worlds().await {
         let before = world.everything().await;
