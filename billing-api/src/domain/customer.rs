@@ -4,7 +4,7 @@ use model::{CustomerId, OrganisationId, Ts};
 use serde::Serialize;
 use store::args;
 
-use super::{Actor, Fault, Office, Unit};
+use super::{Actor, Fault, Office, Unit, service};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, write};
 use crate::store::customer as sql;
 use crate::store::organisation;
@@ -48,7 +48,7 @@ pub(crate) const CUSTOMER: Entity = Entity {
         Field::new("locale", Kind::Text(35), Flags::WRITABLE.and(Flags::FILLED)),
     ],
     hooks: Hooks {
-        before: |unit, verb, draft, _| Box::pin(before(unit, verb, draft)),
+        before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         ..Hooks::NONE
     },
     ..Entity::PLAIN
@@ -58,7 +58,15 @@ pub(crate) const CUSTOMER: Entity = Entity {
 const REACHED: Flags =
     Flags::WRITABLE.and(Flags::FILTERABLE).and(Flags::SEARCHED).and(Flags::PERSONAL);
 
-async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+async fn before(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&store::Row>,
+) -> Result<(), Fault> {
+    if verb == Verb::Deleted {
+        return service::refuse_in_use(unit, row).await;
+    }
     if verb != Verb::Created {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use store::{Row, args};
 
-use super::{Actor, Event, Fault, Input, Office, Page, Unit};
+use super::{Actor, Event, Fault, Input, Office, Page, Unit, service};
 use crate::entity::query::ListQuery;
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Verb, Written, read, write};
 use crate::store::organisation;
@@ -82,7 +82,7 @@ pub(crate) const PLAN: Entity = Entity {
         Field::new("current_version_id", Kind::Reference("plv", "plan_version"), Flags::NONE),
     ],
     hooks: Hooks {
-        before: |_, verb, draft, _| Box::pin(std::future::ready(before(verb, draft))),
+        before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
         ..Hooks::NONE
     },
@@ -116,7 +116,15 @@ fn garden(input: &mut Input) -> Option<Json> {
     serde_json::to_value(garden).ok()
 }
 
-fn before(verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+async fn before(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
+    if verb == Verb::Deleted {
+        return service::refuse_in_use(unit, row).await;
+    }
     // A version is made where what the plan gives was touched, by anyone for any reason: what
     // is the same again is a version too, and harms nobody.
     let version = match verb {

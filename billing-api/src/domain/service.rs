@@ -148,6 +148,18 @@ async fn before(
             let overrides = serde_json::to_value(Overrides::default());
             draft.set("overrides", overrides.map_err(|e| Fault::Internal(Box::new(e)))?);
         }
+        Verb::Restored => {
+            let Some(row) = row else { return Ok(()) };
+            let (customer, plan): (CustomerId, PlanId) =
+                (row.get("customer_id")?, row.get("plan_id")?);
+            let live = unit.fetch_one(&sql::ROOTS, args![customer, plan]).await?;
+            for (column, pointer) in [("customer", "/customer_id"), ("plan", "/plan_id")] {
+                if live.get::<i64>(column)? == 0 {
+                    let detail = format!("its {column} is deleted; restore that first");
+                    return Err(Fault::Conflict { pointer, detail });
+                }
+            }
+        }
         // Another plan is taken as it is now.
         Verb::Updated if draft.has("plan_id") => {
             let now: Option<PlanId> = row.map(|row| row.get("plan_id")).transpose()?;
@@ -158,6 +170,19 @@ async fn before(
         _ => {}
     }
     Ok(())
+}
+
+/// That no live service is a customer's or on a plan which is about to be deleted: it would go
+/// on, and nobody would find whose it is.
+pub(super) async fn refuse_in_use(unit: &mut Unit<'_>, row: Option<&Row>) -> Result<(), Fault> {
+    let Some(row) = row else { return Ok(()) };
+    let id: uuid::Uuid = row.get("id")?;
+    let services: i64 = unit.fetch_one(&sql::IN_USE, args![id]).await?.get("services")?;
+    if services == 0 {
+        return Ok(());
+    }
+    let detail = format!("it still has services ({services}); delete or change them first");
+    Err(Fault::Conflict { pointer: "", detail })
 }
 
 async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {

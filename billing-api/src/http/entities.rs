@@ -10,7 +10,7 @@ use serde_json::json;
 use super::access::{Need, Registered};
 use super::body::Body;
 use super::caller::Caller;
-use super::{Problem, created, export, if_match, imports, replay, shown};
+use super::{Problem, created, etag, export, if_match, imports, replay, shown};
 use crate::domain::access::permission;
 use crate::domain::{Fault, Office, Unit};
 use crate::entity::query::ListQuery;
@@ -241,6 +241,7 @@ async fn bulk(
         let id = model::id::show(model::RunId::PREFIX, made.id);
         Ok(HttpResponse::Accepted()
             .insert_header(("Location", format!("/api/v1/job-runs/{id}")))
+            .insert_header(("ETag", etag(made.version)))
             .json(made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

@@ -131,7 +131,8 @@ store::statements! {
     pub(crate) ROOT_STAFF = "SELECT r.permissions FROM staff s
         JOIN organisation o ON o.id = s.organisation_id
         JOIN role r ON r.id = s.role_id AND r.deleted_at IS NULL
-        WHERE o.parent_id IS NULL AND s.deleted_at IS NULL AND s.status = 'active'";
+        WHERE o.parent_id IS NULL AND s.deleted_at IS NULL AND s.status = 'active'
+          AND s.password_hash <> ''";
     /// One change of who may do what at a time: on SQLite every transaction is alone already.
     pub(crate) LOCK_ACCESS = {
         sqlite: "SELECT id FROM organisation WHERE parent_id IS NULL",

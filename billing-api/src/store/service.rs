@@ -17,6 +17,13 @@ store::statements! {
                 AND h.lifted_at IS NULL AND h.network <> 'none') THEN 'held' ELSE 'active' END
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
+    /// Live services of a customer, or on a plan.
+    pub(crate) IN_USE = "SELECT COUNT(*) AS services FROM service
+        WHERE (customer_id = $1 OR plan_id = $1) AND deleted_at IS NULL";
+    /// Whether a service's customer and plan are live.
+    pub(crate) ROOTS = "SELECT
+            (SELECT COUNT(*) FROM customer WHERE id = $1 AND deleted_at IS NULL) AS customer,
+            (SELECT COUNT(*) FROM plan WHERE id = $2 AND deleted_at IS NULL) AS plan";
     /// One service.
     pub(crate) FIND = "SELECT * FROM service
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')

@@ -665,6 +665,10 @@ async fn the_last_administrator_stays() {
         let (org, _) = place.below(root).await;
         place.hire(org, place.admin_role).await;
         conflict(staff::set_active(office, root, admin, false).await);
+        // Nor is somebody who was invited, and has no password yet.
+        let invited = json!({"name": "I", "email": "i@example.net", "role_id": place.admin_role});
+        place.create(root, STAFFS, invited).await.unwrap();
+        conflict(write::delete(office, root, STAFFS, admin.0, None).await);
         // With a second one, the first may go; two who go at once do not both.
         let second = place.hire(root.organisation, place.admin_role).await;
         let (by_first, by_second) = (place.actor(admin).await, place.actor(second).await);

@@ -382,6 +382,9 @@ async fn a_request_that_is_repeated_gets_the_first_answer() {
         let at = |path: &str| format!("{}/{path}", super::API);
         let service = registry::by_name("service").unwrap();
         let mut body = by.body(service);
+        for unique in ["ipv4", "external_source", "external_id"] {
+            body[unique] = Json::Null;
+        }
         body["login"] = json!("repeated");
         let made = repeated(&world, by, Method::POST, &at("services"), Some(&body), 201).await;
         assert_eq!(made["identities"][0]["value"], "repeated");
@@ -392,6 +395,14 @@ async fn a_request_that_is_repeated_gets_the_first_answer() {
         let suspend = format!("{one}/suspend");
         let held = repeated(&world, by, Method::POST, &suspend, None, 200).await;
         assert_eq!(held["holds"].as_array().map(Vec::len), Some(1), "{held}");
+        // Whose it is, and what it is, stay as long as it does.
+        let roots = ["customers", "plans"].map(|path| {
+            let field = if path == "customers" { "customer_id" } else { "plan_id" };
+            at(&format!("{path}/{}", made[field].as_str().unwrap()))
+        });
+        for root in &roots {
+            assert_eq!(world.ask(by, Method::DELETE, root, None, &[]).await.status, 409, "{root}");
+        }
         assert_eq!(world.ask(by, Method::DELETE, &one, None, &[]).await.status, 204);
         let restored =
             repeated(&world, by, Method::POST, &format!("{one}/restore"), None, 200).await;
