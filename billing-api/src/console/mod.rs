@@ -37,6 +37,7 @@ mod menu;
 mod page;
 mod setting_form;
 mod show;
+mod staff;
 mod upload;
 mod viewer;
 mod words;
@@ -120,6 +121,8 @@ pub(crate) const PAGES: &[Route] = &[
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
     post("/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
+    // Staff.
+    post("/staff/{id}/link", may("staff.edit"), || web::to(staff::link)),
     // Everything.
     get("/search", Need::SignedIn, || web::to(find::show)),
     get("/search/suggest", Need::SignedIn, || web::to(find::suggest)),
@@ -165,6 +168,7 @@ async fn extra(
         "customer" => services::of_customer(request, office, signed, id).await,
         "service" => services::of_service(request, office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
+        "staff" => Ok(staff::of_staff(signed, id)),
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
     }

@@ -718,6 +718,11 @@ keys! {
     AUDIT_DID = "console-audit-did";
     ACTIVITY_TITLE = "console-activity-title";
 
+    // Staff.
+    STAFF_LINK = "console-staff-link";
+    STAFF_LINK_TEXT = "console-staff-link-text";
+    STAFF_LINK_BACK = "console-staff-link-back";
+
     // Jobs and their runs.
     JOB_RUN = "console-job-run";
     JOB_STARTED = "console-job-started";
