@@ -65,14 +65,6 @@ impl Draft {
         }
     }
 
-    /// The number for a column.
-    pub(crate) fn number(&self, column: &str) -> Option<i64> {
-        match self.value(column) {
-            Some(Value::Int(number)) => *number,
-            _ => None,
-        }
-    }
-
     /// The flag for a column.
     pub(crate) fn flag(&self, column: &str) -> Option<bool> {
         match self.value(column) {

@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     /// An address of one host.
     Address,
     /// An address with a prefix length.
+    #[allow(dead_code, reason = "address management has such fields")]
     Network,
     /// An amount: `{amount, currency}`, kept in two columns, `NAME_amount` in minor units and
     /// `NAME_currency`.

@@ -21,8 +21,6 @@
 //! - [`import`]: records come from a file.
 //! - [`convert`]: the texts of a file become JSON of a field's kind.
 
-#![allow(dead_code)]
-
 pub(crate) mod batch;
 pub(crate) mod bulk;
 pub(crate) mod convert;
@@ -59,6 +57,7 @@ pub(crate) enum Scope {
     /// The subtree, and what the ancestors have: those below may use it, not change it.
     Inherited,
     /// Everybody's. Rows have no owner that matters, and only typed code writes them.
+    #[allow(dead_code, reason = "nothing global is described yet")]
     Global,
 }
 
@@ -142,15 +141,6 @@ impl Verb {
             Self::Updated => "updated",
             Self::Deleted => "deleted",
             Self::Restored => "restored",
-        }
-    }
-
-    /// What the caller's role must allow, behind the entity's group: `customers.edit`.
-    pub(crate) fn permission(self) -> &'static str {
-        match self {
-            Self::Created => "create",
-            Self::Updated => "edit",
-            Self::Deleted | Self::Restored => "delete",
         }
     }
 }
@@ -318,11 +308,6 @@ impl Entity {
     /// Whether its records are found by their words.
     pub(crate) fn is_searched(&self) -> bool {
         self.all_fields().any(|field| field.flags.has(Flags::SEARCHED))
-    }
-
-    /// The permission for a verb of its group.
-    pub(crate) fn permission(&self, verb: &str) -> String {
-        format!("{}.{verb}", self.permission)
     }
 
     /// An id of this entity. Another text is a record that does not exist, not a bad request:

@@ -296,17 +296,6 @@ fn after(query: &ListQuery, values: &[Value], id: Uuid, args: &mut Args) -> Stri
     format!("{bound} AND ({})", ways.join(" OR "))
 }
 
-/// How many rows a query has, exactly or "more than so many".
-pub(crate) async fn total(
-    office: &Office,
-    entity: &'static Entity,
-    actor: &Actor,
-    query: &ListQuery,
-) -> Result<(i64, bool), Fault> {
-    let bounds = Bounds::of(office, actor, entity, query).await?;
-    count(office, entity, actor, query, &bounds).await
-}
-
 async fn count(
     office: &Office,
     entity: &'static Entity,

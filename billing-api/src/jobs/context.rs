@@ -33,8 +33,10 @@ pub(crate) struct Context {
     /// Whoever queued it: `usr_…`, `tok_…` or `system:…`.
     pub(crate) created_by: String,
     /// Which attempt this is, from 1.
+    #[allow(dead_code, reason = "for kinds that must know")]
     pub(crate) attempt: i64,
     /// Whether an attempt of another process may have done a part of it.
+    #[allow(dead_code, reason = "for kinds that must know")]
     pub(crate) taken_over: bool,
     pub(super) said: Arc<Said>,
 }
@@ -77,6 +79,7 @@ impl Context {
     }
 
     /// Waits until it should end, for whatever reason.
+    #[allow(dead_code, reason = "for kinds that wait")]
     pub(crate) async fn ended(&self) -> JobError {
         loop {
             let told = self.said.told.notified();

@@ -128,6 +128,7 @@ pub(crate) enum JobError {
 
 impl JobError {
     /// It may succeed if it is tried again.
+    #[allow(dead_code, reason = "for kinds that call others")]
     pub(crate) fn again(public: impl Into<String>) -> Self {
         Self::Again { public: public.into(), source: None }
     }

@@ -20,8 +20,6 @@
 //! - [`manage`]: what people do with them: run, cancel, retry.
 //! - `purge`: the kinds that clean up.
 
-#![allow(dead_code, unused_imports, reason = "a part of it waits for kinds of other modules")]
-
 pub(crate) mod context;
 pub(crate) mod enqueue;
 pub(crate) mod entities;

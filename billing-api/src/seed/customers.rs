@@ -479,8 +479,9 @@ mod tests {
                         .unwrap();
                 let count = async |name: &str, value: &str| {
                     let parameters = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-                    let query = ListQuery::parse(&CUSTOMER, &[], parameters).unwrap();
-                    read::total(&office, &CUSTOMER, &actor, &query).await.unwrap().0
+                    let mut query = ListQuery::parse(&CUSTOMER, &[], parameters).unwrap();
+                    query.total = true;
+                    read::list(&office, &actor, &CUSTOMER, &query).await.unwrap().total.unwrap().0
                 };
                 counts.push((count("deleted", "false").await, count("deleted", "true").await));
                 if counts.len() == 1 {

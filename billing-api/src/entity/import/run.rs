@@ -60,6 +60,7 @@ pub(crate) trait Watch: Sync {
 }
 
 /// Nobody looks.
+#[allow(dead_code, reason = "imports without a job are for tests")]
 pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {
