@@ -34,8 +34,8 @@ mod store;
 
 pub use config::Config;
 pub use first_start::Welcome;
-/// What the office's database went through.
-pub const MIGRATIONS: &::store::Migrations = &store::MIGRATIONS;
-
 pub use run::{Opened, Parts, RunError, main, seed_customers};
 pub use seed::customers::Tenants;
+
+/// What the office's database went through.
+pub const MIGRATIONS: &::store::Migrations = &store::MIGRATIONS;

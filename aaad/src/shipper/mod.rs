@@ -85,6 +85,7 @@ async fn read_acks(bus: Bus, heard: mpsc::Sender<Batch>, stop: Shutdown) {
                         return;
                     }
                 }
+                // A bus that is away tells nobody when it is back.
                 Err(_) => tokio::time::sleep(RETRY).await,
             }
         }
@@ -241,6 +242,7 @@ impl Shipping {
     }
 }
 
+/// Waits for a deadline, where there is one: the time itself is the event.
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,

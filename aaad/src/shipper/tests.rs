@@ -131,6 +131,7 @@ impl Running {
     async fn until_acknowledged(&self, sequence: u64) {
         let wait = async {
             while self.positions.acknowledged.load(Ordering::Relaxed) != sequence {
+                // The position is a number in memory that tells nobody when it moves.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -258,7 +259,8 @@ async fn a_journal_that_cannot_be_read_for_a_while_ends_nothing() {
     std::fs::rename(&segment, &aside).unwrap();
     std::fs::create_dir(&segment).unwrap();
     let mut running = Running::start(&bus, &journal, &place.cursor());
-    // Long enough for the first reads to have failed.
+    // Long enough for the first reads to have failed: that nothing ends has no event. On a slow
+    // machine the reads fail later, and the test still passes.
     tokio::time::sleep(RETRY / 2).await;
     assert!(!running.task.is_finished());
     std::fs::remove_dir(&segment).unwrap();

@@ -133,6 +133,7 @@ impl Dispatcher {
                 landed = self.flights.join_next_with_id(), if !self.flights.is_empty() => {
                     self.landed(landed);
                 }
+                // Until the next attempt is due; what another process wrote is found by looking.
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.soft() => {}
             }

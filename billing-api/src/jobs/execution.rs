@@ -348,6 +348,7 @@ impl Execution {
             self.said.give_back(lines);
             warn!(run = %self.run.id, error = %daemon::exit::chain(&fault), "the end of a job run could not be written");
             tokio::select! {
+                // A database that is away tells nobody when it is back.
                 () = tokio::time::sleep(RETRY) => {}
                 () = self.stop.hard() => return,
             }

@@ -74,6 +74,7 @@ impl Runner {
             tokio::select! {
                 Some(joined) = self.executions.join_next_with_id() => self.ended(joined),
                 () = self.office.queued.notified() => {}
+                // Until the next run is due; what another process queued is found by looking.
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.soft() => {}
             }

@@ -271,6 +271,7 @@ impl Running {
                     return;
                 }
                 drop(counter);
+                // A pipe tells of octets that come and never of those that do not.
                 std::thread::sleep(LOOK);
             }
         });

@@ -263,7 +263,8 @@ async fn look(db: &Db, schema: &str, renamed: &str) -> Result<Looked, StoreError
         if others.is_none() {
             break;
         }
-        // Connections of ours that were just closed are gone in a moment.
+        // Connections of ours that were just closed are gone in a moment, and Postgres tells
+        // nobody when.
         tokio::time::sleep(GOODBYE).await;
     }
     Ok(Looked { others, exists, taken, relations })

@@ -243,6 +243,7 @@ async fn a_record_of_a_newer_format_stops_its_partition_and_is_not_put_aside() {
         let running = tokio::spawn(bench.worker("one").run());
         bench.until_acknowledged(&mut acks, 2).await;
         let waits = async {
+            // Neither the state nor a lease tells anybody when it changes, here and below.
             while bench.state.waiting_for_newer().is_none() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

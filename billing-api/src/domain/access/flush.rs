@@ -33,6 +33,7 @@ impl Flush {
     pub(crate) async fn run(self) -> Result<(), Infallible> {
         loop {
             let stopping = tokio::select! {
+                // Counts are gathered on purpose, to be written seldom.
                 () = tokio::time::sleep(EVERY) => false,
                 () = self.stop.soft() => true,
             };

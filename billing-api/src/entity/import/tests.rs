@@ -291,7 +291,7 @@ async fn a_file_is_kept_sealed_and_forgotten_when_its_time_is_over() {
 /// Prints how fast rows become records: `cargo test --release -p billing-api speed -- --ignored
 /// --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
+#[ignore = "a measurement: it prints a rate, judges nothing and takes minutes"]
 async fn the_speed_of_an_import() {
     for (db, office) in offices().await {
         let office = Arc::new(office);
