@@ -280,23 +280,20 @@ impl<'a> Unit<'a> {
     /// As [`Unit::record`], for one of many changes: what is noted is written together by
     /// [`Unit::write_noted`], or with the commit.
     pub(crate) fn note(&mut self, organisation: OrganisationId, event: Event<'_>) {
-        let named = std::mem::take(&mut self.keys);
-        let keys: Vec<String> = event.policy.iter().chain(&named).map(Key::to_string).collect();
-        self.policy_changed |= !keys.is_empty();
+        let keys = self.keys_of(&event);
         self.noted.push(Noted {
             organisation,
             kind: event.kind.to_owned(),
             entity_id: event.entity_id,
             before: None,
             after: event.payload,
-            keys: (!keys.is_empty()).then(|| keys.join(" ")),
+            keys,
         });
     }
 
     /// Writes the audit entries and events that were noted, many with one statement.
     pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
         let noted = std::mem::take(&mut self.noted);
-        self.happened |= !noted.is_empty();
         for some in noted.chunks(rows_at_once(self.tx.engine(), 10)) {
             let (mut entries, mut events) = (Rows::new(), Rows::new());
             for one in some {
