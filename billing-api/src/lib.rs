@@ -11,6 +11,7 @@
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `hook`: outbox → deliveries → webhooks and programs.
+//! - `mail`: what people are told by letter.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
@@ -26,6 +27,7 @@ mod first_start;
 mod hook;
 mod http;
 mod jobs;
+mod mail;
 mod nas_seen;
 mod relay;
 mod run;

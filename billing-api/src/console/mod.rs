@@ -14,9 +14,11 @@ mod guard;
 mod account;
 mod audit;
 mod branding;
+mod exports;
 mod find;
 mod jobs;
 mod login;
+mod mail;
 mod modules;
 mod nas;
 mod organisations;
@@ -121,6 +123,12 @@ pub(crate) const PAGES: &[Route] = &[
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
     post("/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
+    // Files made in the background; who may have one, the rules say.
+    get("/exports/{id}/ready", Need::SignedIn, || web::to(exports::ready)),
+    get("/exports/{id}/file", Need::SignedIn, || web::to(exports::file)),
+    // Mail.
+    post("/mail/{id}/retry", may("mail.edit"), || web::to(mail::retry)),
+    post("/mail-servers/{id}/test", may("mail.edit"), || web::to(mail::test)),
     // Staff.
     post("/staff/{id}/link", may("staff.edit"), || web::to(staff::link)),
     // Everything.
@@ -168,6 +176,9 @@ async fn extra(
         "customer" => services::of_customer(request, office, signed, id).await,
         "service" => services::of_service(request, office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
+        "export" => exports::of_export(office, signed, id).await,
+        "mail" => mail::of_letter(office, signed, id).await,
+        "mail_server" => Ok(mail::of_server(signed, id)),
         "staff" => Ok(staff::of_staff(signed, id)),
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),

@@ -120,6 +120,7 @@ pub(super) enum Notice {
     OrganisationDeleted,
     JobStarted,
     RunCancelled,
+    MailQueued,
     Stale,
     PasswordChanged,
     SecondFactorOff,
@@ -127,12 +128,13 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 15] = [
+    const ALL: [(Notice, &'static str, Key); 16] = [
         (Self::Suspended, "suspended", words::DONE_SUSPENDED),
         (Self::Activated, "activated", words::DONE_ACTIVATED),
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
+        (Self::MailQueued, "mail-queued", words::MAIL_QUEUED),
         (Self::SettingsChanged, "settings-changed", words::DONE_SETTINGS_CHANGED),
         (Self::ModulesChanged, "modules-changed", words::DONE_MODULES_CHANGED),
         (Self::OrganisationCreated, "organisation-created", words::DONE_ORGANISATION_CREATED),

@@ -38,6 +38,7 @@ pub(crate) struct Unit<'a> {
     /// Policy records named since the last event.
     keys: Vec<Key>,
     runs_queued: bool,
+    letters_queued: bool,
     /// Whether there is an event that webhooks may hear.
     happened: bool,
     /// Words of a record that was written; they go with its audit entry.
@@ -91,6 +92,7 @@ impl<'a> Unit<'a> {
             keys: Vec::new(),
             words: None,
             runs_queued: false,
+            letters_queued: false,
             happened: false,
             answer: None,
             noted: Vec::new(),
@@ -260,6 +262,11 @@ impl<'a> Unit<'a> {
         self.runs_queued = true;
     }
 
+    /// The commit wakes the sender of mail.
+    pub(crate) fn wake_sender(&mut self) {
+        self.letters_queued = true;
+    }
+
     /// Raises the version of an organisation's settings, and returns it: what is in memory of
     /// any organisation is read again after the commit. Others who change the same
     /// organisation's settings wait.
@@ -362,6 +369,9 @@ impl<'a> Unit<'a> {
         }
         if self.runs_queued {
             self.office.queued.notify_one();
+        }
+        if self.letters_queued {
+            self.office.mail.woken.notify_one();
         }
         if self.happened {
             self.office.hooks.woken.notify_one();

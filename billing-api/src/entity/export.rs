@@ -11,6 +11,17 @@
 //!
 //! A file that breaks off is never ended properly: the caller sees a broken transfer, not a
 //! short table.
+//!
+//! - this file: the records of exports, and a file that is made while its caller waits.
+//! - [`background`]: files made by a job, kept, and fetched later.
+//! - [`scheduled`]: files that go out by schedule, by mail or to an SFTP server.
+//! - `sftp`: a file goes to an SFTP server.
+//! - [`paper`]: what a PDF has around its table, and values as people read them.
+
+pub(crate) mod background;
+pub(crate) mod paper;
+pub(crate) mod scheduled;
+mod sftp;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -72,12 +83,19 @@ pub(crate) const EXPORT: Entity = Entity {
         Field::new("query", Kind::LongText(4000), Flags::NONE),
         Field::new("columns", Kind::Words(1000, 200), Flags::NONE),
         Field::new("personal", Kind::Words(1000, 200), Flags::LISTED),
-        Field::new("state", Kind::Choice(&["running", "finished", "broken"]), Flags::LISTED),
+        Field::new("state", Kind::Choice(STATES), Flags::LISTED),
         Field::new("row_count", Kind::Integer(0, i64::MAX), Flags::LISTED),
+        // Only of one that is kept.
+        Field::new("file_name", Kind::Text(200), Flags::NONE),
+        Field::new("octets", Kind::Integer(0, i64::MAX), Flags::NONE),
+        Field::new("purge_at", Kind::Time, Flags::NONE),
         Field::new("finished_at", Kind::Time, Flags::NONE),
     ],
     ..Entity::PLAIN
 };
+
+/// What an export can be; one that is queued is made by a job, and purged when its time is over.
+const STATES: &[&str] = &["queued", "running", "finished", "broken", "purged"];
 
 /// An export as somebody wants it again: an entity and a query string for it.
 pub(crate) const EXPORT_TEMPLATE: Entity = Entity {
@@ -236,6 +254,8 @@ pub(crate) struct Export {
     writing: Writing,
     /// What was asked, as it is written down.
     asked: String,
+    /// Values as people read them, where the file is for people.
+    reading: Option<paper::Reading>,
 }
 
 impl Export {
@@ -262,14 +282,14 @@ impl Export {
         let asked: Vec<String> =
             given.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut faults = Vec::new();
-        let writing = Writing {
+        let mut writing = Writing {
             format: word(&mut given, "format", &mut faults).unwrap_or(Format::Csv),
             delimiter: word(&mut given, "delimiter", &mut faults).unwrap_or(Delimiter::Comma),
             header: word(&mut given, "header", &mut faults).unwrap_or(true),
             byte_order_mark: word(&mut given, "bom", &mut faults).unwrap_or(false),
             guard: word(&mut given, "guard", &mut faults).unwrap_or(true),
             sheet: entity.path.to_owned(),
-            directory: None,
+            ..Writing::default()
         };
         for name in ["limit", "cursor", "page", "total"] {
             if given.remove(name).is_some() {
@@ -278,6 +298,7 @@ impl Export {
             }
         }
         let customs = custom::of(office, &actor.path, entity).await?;
+        let filters = given.clone();
         let mut list = match ListQuery::parse(entity, &customs, given) {
             Ok(list) => list,
             Err(Fault::Invalid(more)) => {
@@ -291,8 +312,17 @@ impl Export {
         }
         list.limit = PAGE_MAX;
         let nested = matches!(writing.format, Format::Json | Format::JsonLines);
-        let columns = columns(actor, entity, &customs, &list.fields, nested)?;
-        Ok(Self { entity, list, columns, writing, asked: asked.join("&") })
+        let mut columns = columns(actor, entity, &customs, &list.fields, nested)?;
+        let mut reading = None;
+        if writing.format == Format::Pdf {
+            if list.fields.is_empty() {
+                paper::narrow(entity, &mut columns);
+            }
+            let (paper, found) = paper::of(office, actor, entity, &filters).await?;
+            writing.paper = paper;
+            reading = Some(found);
+        }
+        Ok(Self { entity, list, columns, writing, asked: asked.join("&"), reading })
     }
 
     /// The file's format.
@@ -305,6 +335,26 @@ impl Export {
         let at = office.now().to_string();
         let day = at.get(..10).unwrap_or("now").to_owned();
         format!("{}-{day}.{}", self.entity.path, self.writing.format)
+    }
+
+    /// How many rows it would have, counted as far as `most` and one more.
+    pub(crate) async fn exceeds(
+        &self,
+        office: &Office,
+        actor: &Actor,
+        most: i64,
+    ) -> Result<bool, Fault> {
+        read::exceeds(office, actor, self.entity, &self.list, most).await
+    }
+
+    /// What the columns are called in the file.
+    fn headings(&self) -> Vec<String> {
+        match &self.reading {
+            None => self.names(),
+            Some(reading) => {
+                self.columns.iter().map(|column| reading.heading(self.entity, column)).collect()
+            }
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -334,11 +384,19 @@ impl Export {
         self.columns.iter().any(computed)
     }
 
-    async fn rows(&self, office: &Office, page: &[store::Row]) -> Result<Vec<Vec<Cell>>, Fault> {
+    async fn rows(
+        &self,
+        office: &Office,
+        actor: &Actor,
+        page: &[store::Row],
+    ) -> Result<Vec<Vec<Cell>>, Fault> {
         let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
         if self.is_computed() {
             (self.entity.hooks.extend)(Source::Office(office), &mut records).await?;
+        }
+        if let Some(reading) = &self.reading {
+            return reading.rows(office, actor, self.entity, &self.columns, &records).await;
         }
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())
@@ -396,7 +454,7 @@ pub(crate) async fn start(
     let id = begin(&office, &actor, &export).await?;
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
     // Ends with its channel: when the file is whole, or when nobody takes its pieces.
-    tokio::spawn(run(Run { office, actor, export, id, pieces, _slot: slot }, first));
+    tokio::spawn(run(Run { office, actor, export, id, pieces, _slot: Some(slot) }, first));
     Ok(receiver)
 }
 
@@ -449,7 +507,8 @@ struct Run {
     export: Export,
     id: Uuid,
     pieces: mpsc::Sender<Result<Bytes, ExportError>>,
-    _slot: SemaphorePermit<'static>,
+    /// Nothing where a queue of jobs bounds how many there are.
+    _slot: Option<SemaphorePermit<'static>>,
 }
 
 type Page = (Vec<store::Row>, Option<String>);
@@ -485,7 +544,7 @@ impl Run {
     async fn write(&mut self, first: Page) -> (Result<(), ExportError>, u64) {
         let (steps, mut waiting) = mpsc::channel(PAGES_WAITING);
         let (ended, end) = oneshot::channel();
-        let (how, names) = (self.export.writing.clone(), self.export.names());
+        let (how, names) = (self.export.writing.clone(), self.export.headings());
         let sink =
             Sink { pieces: self.pieces.clone(), piece: Vec::new(), handle: Handle::current() };
         tokio::task::spawn_blocking(move || {
@@ -511,7 +570,7 @@ impl Run {
     async fn read(&mut self, first: Page, steps: &mpsc::Sender<Step>) -> Result<bool, Fault> {
         let (mut page, mut next) = first;
         loop {
-            let rows = self.export.rows(&self.office, &page).await?;
+            let rows = self.export.rows(&self.office, &self.actor, &page).await?;
             if steps.send(Step::Rows(rows)).await.is_err() {
                 return Ok(false);
             }
