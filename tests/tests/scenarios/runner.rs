@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use lab::program::workspace;
 
 /// What the runner looks for, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 9] = [
     ("psql", "postgresql-client"),
+    ("sftp", "openssh-client"),
+    ("pdftotext", "poppler-utils"),
     ("redis-server", "redis-server"),
     ("radclient", "freeradius-utils"),
     ("chromium", "chromium"),
