@@ -102,7 +102,6 @@ mod tests {
             format: Format::Csv,
             state: state.to_owned(),
             rows: 25_000,
-            octets: Some(7),
             purge_at: Some("2026-03-04T09:30:00Z".parse().unwrap()),
             view: serde_json::Value::Null,
         }

@@ -15,7 +15,7 @@ use crate::store::{MIGRATIONS, organisation};
 
 static LABELS: &super::Entity = &LABEL;
 
-pub(super) async fn offices() -> Vec<(TestDb, Office)> {
+pub(crate) async fn offices() -> Vec<(TestDb, Office)> {
     let mut offices = Vec::new();
     for test in store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -31,7 +31,7 @@ pub(super) async fn offices() -> Vec<(TestDb, Office)> {
 }
 
 /// An organisation below another, and somebody who acts in it.
-pub(super) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
+pub(crate) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     let id = OrganisationId::generate();
     let above = parent.map_or("", |parent| parent.path.as_str());
     let path = format!("{above}{}/", id.0.simple());
@@ -63,7 +63,7 @@ async fn names(office: &Office, actor: &Actor, parameters: &[(&str, &str)]) -> V
     listed.rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-pub(super) fn pointers(fault: Fault) -> Vec<String> {
+pub(crate) fn pointers(fault: Fault) -> Vec<String> {
     match fault {
         Fault::Invalid(faults) => faults.into_iter().map(|fault| fault.pointer).collect(),
         other => panic!("{other:?}"),

@@ -346,7 +346,6 @@ pub(crate) struct Kept {
     pub(crate) format: Format,
     pub(crate) state: String,
     pub(crate) rows: i64,
-    pub(crate) octets: Option<i64>,
     pub(crate) purge_at: Option<Ts>,
     /// As the API shows it.
     pub(crate) view: Json,
@@ -369,7 +368,6 @@ pub(crate) async fn find(office: &Office, actor: &Actor, id: &str) -> Result<Kep
         format: format.parse().unwrap_or(Format::Csv),
         state: row.get("state")?,
         rows: row.get("row_count")?,
-        octets: row.get("octets")?,
         purge_at: row.get("purge_at")?,
         view: read::shown(&EXPORT, &row, &[])?,
     })
