@@ -7,7 +7,9 @@ pub(crate) mod actor;
 mod fault;
 pub(crate) mod idempotency;
 mod input;
+pub(crate) mod number;
 mod office;
+mod together;
 mod unit;
 
 pub(crate) mod access;
@@ -26,5 +28,6 @@ pub(crate) mod setup;
 pub(crate) use actor::{Actor, Who};
 pub(crate) use fault::{Fault, FieldFault};
 pub(crate) use input::{AMOUNT_MAX, Input, contains, is_email};
+pub(crate) use number::Series;
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
 pub(crate) use unit::{EVENT_FORMAT, Event, Rows, Unit, Words, rows_at_once};

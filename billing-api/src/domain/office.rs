@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use daemon::secrets::Keyring;
 use model::{Clock, Ts};
-use store::Db;
+use store::{Db, Row};
 use tokio::sync::{Notify, Semaphore};
 
 use super::access::token::Usage;
 use super::access::{Attempts, Policy};
+use super::number::Numbers;
+use super::together::Together;
+use crate::entity::custom::Custom;
 use crate::hook::Hooks;
 
 /// The office: databases, keys, clock. Cheap to share.
@@ -35,6 +38,12 @@ pub(crate) struct Office {
     pub(crate) attempts: Attempts,
     /// Requests per token, counted in memory.
     pub(crate) usage: Usage,
+    /// Numbers of series, taken ahead.
+    pub(crate) numbers: Numbers,
+    /// Tokens being looked up, by their hashes.
+    pub(crate) proving: Together<[u8; 32], Option<Row>>,
+    /// Custom fields being read, by the organisation's path and the entity.
+    pub(crate) describing: Together<(String, &'static str), Vec<Custom>>,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -63,6 +72,9 @@ impl Office {
             policy: Policy::default(),
             attempts: Attempts::default(),
             usage: Usage::default(),
+            numbers: Numbers::default(),
+            proving: Together::default(),
+            describing: Together::default(),
         }
     }
 

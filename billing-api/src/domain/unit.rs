@@ -1,5 +1,7 @@
 //! The unit of work: rows, audit entry and domain event, committed together or not at all.
 
+use std::collections::{HashMap, VecDeque};
+
 use model::policy::Key;
 use model::{AuditId, EventId, OrganisationId, Ts};
 use serde_json::{Value, json};
@@ -8,9 +10,10 @@ use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
 use uuid::Uuid;
 
 use super::idempotency::KEPT_S;
+use super::number::{Number, Series};
 use super::{Actor, Fault, Office};
 use crate::entity::search;
-use crate::store::{audit, idempotency as kept, setting};
+use crate::store::{audit, idempotency as kept, organisation, setting};
 
 /// The format of event payloads; readers refuse newer ones.
 pub(crate) const EVENT_FORMAT: i64 = 1;
@@ -46,6 +49,14 @@ pub(crate) struct Unit<'a> {
     answer: Option<(i64, Value)>,
     /// Changes whose audit entries and events are still to be written.
     noted: Vec<Noted>,
+    numbers: Ahead,
+}
+
+/// Numbers that records of this unit will have: in hand, or known to be wanted.
+#[derive(Default)]
+struct Ahead {
+    in_hand: HashMap<(OrganisationId, &'static str), VecDeque<Number>>,
+    wanted: HashMap<OrganisationId, i64>,
 }
 
 /// A change that was made, with the policy records it named.
@@ -94,6 +105,7 @@ impl<'a> Unit<'a> {
             happened: false,
             answer: None,
             noted: Vec::new(),
+            numbers: Ahead::default(),
         })
     }
 
@@ -106,6 +118,36 @@ impl<'a> Unit<'a> {
     /// event.
     pub(crate) fn policy(&mut self, key: Key) {
         self.keys.push(key);
+    }
+
+    /// The next number of a series, for a new record of an organisation.
+    pub(crate) async fn number(
+        &mut self,
+        organisation: OrganisationId,
+        series: &Series,
+    ) -> Result<Number, Fault> {
+        let key = (organisation, series.kind);
+        if let Some(number) = self.numbers.in_hand.get_mut(&key).and_then(VecDeque::pop_front) {
+            return Ok(number);
+        }
+        let count = self.numbers.wanted.remove(&organisation).unwrap_or(1);
+        let args = args![organisation, series.kind, series.first, count];
+        let row = self.tx.fetch_one(&organisation::NEXT_NUMBERS, args).await?;
+        let (last, locale): (i64, String) = (row.get("last")?, row.get("locale")?);
+        let number = |number| Number { number, locale: locale.clone() };
+        let rest = (last - count + 2..=last).map(number);
+        self.numbers.in_hand.insert(key, rest.collect());
+        Ok(number(last - count + 1))
+    }
+
+    /// A number that was taken before this unit began.
+    pub(crate) fn hold(&mut self, organisation: OrganisationId, series: &Series, number: Number) {
+        self.numbers.in_hand.entry((organisation, series.kind)).or_default().push_back(number);
+    }
+
+    /// So many records of an organisation will want a number: they are taken together.
+    pub(crate) fn will_number(&mut self, organisation: OrganisationId, count: i64) {
+        self.numbers.wanted.insert(organisation, count);
     }
 
     /// Runs a statement; how many rows it changed.

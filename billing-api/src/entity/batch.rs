@@ -46,6 +46,12 @@ pub(crate) async fn create_in(
         (draft.organisation, draft.record) = (Some(organisation), Uuid::now_v7());
     }
     check_references(unit, entity, &paths, &drafts).await?;
+    if entity.series.is_some() {
+        for organisation in paths.keys() {
+            let own = drafts.iter().filter(|draft| draft.organisation == Some(*organisation));
+            unit.will_number(*organisation, own.count() as i64);
+        }
+    }
     for draft in &mut drafts {
         (entity.hooks.before)(unit, Verb::Created, draft, None).await?;
         if entity.custom {

@@ -43,7 +43,7 @@ use std::pin::Pin;
 
 use store::{Args, Row, Statement, StoreError};
 
-use crate::domain::{Fault, Input, Office, Unit};
+use crate::domain::{Fault, Input, Office, Series, Unit};
 
 pub(crate) use draft::Draft;
 pub(crate) use field::{BASE, Field, Flags, Kind};
@@ -269,6 +269,8 @@ pub(crate) struct Entity {
     pub(crate) fields: &'static [Field],
     /// The reference to the record it belongs to: it lives in that record's organisation.
     pub(crate) home: Option<&'static str>,
+    /// The series its records are numbered in.
+    pub(crate) series: Option<&'static Series>,
     /// The field that people know a record by.
     pub(crate) title: &'static str,
     pub(crate) hooks: Hooks,
@@ -290,6 +292,7 @@ impl Entity {
         actions: &[],
         fields: &[],
         home: None,
+        series: None,
         title: "name",
         hooks: Hooks::NONE,
     };

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::custom::Custom;
 use super::read::shown;
 use super::{Draft, Entity, Kind, Scope, Source, Verb, Verbs, Written, registry, search};
+use crate::domain::number::Number;
 use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
 use model::OrganisationId;
 
@@ -38,7 +39,34 @@ pub(crate) async fn create(
     entity: &'static Entity,
     draft: Draft,
 ) -> Result<Made, Fault> {
+    let organisation = actor.organisation;
+    // Where it lands is known before the transaction begins, but for those that name a place.
+    let own = draft.organisation.is_none_or(|named| named == organisation);
+    let series = entity.series.filter(|_| own && entity.home.is_none());
+    let Some(series) = series else { return create_with(office, actor, entity, draft, None).await };
+    let number = office.numbers.take(office, organisation, series).await?;
+    let taken = number.as_ref().map(|number| number.number);
+    let made = create_with(office, actor, entity, draft, number).await;
+    // What was refused took no number; what broke may have been committed.
+    if let (Err(fault), Some(taken)) = (&made, taken)
+        && !matches!(fault, Fault::Unavailable(_) | Fault::Internal(_))
+    {
+        office.numbers.give_back(organisation, series, taken).await;
+    }
+    made
+}
+
+async fn create_with(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    draft: Draft,
+    number: Option<Number>,
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
+    if let (Some(series), Some(number)) = (entity.series, number) {
+        unit.hold(actor.organisation, series, number);
+    }
     let mut made = create_in(&mut unit, entity, draft).await?;
     complete(&mut unit, entity, &mut made, 201).await?;
     unit.commit().await?;

@@ -24,10 +24,11 @@ store::statements! {
         (id, parent_id, path, kind, name, legal_entity, currency, zone, locale,
          created_at, created_by, updated_at, updated_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $11)";
-    /// The next number of a series, created with its first; and the organisation's language,
-    /// which whoever takes a number needs too.
-    pub(crate) NEXT_NUMBER = "INSERT INTO number_series (organisation_id, kind, last) VALUES ($1, $2, $3)
-        ON CONFLICT (organisation_id, kind) DO UPDATE SET last = number_series.last + 1
+    /// The last of the next `$4` numbers of a series that begins with `$3`; and the
+    /// organisation's language, which whoever takes a number needs too.
+    pub(crate) NEXT_NUMBERS = "INSERT INTO number_series (organisation_id, kind, last)
+        VALUES ($1, $2, CAST($3 AS BIGINT) + CAST($4 AS BIGINT) - 1)
+        ON CONFLICT (organisation_id, kind) DO UPDATE SET last = number_series.last + CAST($4 AS BIGINT)
         RETURNING last, (SELECT locale FROM organisation WHERE id = $1) AS locale";
     /// Another child of a parent with this name.
     pub(crate) FIND_SIBLING = "SELECT id FROM organisation

@@ -19,13 +19,16 @@ use crate::store::access as sql;
 /// The actor behind a bearer token.
 pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
     let now = office.now();
-    let hash = sha256(token.as_bytes()).to_vec();
-    let row = office.db.fetch_optional(&sql::FIND_TOKEN, args![hash, now]).await?;
-    let row = row.ok_or(Fault::Unauthenticated)?;
+    let hash = sha256(token.as_bytes());
+    let find = async || {
+        office.db.fetch_optional(&sql::FIND_TOKEN, args![hash.to_vec(), office.now()]).await
+    };
+    let found = office.proving.ask(&hash, find).await?;
+    let row = Option::as_ref(&found).ok_or(Fault::Unauthenticated)?;
     if !allow_list::admits(&row.get("allow_list")?, address) {
         return Err(Fault::Unauthenticated);
     }
-    let (rights, owner) = bounded(&row)?;
+    let (rights, owner) = bounded(row)?;
     let id: TokenId = row.get("id")?;
     office.usage.count(id, now);
     let used_at: Option<Ts> = row.get("used_at")?;

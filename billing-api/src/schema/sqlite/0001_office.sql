@@ -141,7 +141,7 @@ CREATE INDEX customer_phone ON customer (phone) WHERE deleted_at IS NULL;
 CREATE INDEX customer_created ON customer (created_at, id, status, organisation_id) WHERE deleted_at IS NULL;
 CREATE INDEX customer_updated ON customer (updated_at, id, status, organisation_id) WHERE deleted_at IS NULL;
 CREATE INDEX customer_deleted ON customer (updated_at, id) WHERE deleted_at IS NOT NULL;
-CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 CREATE TABLE plan (
     id BLOB PRIMARY KEY,
@@ -177,7 +177,7 @@ CREATE UNIQUE INDEX plan_name ON plan (organisation_id, name) WHERE deleted_at I
 CREATE INDEX plan_status ON plan (status, id);
 CREATE INDEX plan_created ON plan (created_at, id);
 CREATE INDEX plan_updated ON plan (updated_at, id);
-CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- What a plan gives; an edit makes a version, so that a service may stay on an old one.
 CREATE TABLE plan_version (
@@ -251,7 +251,7 @@ CREATE INDEX service_created ON service (created_at, id);
 CREATE INDEX service_updated ON service (updated_at, id);
 -- One routing domain so far: an address belongs to one service.
 CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
 -- in the whole installation.
@@ -326,7 +326,7 @@ CREATE INDEX nas_address ON nas (address);
 CREATE INDEX nas_vendor ON nas (vendor, id);
 CREATE INDEX nas_created ON nas (created_at, id);
 CREATE INDEX nas_updated ON nas (updated_at, id);
-CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 CREATE TABLE radius_client (
     id BLOB PRIMARY KEY,

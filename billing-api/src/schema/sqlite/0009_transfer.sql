@@ -25,7 +25,7 @@ CREATE TABLE data_export (
 CREATE INDEX data_export_created ON data_export (created_at);
 CREATE INDEX data_export_updated ON data_export (updated_at);
 CREATE INDEX data_export_entity ON data_export (entity);
-CREATE UNIQUE INDEX data_export_external ON data_export (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX data_export_external ON data_export (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- An export as somebody wants it again.
 CREATE TABLE export_template (
@@ -48,7 +48,7 @@ CREATE INDEX export_template_created ON export_template (created_at);
 CREATE INDEX export_template_updated ON export_template (updated_at);
 CREATE INDEX export_template_entity ON export_template (entity);
 CREATE UNIQUE INDEX export_template_name ON export_template (organisation_id, name) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX export_template_external ON export_template (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX export_template_external ON export_template (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- A file that came, what its columns mean, and what became of its rows.
 CREATE TABLE data_import (
@@ -86,7 +86,7 @@ CREATE INDEX data_import_created ON data_import (created_at);
 CREATE INDEX data_import_updated ON data_import (updated_at);
 CREATE INDEX data_import_entity ON data_import (entity);
 CREATE INDEX data_import_purge ON data_import (purge_at);
-CREATE UNIQUE INDEX data_import_external ON data_import (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX data_import_external ON data_import (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- The file itself, sealed, in pieces. In the database, because any process may run the import
 -- and a backup of the database is a backup of everything; purged with its window.
