@@ -23,6 +23,8 @@ mod coa;
 pub mod config;
 mod control;
 mod counters;
+#[cfg(test)]
+mod counting;
 mod dialect;
 mod duplicate;
 mod engine;

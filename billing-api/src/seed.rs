@@ -280,7 +280,7 @@ mod tests {
             assert_eq!(waiting.len() as u64, SET + 6);
             let key: String = waiting[4].get("policy_keys").unwrap();
             let id: ServiceId = key.parse().unwrap();
-            let row = office.db.fetch_one(&policy::LOAD_SERVICE, args![id]).await.unwrap();
+            let row = office.db.fetch_one(&policy::LOAD_SERVICES, args![vec![id]]).await.unwrap();
             assert_eq!(row.get::<String>("external_id").unwrap(), "u0000003");
             let rows = office.db.fetch_all(&service::IDENTITIES, args![vec![id]]).await.unwrap();
             let identity = service::identity(&rows[0]).unwrap();

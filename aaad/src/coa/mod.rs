@@ -234,7 +234,7 @@ impl Coa {
 
     fn is_on(&self, session: &Session, profile: PlanVersionId) -> bool {
         let entry = self.engine.cache.subscribers().find(session.service);
-        entry.is_some_and(|entry| entry.subscriber.profile == profile)
+        entry.is_some_and(|entry| entry.profile() == profile)
     }
 
     /// What a session needs now, and the hash of the policy it should have.

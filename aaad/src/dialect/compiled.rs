@@ -1,7 +1,7 @@
 //! A profile compiled once into wire bytes per dialect.
 
 use model::nas::Vendor;
-use model::policy::{Context, Effective, NoTrace, Overrides, Profile, Subscriber, effective};
+use model::policy::{Context, Effective, NoTrace, Profile, Subscriber, effective};
 use model::{CustomerId, ServiceId, Ts};
 use tracing::warn;
 
@@ -21,17 +21,13 @@ impl CompiledProfile {
     /// Compiles for every vendor. A vendor that cannot carry the profile is told to the log
     /// here, once, and to each login through the reply's error.
     pub(crate) fn compile(profile: &Profile) -> Self {
-        let plain = Subscriber {
-            service: ServiceId::NONE,
-            organisation: profile.organisation,
-            customer: CustomerId::NONE,
-            profile: profile.id,
-            identities: Vec::new(),
-            holds: Vec::new(),
-            expires_at: None,
-            ipv4: None,
-            overrides: Overrides::default(),
-        };
+        let plain = Subscriber::plain(
+            ServiceId::NONE,
+            profile.organisation,
+            CustomerId::NONE,
+            profile.id,
+            None,
+        );
         let context = Context { now: Ts(0), billing_heard: Ts(0) };
         let policy = effective(context, profile, &plain, &[], &mut NoTrace);
         let bytes = Vendor::ALL.map(|vendor| {

@@ -33,18 +33,18 @@ impl Engine {
             attributes: Vec::new(),
             sessions,
         };
-        let found = self.cache.subscribers().identify(IdentityKind::Login, &key, &mut Vec::new());
+        let found = self.cache.subscribers().identify(IdentityKind::Login, &key);
         let Some(entry) = found else {
             explanation.step("identity", format!("no identity \"{}\"", explanation.login));
             explanation.refuse(RejectReason::UnknownLogin);
             return explanation;
         };
-        let subscriber = &entry.subscriber;
+        let subscriber = entry.subscriber();
         explanation.step(
             "identity",
             format!("login \"{}\" is service {}", explanation.login, subscriber.service),
         );
-        explanation.step("credential", credential_text(&entry, &key));
+        explanation.step("credential", self.credential_text(&entry, &key));
         let Some(compiled) = self.cache.profile(subscriber.profile) else {
             explanation.step("profile", format!("{} is not known here", subscriber.profile));
             explanation.refuse(RejectReason::NoProfile);
@@ -52,7 +52,8 @@ impl Engine {
         };
         let context = Context { now, billing_heard: self.cache.billing_heard() };
         let mut steps = Vec::new();
-        let policy = effective(context, &compiled.profile, subscriber, &entry.overlays, &mut steps);
+        let policy =
+            effective(context, &compiled.profile, &subscriber, entry.overlays(), &mut steps);
         for step in &steps {
             let (rule, outcome) = step_text(step);
             explanation.step(rule, outcome);
@@ -80,6 +81,17 @@ impl Engine {
         explanation.accepted = true;
         explanation
     }
+
+    fn credential_text(&self, entry: &SubscriberEntry, key: &[u8]) -> String {
+        let mut room = Vec::new();
+        let sealed = entry.credential(IdentityKind::Login, key);
+        match sealed.and_then(|sealed| self.cache.open(&sealed, &mut room)) {
+            Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
+            Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
+            None => "none that opens: every login is refused",
+        }
+        .to_owned()
+    }
 }
 
 trait Explain {
@@ -100,15 +112,6 @@ impl Explain for Explanation {
             from: reason.as_str().to_owned(),
         }];
     }
-}
-
-fn credential_text(entry: &SubscriberEntry, key: &[u8]) -> String {
-    match entry.credential(IdentityKind::Login, key) {
-        Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
-        Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
-        None => "none that opens: every login is refused",
-    }
-    .to_owned()
 }
 
 fn step_text(step: &Step<'_>) -> (&'static str, String) {

@@ -33,7 +33,7 @@ pub(crate) fn prove(
     packet: &Packet<'_>,
     key: &ClientKey,
     name: &[u8],
-    credential: Option<&Opened>,
+    credential: Option<&Opened<'_>>,
 ) -> Result<Proof, RejectReason> {
     let attributes = packet.attributes();
     let credential = credential.ok_or(RejectReason::MethodNotPossible)?;
@@ -91,13 +91,11 @@ fn ms_chap_v2(
     Ok(Proof::MsChapV2 { success, keys })
 }
 
-fn nt_hash_of(credential: &Opened) -> Result<[u8; 16], RejectReason> {
+fn nt_hash_of(credential: &Opened<'_>) -> Result<[u8; 16], RejectReason> {
     match credential {
         Opened::Clear(own) => Ok(auth::nt_hash(own.expose())),
         // A stored hash of another length is broken; guessing one would let anybody in.
-        Opened::NtHash(own) => {
-            own.expose().as_slice().try_into().map_err(|_| RejectReason::MethodNotPossible)
-        }
+        Opened::NtHash(own) => own.expose().try_into().map_err(|_| RejectReason::MethodNotPossible),
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct AccessRequest<'a> {
 #[derive(Default)]
 pub(crate) struct Scratch {
     login: Vec<u8>,
-    lookup: Vec<u8>,
+    /// Room for a credential while it is open.
+    credential: Vec<u8>,
 }
 
 /// Who an accounting record concerns, as far as this node knows.
@@ -115,18 +116,20 @@ impl Engine {
         let entry = self
             .cache
             .subscribers()
-            .identify(IdentityKind::Login, &scratch.login, &mut scratch.lookup)
+            .identify(IdentityKind::Login, &scratch.login)
             .ok_or(Refusal::Reject(RejectReason::UnknownLogin))?;
-        let credential = entry.credential(IdentityKind::Login, &scratch.login);
-        let proof = method::prove(&request.packet, request.key, name, credential)?;
+        let credential = entry
+            .credential(IdentityKind::Login, &scratch.login)
+            .and_then(|sealed| self.cache.open(&sealed, &mut scratch.credential));
+        let proof = method::prove(&request.packet, request.key, name, credential.as_ref())?;
+        drop(credential);
 
-        let compiled = self
-            .cache
-            .profile(entry.subscriber.profile)
-            .ok_or(Refusal::Reject(RejectReason::NoProfile))?;
+        let compiled =
+            self.cache.profile(entry.profile()).ok_or(Refusal::Reject(RejectReason::NoProfile))?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
+        let subscriber = entry.subscriber();
         let policy =
-            effective(context, &compiled.profile, &entry.subscriber, &entry.overlays, &mut NoTrace);
+            effective(context, &compiled.profile, &subscriber, entry.overlays(), &mut NoTrace);
         if let Access::Reject(reason) = policy.access {
             return Err(Refusal::Reject(reason.into()));
         }
@@ -137,7 +140,7 @@ impl Engine {
             Some(bytes) => writer.raw(bytes?)?,
             None => dialect::accept(request.vendor, &policy, &mut writer)?,
         }
-        let service = entry.subscriber.service;
+        let service = entry.service();
         let class = self.class_key.mint(Class { service, policy_hash: hash, minted: now });
         writer.attribute(attr::CLASS, &class)?;
         proof.write(&mut writer, &request.packet, request.key)?;
@@ -182,11 +185,7 @@ impl Engine {
         }
         let Some(name) = user_name else { return Stamp::UNKNOWN };
         login_key(name, self.fold_case, &mut scratch.login);
-        let found = self.cache.subscribers().identify(
-            IdentityKind::Login,
-            &scratch.login,
-            &mut scratch.lookup,
-        );
+        let found = self.cache.subscribers().identify(IdentityKind::Login, &scratch.login);
         let Some(entry) = found else { return Stamp::UNKNOWN };
         let hash = self.with_policy(now, &entry, |policy| policy.hash()).unwrap_or(0);
         stamp_of(&entry, hash)
@@ -199,24 +198,20 @@ impl Engine {
         entry: &SubscriberEntry,
         f: impl FnOnce(&Effective<'_>) -> T,
     ) -> Option<T> {
-        let compiled = self.cache.profile(entry.subscriber.profile)?;
+        let compiled = self.cache.profile(entry.profile())?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
-        Some(f(&effective(
-            context,
-            &compiled.profile,
-            &entry.subscriber,
-            &entry.overlays,
-            &mut NoTrace,
-        )))
+        let subscriber = entry.subscriber();
+        let (profile, overlays) = (&compiled.profile, entry.overlays());
+        Some(f(&effective(context, profile, &subscriber, overlays, &mut NoTrace)))
     }
 }
 
 fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
     Stamp {
-        organisation: entry.subscriber.organisation,
-        customer: entry.subscriber.customer,
-        service: entry.subscriber.service,
-        plan_version: entry.subscriber.profile,
+        organisation: entry.organisation(),
+        customer: entry.customer(),
+        service: entry.service(),
+        plan_version: entry.profile(),
         policy_hash,
     }
 }

@@ -139,3 +139,6 @@ impl AuthShard {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

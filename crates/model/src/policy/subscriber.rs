@@ -132,3 +132,30 @@ pub struct Subscriber {
     /// What it has otherwise than the plan says.
     pub overrides: Overrides,
 }
+
+impl Subscriber {
+    /// A subscriber who has nothing but a profile and, perhaps, an end: no identities, no
+    /// holds, nothing of its own.
+    ///
+    /// Most subscribers are this and one identity; a cache keeps those in fewer octets. A new
+    /// field gets its empty value here.
+    pub fn plain(
+        service: ServiceId,
+        organisation: OrganisationId,
+        customer: CustomerId,
+        profile: PlanVersionId,
+        expires_at: Option<Ts>,
+    ) -> Self {
+        Self {
+            service,
+            organisation,
+            customer,
+            profile,
+            identities: Vec::new(),
+            holds: Vec::new(),
+            expires_at,
+            ipv4: None,
+            overrides: Overrides::default(),
+        }
+    }
+}
