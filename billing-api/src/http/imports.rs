@@ -71,7 +71,7 @@ pub(super) async fn template(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let sheet = entity.path.to_owned();
         let how = Writing { format, delimiter, sheet, ..Writing::default() };
-        let file = import::template(entity, &customs, &how)?;
+        let file = import::template(&caller.0, entity, &customs, &how)?;
         Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

@@ -197,7 +197,8 @@ async fn token_of(office: &Office, organisation: OrganisationId) -> Result<Secre
         None::<model::StaffId>,
         None::<model::Ts>,
         office.now(),
-        SOURCE
+        SOURCE,
+        None::<i64>
     ];
     office.db.execute(&access::INSERT_TOKEN, args).await?;
     Ok(secret)
