@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 
@@ -27,20 +27,38 @@ fn check(request: &HttpRequest, body: &[u8]) -> Result<(), Fault> {
     let Some(given) = request.headers().get(CONTENT_TYPE).filter(|_| !body.is_empty()) else {
         return Ok(());
     };
-    let given = given.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();
-    let given = given.to_ascii_lowercase();
+    let given = media_type(given);
     if given == JSON || (given.starts_with("application/") && given.ends_with("+json")) {
         return Ok(());
     }
-    let readable = given.bytes().all(|b| b.is_ascii_graphic()) && !given.is_empty();
-    let shown = if readable { given.chars().take(100).collect() } else { "of no known type".to_owned() };
-    Err(Fault::WrongMedia(shown, JSON))
+    Err(wrong(&given, JSON))
 }
 
-/// The whole body, of a document.
-pub(super) struct Body(pub(super) Bytes);
+/// A media type without its parameters, in lower case.
+fn media_type(given: &HeaderValue) -> String {
+    let given = given.to_str().unwrap_or("").split(';').next().unwrap_or("");
+    given.trim().to_ascii_lowercase()
+}
 
-impl FromRequest for Body {
+fn wrong(given: &str, wanted: &'static str) -> Fault {
+    let readable = given.bytes().all(|b| b.is_ascii_graphic()) && !given.is_empty();
+    let shown = if readable { given.chars().take(100).collect() } else { "of no type".to_owned() };
+    Fault::WrongMedia(shown, wanted)
+}
+
+/// That a body is a file as far as it says: a form around one is not taken apart.
+pub(super) fn check_file(request: &HttpRequest) -> Result<(), Fault> {
+    let Some(given) = request.headers().get(CONTENT_TYPE).map(media_type) else { return Ok(()) };
+    match given.starts_with("multipart/") || given == "application/x-www-form-urlencoded" {
+        true => Err(wrong(&given, "the file itself as text/csv, application/json or another type")),
+        false => Ok(()),
+    }
+}
+
+/// The whole body, whatever it is.
+pub(super) struct Octets(pub(super) Bytes);
+
+impl FromRequest for Octets {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -62,6 +80,23 @@ impl FromRequest for Body {
             if bytes.len() > BODY_OCTETS_MAX {
                 return Err(Problem::new(&request, Fault::TooLong(BODY_OCTETS_MAX)));
             }
+            Ok(Self(bytes))
+        })
+    }
+}
+
+/// The whole body, of a document in JSON.
+pub(super) struct Body(pub(super) Bytes);
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let octets = Octets::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let Octets(bytes) = octets.await?;
             check(&request, &bytes).map_err(|fault| Problem::new(&request, fault))?;
             Ok(Self(bytes))
         })

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use sheet::{Format, Writing};
 
-use super::body::Body;
+use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match};
@@ -28,6 +28,7 @@ pub(super) async fn upload(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        check_file(&request)?;
         let mut query = Query::of(&request)?;
         let said = Said {
             name: query.text("name").unwrap_or_else(|| "file".to_owned()),

@@ -123,3 +123,28 @@ impl Slot {
         crate::entity::BASE.iter().any(|field| field.name == self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::registry::LABEL;
+
+    static KEPT: Entity = Entity {
+        fields: &[
+            Field::new("name", Kind::Text(60), Flags::WRITABLE),
+            Field::new("colour", Kind::Text(7), Flags::WRITABLE).for_those_with("audit.view"),
+        ],
+        base: false,
+        ..LABEL
+    };
+
+    #[test]
+    fn a_field_is_on_no_page_of_those_who_lack_its_permission() {
+        let names = |rights: &Rights| -> Vec<String> {
+            let slots = slots(&Words::english(), rights, &KEPT, &[]);
+            slots.into_iter().map(|slot| slot.name).collect()
+        };
+        assert_eq!(names(&Rights::of(&["audit.view"])), ["name", "colour"]);
+        assert_eq!(names(&Rights::of(&["labels.*"])), ["name"]);
+    }
+}
