@@ -894,3 +894,42 @@ async fn a_link_sets_a_password_once_and_nothing_else() {
         assert!(matches!(set(&link, PASSWORD).await, Err(Fault::NotFound(_))));
     }
 }
+
+#[tokio::test]
+async fn who_failed_too_often_is_unlocked_and_waits_no_more() {
+    for place in places().await {
+        let visitor = visitor("203.0.113.9", None);
+        let wrong = async || place.sign_in(&visitor, "admin@localhost", "wrong").await;
+        while !matches!(wrong().await, Err(Fault::TooMany(_))) {}
+        act(&place.office, &place.root, place.admin, "unlock").await.unwrap();
+        assert!(matches!(wrong().await, Err(Fault::Unauthenticated)), "judged, not held up");
+        let (action, ..) = place.audited(&place.admin.to_string()).await;
+        assert_eq!(action, "unlocked");
+        // A stranger's failures at another account stay what they are.
+        let other = async || place.sign_in(&visitor, "nobody@example.net", "wrong").await;
+        while !matches!(other().await, Err(Fault::TooMany(_))) {}
+        act(&place.office, &place.root, place.admin, "unlock").await.unwrap();
+        assert!(matches!(other().await, Err(Fault::TooMany(_))));
+    }
+}
+
+#[tokio::test]
+async fn one_session_of_somebody_is_ended_by_those_who_may() {
+    for place in places().await {
+        let office = &place.office;
+        let (kept, kept_cookie, _) = place.enter(place.admin).await;
+        let (ended, cookie, _) = place.enter(place.admin).await;
+        let (_, _, clerk) = place.somebody(json!(["staff.*"])).await;
+        let refused = staff::end_session(office, &clerk, place.admin, ended.id).await;
+        assert!(matches!(refused, Err(Fault::Forbidden(_))), "{refused:?}");
+        staff::end_session(office, &place.root, place.admin, ended.id).await.unwrap();
+        assert!(place.session(&cookie).await.is_err());
+        assert!(place.session(&kept_cookie).await.is_ok());
+        let again = staff::end_session(office, &place.root, place.admin, ended.id).await;
+        assert!(matches!(again, Err(Fault::NotFound(_))), "{again:?}");
+        // Under another's name nobody's session is found.
+        let (stranger, _, _) = place.somebody(json!(["*.view"])).await;
+        let other = staff::end_session(office, &place.root, stranger, kept.id).await;
+        assert!(matches!(other, Err(Fault::NotFound(_))), "{other:?}");
+    }
+}
