@@ -264,8 +264,9 @@ struct Difference {
 impl Entry {
     /// The fields that differ.
     fn differences(&self, words: &Words, titles: &Titles) -> Vec<Difference> {
-        let own: Vec<Slot> =
-            by_name(&self.entity).map(|entity| slots(words, &Rights::all(), entity, &[])).unwrap_or_default();
+        let own: Vec<Slot> = by_name(&self.entity)
+            .map(|entity| slots(words, &Rights::all(), entity, &[]))
+            .unwrap_or_default();
         let look = Look { words, titles, short: false };
         let shown = |name: &str, value: &Json| match own.iter().find(|slot| slot.name == name) {
             Some(slot) => look.cell(slot, value),

@@ -274,7 +274,9 @@ mod tests {
         assert_eq!(text.matches("<rect").count(), 31);
         assert!(text.contains("<title>2026-02-27: 30</title>"), "{text}");
         assert!(text.contains("<title>2026-02-28: 0</title>") && text.contains("42"), "{text}");
-        assert!(!days(&Words::english(), now(), words::CHART_TITLE, &[]).into_string().contains("svg"));
+        assert!(
+            !days(&Words::english(), now(), words::CHART_TITLE, &[]).into_string().contains("svg")
+        );
         assert_eq!([0, 4, 5, 100, 101].map(step_count), [1, 1, 2, 50, 50]);
         assert!(step_count(i64::MAX) > 0);
     }

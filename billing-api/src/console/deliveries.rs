@@ -104,9 +104,11 @@ fn render_list(
     let words = &viewer.words;
     let title = words.say(words::NAV_DELIVERIES);
     let mut address = Address::of(format!("/{PLACE}"));
-    for (name, value) in fields.0.iter().filter(|(name, value)| {
-        !["cursor", "done"].contains(&name.as_str()) && !value.is_empty()
-    }) {
+    for (name, value) in fields
+        .0
+        .iter()
+        .filter(|(name, value)| !["cursor", "done"].contains(&name.as_str()) && !value.is_empty())
+    {
         address = address.with(name, value);
     }
     let later = !fields.get("cursor").is_empty();
@@ -184,13 +186,7 @@ fn state(words: &Words, view: &View) -> Markup {
 }
 
 /// Deliveries as a table. `hooks`: with a column of who heard.
-pub(super) fn table(
-    words: &Words,
-    now: Ts,
-    caption: &str,
-    rows: &[View],
-    hooks: bool,
-) -> Markup {
+pub(super) fn table(words: &Words, now: Ts, caption: &str, rows: &[View], hooks: bool) -> Markup {
     let mut columns = vec![Column::text(words, words::HOOK_EVENT)];
     if hooks {
         columns.push(Column::text(words, words::DELIVERY_HOOK));
@@ -428,7 +424,8 @@ mod tests {
         let fields = Fields([("state".to_owned(), "failed".to_owned())].into());
         let text = render_list(&viewer(), now(), &fields, &rows, Some("dlv_1"), &programs);
         let text = text.into_string();
-        for part in ["CRM &lt;b&gt;", "12 ms", "/usr/bin/mail", r#"<option value="failed" selected>"#]
+        for part in
+            ["CRM &lt;b&gt;", "12 ms", "/usr/bin/mail", r#"<option value="failed" selected>"#]
         {
             assert!(text.contains(part), "{part}\n{text}");
         }

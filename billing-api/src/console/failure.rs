@@ -104,9 +104,7 @@ fn view(words: &Words, fault: &Fault, request_id: &str) -> (String, Markup) {
         Fault::Invalid(_)
         | Fault::TooLong(_)
         | Fault::WrongMedia(..)
-        | Fault::AddressTooLong(_) => {
-            with(words::FAULT_INVALID, words::FAULT_INVALID_NEXT)
-        }
+        | Fault::AddressTooLong(_) => with(words::FAULT_INVALID, words::FAULT_INVALID_NEXT),
         Fault::Conflict { detail, .. } => (words::FAULT_CONFLICT, detail.clone()),
         Fault::Stale => with(words::FAULT_STALE, words::FAULT_STALE_NEXT),
         Fault::Unauthenticated => with(words::FAULT_UNAUTHENTICATED, words::FAULT_FOREIGN_NEXT),

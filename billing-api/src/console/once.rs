@@ -65,7 +65,9 @@ mod tests {
             onwards: "Done".to_owned(),
         };
         let text = render(&viewer(), &once).into_string();
-        assert!(text.contains(r#"<code id="secret" aria-labelledby="l-secret">lmt_&lt;x&gt;</code>"#));
+        assert!(
+            text.contains(r#"<code id="secret" aria-labelledby="l-secret">lmt_&lt;x&gt;</code>"#)
+        );
         assert!(text.contains(r#"data-copy="secret""#) && text.contains("A &lt;b&gt;"));
     }
 }

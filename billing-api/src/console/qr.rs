@@ -36,7 +36,10 @@ mod tests {
     fn a_text_becomes_a_picture_and_one_too_long_none() {
         let uri = "otpauth://totp/Lastmile:a%40b?secret=JBSWY3DPEHPK3PXP&issuer=Lastmile";
         let text = picture(uri).unwrap().into_string();
-        assert!(text.starts_with("<svg") && text.contains("M4 4h1v1h-1z"), "a finder at the corner");
+        assert!(
+            text.starts_with("<svg") && text.contains("M4 4h1v1h-1z"),
+            "a finder at the corner"
+        );
         assert!(!text.contains("style="));
         assert!(picture(&"x".repeat(5000)).is_none());
     }

@@ -212,10 +212,14 @@ mod tests {
             let at = text.find(&format!(r#"data-right="{pattern}""#)).unwrap();
             text[at..].split('>').next().unwrap().to_owned()
         };
-        assert!(tag("customers.edit").contains("checked") && !tag("customers.edit").contains("dis"));
+        assert!(
+            tag("customers.edit").contains("checked") && !tag("customers.edit").contains("dis")
+        );
         assert!(tag("customers.view").contains("checked"), "by its column");
         assert!(!tag("customers.delete").contains("checked"));
-        assert!(tag("customers.*").contains("data-right") && !tag("customers.*").contains("disabled"));
+        assert!(
+            tag("customers.*").contains("data-right") && !tag("customers.*").contains("disabled")
+        );
         assert!(tag("plans.edit").contains("disabled") && tag("plans.*").contains("disabled"));
         assert!(tag("*").contains("disabled") && tag("*.view").contains("checked"));
         assert!(text.contains("You do not have"), "the reason is said");

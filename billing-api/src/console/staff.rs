@@ -154,9 +154,8 @@ pub(super) async fn link(
         let signed = &post.signed;
         let (token, until) = staff::reset_password(&office, &signed.actor, id).await?;
         let host = request.connection_info().clone();
-        let link = format!(
-            "{}://{}/set-password?token={}", host.scheme(), host.host(), token.expose()
-        );
+        let link =
+            format!("{}://{}/set-password?token={}", host.scheme(), host.host(), token.expose());
         let until = show::minute(&signed.viewer.words, until);
         let page = render_link(&signed.viewer, &id.to_string(), &link, until);
         Ok(page::send(StatusCode::OK, page))

@@ -104,11 +104,7 @@ fn revealed(
 }
 
 /// What belongs on the page of a token.
-pub(super) async fn of_token(
-    office: &Office,
-    signed: &Signed,
-    id: &str,
-) -> Result<Markup, Fault> {
+pub(super) async fn of_token(office: &Office, signed: &Signed, id: &str) -> Result<Markup, Fault> {
     let token: TokenId = id.parse().map_err(|_| Fault::NotFound("token"))?;
     let mut days = token::usage(office, &signed.actor, token).await?;
     days.reverse();

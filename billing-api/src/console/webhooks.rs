@@ -502,7 +502,9 @@ mod tests {
             let at = text.find(&format!(r#"name="events:{name}""#)).unwrap();
             text[at..].split('>').next().unwrap().to_owned()
         };
-        assert!(tag("customer.*").contains("checked") && tag("customer.created").contains("checked"));
+        assert!(
+            tag("customer.*").contains("checked") && tag("customer.created").contains("checked")
+        );
         assert!(!tag("plan.created").contains("checked") && !tag("*").contains("checked"));
         assert!(tag("old.event").contains("checked"), "what is no more is not lost unseen");
         assert_eq!(plain("customer.created\nplan.created\ncustomer.*"), "customer.*\nplan.created");

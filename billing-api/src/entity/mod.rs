@@ -237,8 +237,7 @@ pub(crate) struct Action {
 }
 
 /// What an action does: the record, the version that was seen, the arguments.
-pub(crate) type Run =
-    for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>, &'a Draft) -> Step<'a>;
+pub(crate) type Run = for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>, &'a Draft) -> Step<'a>;
 
 impl Action {
     /// What most share; name the rest with `..Action::PLAIN`.

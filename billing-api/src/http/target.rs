@@ -45,7 +45,9 @@ mod tests {
             .wrap(middleware::from_fn(target))
             .default_service(web::to(|| async { HttpResponse::Ok().finish() }));
         let app = test::init_service(app).await;
-        for (path, kind) in [("/api/v1/labels", "application/problem+json"), ("/labels", "text/html")] {
+        for (path, kind) in
+            [("/api/v1/labels", "application/problem+json"), ("/labels", "text/html")]
+        {
             let of = |octets: usize| format!("{path}?q={}", "a".repeat(octets - path.len() - 3));
             let good = TestRequest::get().uri(&of(TARGET_OCTETS_MAX)).to_request();
             assert_eq!(test::call_service(&app, good).await.status(), StatusCode::OK);

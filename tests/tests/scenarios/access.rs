@@ -73,9 +73,8 @@ fn a_token_is_made_shown_once_used_rotated_and_revoked() {
     console.expect_page("The API token has a new secret");
     let second = browser.find("//code[@id='secret']").text();
     assert_ne!(token, second);
-    let statuses = || {
-        [&token, &second].map(|t| lab.api().with_token(Some(t)).get("/api/v1/customers").status)
-    };
+    let statuses =
+        || [&token, &second].map(|t| lab.api().with_token(Some(t)).get("/api/v1/customers").status);
     assert_eq!(statuses(), [200, 200]);
     console.follow("I have kept it");
     console.expect_page("CRM");

@@ -292,7 +292,10 @@ fn ask(
 ) -> Markup {
     let words = &viewer.words;
     let count = || ("count", named.len().into());
-    let title = words.say_with(words::BULK_TITLE, &[("action", deed.name(words, entity, titles).into()), count()]);
+    let title = words.say_with(
+        words::BULK_TITLE,
+        &[("action", deed.name(words, entity, titles).into()), count()],
+    );
     let rest = named.len().saturating_sub(NAMED);
     let body = html! {
         p.crumb { a href=(back) { (words.entities(entity)) } }

@@ -175,8 +175,8 @@ fn chosen(entity: &Entity, slots: &[Slot], fields: &Fields) -> (Vec<String>, boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::access::Rights;
     use crate::console::words::Words;
+    use crate::domain::access::Rights;
     use crate::entity::registry::LABEL;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {

@@ -172,10 +172,7 @@ impl Control {
 
     /// Whether it takes the whole width.
     fn is_wide(&self) -> bool {
-        matches!(
-            self.widget,
-            Widget::Lines | Widget::Code | Widget::Boxes(_) | Widget::Own(_)
-        )
+        matches!(self.widget, Widget::Lines | Widget::Code | Widget::Boxes(_) | Widget::Own(_))
     }
 
     /// The field with its label, its hint, and what is wrong.

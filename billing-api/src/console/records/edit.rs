@@ -545,7 +545,11 @@ pub(super) fn hidden(prefix: &str, texts: &BTreeMap<String, String>) -> Markup {
 }
 
 /// What is wrong, at the top, with the way to each field.
-pub(super) fn problems(words: &Words, controls: &[(Control, bool)], elsewhere: &[String]) -> Markup {
+pub(super) fn problems(
+    words: &Words,
+    controls: &[(Control, bool)],
+    elsewhere: &[String],
+) -> Markup {
     let wrong: Vec<(&Control, &String)> = controls
         .iter()
         .filter_map(|(control, _)| Some((control, control.wrong.as_ref()?)))

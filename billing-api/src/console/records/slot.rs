@@ -3,8 +3,8 @@
 use serde_json::Value as Json;
 
 use crate::console::words::{self, Words};
-use crate::entity::custom::Custom;
 use crate::domain::access::Rights;
+use crate::entity::custom::Custom;
 use crate::entity::{Entity, Field, Flags, Kind};
 
 /// A field with its label and its words.

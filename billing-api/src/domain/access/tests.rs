@@ -182,8 +182,7 @@ impl Place {
     }
 
     async fn by_token(&self, token: &Secret<String>, from: &str) -> Result<Actor, Fault> {
-        let proven =
-            token::prove(&self.office, token.expose(), from.parse().unwrap()).await;
+        let proven = token::prove(&self.office, token.expose(), from.parse().unwrap()).await;
         proven.map(|(actor, _)| actor)
     }
 

@@ -212,8 +212,7 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
         "responses": responses,
     });
     if let Some(schema) = body {
-        operation["requestBody"] =
-            json!({"required": action.is_none(), "content": {"application/json": {"schema": schema}}});
+        operation["requestBody"] = json!({"required": action.is_none(), "content": {"application/json": {"schema": schema}}});
     }
     Some(operation)
 }
