@@ -14,6 +14,7 @@ use super::records::{Address, tone};
 use super::words::{self, Key, Words};
 use super::{show, viewer};
 use crate::domain::{Fault, Office};
+use crate::entity::registry;
 use crate::hook::log::{self, Detail, ProgramView, View};
 
 /// Deliveries of a page.
@@ -311,7 +312,7 @@ fn render(
                         Some(id) => html! { a href=(format!("/webhooks/{id}")) { (view.hook) } },
                         None => html! { (view.hook) },
                     }))
-                    (fact(words::DELIVERY_RECORD, html! { code { (view.entity_id) } }))
+                    (fact(words::DELIVERY_RECORD, record(&view.entity_id)))
                     (fact(words::DELIVERY_AT, show::time(words, view.created_at)))
                     @if let Some(at) = view.next_at {
                         (fact(words::DELIVERY_NEXT, show::time(words, at)))
@@ -334,6 +335,17 @@ fn render(
         }
     };
     page::page(viewer, Some(Place::At(PLACE)), &view.event_type, notice, &body)
+}
+
+/// The record an event is about, with the way to it.
+fn record(id: &str) -> Markup {
+    let entity = id.split_once('_').and_then(|(prefix, _)| registry::by_prefix(prefix));
+    html! {
+        @match entity {
+            Some(entity) => a href=(format!("/{}/{id}", entity.path)) { code { (id) } },
+            None => code { (id) },
+        }
+    }
 }
 
 fn attempts(words: &Words, now: Ts, detail: &Detail) -> Markup {
