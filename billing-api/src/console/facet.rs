@@ -46,6 +46,15 @@ pub(super) fn lead(entity: &Entity) -> Option<Lead> {
     }
 }
 
+/// What stands in the fields of a new record of a kind, so that its form shows what is usual.
+pub(super) fn usual(entity: &Entity) -> &'static [(&'static str, &'static str)] {
+    match entity.name {
+        "role" => &[("second_factor", "false")],
+        "webhook" => webhooks::USUAL,
+        _ => &[],
+    }
+}
+
 /// The answer to a form, in time.
 pub(super) type Answer<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, Fault>> + 'a>>;
 

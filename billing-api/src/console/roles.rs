@@ -31,8 +31,8 @@ pub(super) fn lead(
     texts: &BTreeMap<String, String>,
     edits: bool,
 ) -> Markup {
-    let given = texts.values().any(|text| !text.is_empty());
-    if edits || given {
+    let given = |name: &str| texts.get(name).is_some_and(|text| !text.is_empty());
+    if edits || given("name") || given("permissions") {
         return html! {};
     }
     let offered = TEMPLATES

@@ -53,6 +53,16 @@ const STARTS: [(&str, Key, Key); 4] = [
     ("make", words::HOOK_START_MAKE, words::HOOK_START_MAKE_TEXT),
 ];
 
+/// What the rules give a webhook where nobody says otherwise.
+pub(super) const USUAL: &[(&str, &str)] = &[
+    ("enabled", "true"),
+    ("template", "custom"),
+    ("method", "POST"),
+    ("auth", "none"),
+    ("attempts_max", "10"),
+    ("backoff", "standard"),
+];
+
 /// What stands above the form of a webhook: what is at the other end, and what to do there.
 pub(super) fn lead(
     words: &Words,
@@ -509,6 +519,21 @@ mod tests {
         assert!(tag("old.event").contains("checked"), "what is no more is not lost unseen");
         assert_eq!(plain("customer.created\nplan.created\ncustomer.*"), "customer.*\nplan.created");
         assert_eq!(plain("plan.*\n*"), "*");
+    }
+
+    #[test]
+    fn what_is_usual_is_among_what_the_rules_take() {
+        for (name, value) in USUAL {
+            let field = ENTITY.field(name).unwrap();
+            let fits = match field.kind {
+                crate::entity::Kind::Choice(words) => words.contains(value),
+                crate::entity::Kind::Integer(min, max) => {
+                    (min..=max).contains(&value.parse().unwrap())
+                }
+                _ => ["true", "false"].contains(value),
+            };
+            assert!(fits, "{name}");
+        }
     }
 
     #[test]

@@ -244,7 +244,9 @@ pub(super) async fn new(
         let query = Fields::of_query(&request);
         let texts = sheet.slots.iter().map(|slot| {
             let given = query.get(&slot.name).to_owned();
-            let given = match (given.as_str(), slot.kind, sheet.currencies.as_slice()) {
+            let usual = facet::usual(entity).iter().find(|(name, _)| *name == slot.name);
+            let given = match (given.as_str(), slot.kind, usual) {
+                ("", _, Some((_, usual))) => (*usual).to_owned(),
                 ("", Kind::Zone, _) => viewer.words.zone_name(),
                 _ => given,
             };
