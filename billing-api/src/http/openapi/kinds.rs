@@ -179,3 +179,26 @@ pub(super) fn filters(field: &Field) -> Vec<Json> {
     }
     parameters
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_says_which_permission_it_takes() {
+        for kind in [Kind::Rate(0, 9), Kind::Money, Kind::Words(9, 9), Kind::Document(None)] {
+            let open = Field::new("x", kind, Flags::WRITABLE);
+            let kept = open.for_those_with("audit.view");
+            let text = |schema: Option<Json>| schema.unwrap().to_string();
+            for (schema, wanted) in [
+                (shown(&kept), true),
+                (Some(given(&kept)), true),
+                (shown(&open), false),
+                (Some(given(&open)), false),
+            ] {
+                let text = text(schema);
+                assert_eq!(text.contains("permission audit.view"), wanted, "{kind:?}: {text}");
+            }
+        }
+    }
+}
