@@ -181,6 +181,7 @@ impl Opened {
                 .app_data(actix_web::web::PayloadConfig::new(http::REQUEST_OCTETS_MAX))
                 .wrap(actix_web::middleware::Compress::default())
                 .wrap(actix_web::middleware::from_fn(http::limit))
+                .wrap(actix_web::middleware::from_fn(http::target))
                 .wrap(actix_web::middleware::from_fn(http::headers))
                 .wrap(actix_web::middleware::from_fn(http::request_id))
                 .configure(http::routes)

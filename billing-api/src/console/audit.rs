@@ -17,6 +17,7 @@ use super::page::{self, Column, Place, Viewer};
 use super::records::{Address, Look, Slot, Titles, slots, text_of};
 use super::show;
 use super::words::{self, Key, Words, readable};
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::registry::{ENTITIES, by_name, by_prefix};
 use crate::entity::{Kind, read};
@@ -204,6 +205,13 @@ async fn entries(
         })
     };
     let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+    for entry in &mut entries {
+        if let Some(entity) = by_name(&entry.entity) {
+            for side in [&mut entry.before, &mut entry.after] {
+                read::conceal(entity, &actor.rights, side);
+            }
+        }
+    }
     name(office, actor, &mut entries).await?;
     Ok(entries)
 }
@@ -256,8 +264,9 @@ struct Difference {
 impl Entry {
     /// The fields that differ.
     fn differences(&self, words: &Words, titles: &Titles) -> Vec<Difference> {
-        let own: Vec<Slot> =
-            by_name(&self.entity).map(|entity| slots(words, entity, &[])).unwrap_or_default();
+        let own: Vec<Slot> = by_name(&self.entity)
+            .map(|entity| slots(words, &Rights::all(), entity, &[]))
+            .unwrap_or_default();
         let look = Look { words, titles, short: false };
         let shown = |name: &str, value: &Json| match own.iter().find(|slot| slot.name == name) {
             Some(slot) => look.cell(slot, value),
@@ -405,7 +414,7 @@ pub(super) async fn show(
         let entry = found.into_iter().find(|entry| entry.id == id.to_string());
         let entry = entry.ok_or(Fault::NotFound("audit entry"))?;
         let own = by_name(&entry.entity)
-            .map(|entity| slots(&viewer.words, entity, &[]))
+            .map(|entity| slots(&viewer.words, &Rights::all(), entity, &[]))
             .unwrap_or_default();
         let sides = [entry.before.clone(), entry.after.clone()];
         let titles = Titles::load(&office, actor, &own, &sides).await?;

@@ -109,8 +109,6 @@ impl Place {
 /// reload repeats the sentence and not the deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
-    Suspended,
-    Activated,
     PlanChanged,
     SettingsChanged,
     ModulesChanged,
@@ -124,12 +122,12 @@ pub(super) enum Notice {
     PasswordChanged,
     SecondFactorOff,
     SessionsEnded,
+    RoleGiven,
+    Replayed,
 }
 
 impl Notice {
     const ALL: [(Notice, &'static str, Key); 15] = [
-        (Self::Suspended, "suspended", words::DONE_SUSPENDED),
-        (Self::Activated, "activated", words::DONE_ACTIVATED),
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
@@ -143,6 +141,8 @@ impl Notice {
         (Self::PasswordChanged, "password-changed", words::DONE_PASSWORD_CHANGED),
         (Self::SecondFactorOff, "second-factor-off", words::DONE_SECOND_FACTOR_OFF),
         (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
+        (Self::RoleGiven, "role-given", words::DONE_ROLE_GIVEN),
+        (Self::Replayed, "replayed", words::DONE_REPLAYED),
     ];
 
     /// The notice of `?done=…`.

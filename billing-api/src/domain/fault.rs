@@ -37,6 +37,12 @@ pub(crate) enum Fault {
     /// The body is longer than any document of ours.
     #[error("the body has more than {0} octets")]
     TooLong(usize),
+    /// The body is of a kind that is not read here.
+    #[error("the body is {0}, which is not read here; send {1}")]
+    WrongMedia(String, &'static str),
+    /// The address is longer than any of ours.
+    #[error("the address has more than {0} octets")]
+    AddressTooLong(usize),
     /// The caller did not prove who they are.
     #[error("authentication is required")]
     Unauthenticated,

@@ -408,20 +408,34 @@ fn all<T>(rows: &[Row], read: fn(&Row) -> Result<T, StoreError>) -> Result<Vec<T
 pub(crate) const SUSPEND: Action = Action {
     name: "suspend",
     permission: "services.suspend",
-    run: |unit, id, expected| Box::pin(suspend_in(unit, ServiceId(id), expected)),
+    arguments: &[Field::new("note", Kind::LongText(500), Flags::WRITABLE)],
+    harms: true,
+    applies: |service| !has_hold(service, HoldReason::Admin),
+    run: |unit, id, expected, arguments| {
+        Box::pin(suspend_in(unit, ServiceId(id), expected, arguments))
+    },
 };
+
+/// Whether a service as the API shows it has a hold for this reason.
+fn has_hold(service: &Value, reason: HoldReason) -> bool {
+    let holds = service["holds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    holds.iter().any(|hold| hold["reason"] == reason.as_str())
+}
 
 /// Activates: lifts the hold `admin`, and no other: a payment is what clears `nonpayment`.
 pub(crate) const ACTIVATE: Action = Action {
     name: "activate",
     permission: "services.suspend",
-    run: |unit, id, expected| Box::pin(activate_in(unit, ServiceId(id), expected)),
+    applies: |service| has_hold(service, HoldReason::Admin),
+    run: |unit, id, expected, _| Box::pin(activate_in(unit, ServiceId(id), expected)),
+    ..Action::PLAIN
 };
 
 async fn suspend_in(
     unit: &mut Unit<'_>,
     id: ServiceId,
     expected: Option<i64>,
+    arguments: &Draft,
 ) -> Result<(), Fault> {
     let before = load_expected(unit, id, expected).await?;
     let organisation: OrganisationId = before.get("organisation_id")?;
@@ -433,7 +447,7 @@ async fn suspend_in(
         HoldNetwork::Reject.as_str(),
         "on",
         "staff",
-        None::<String>,
+        arguments.text("note"),
         unit.now,
         unit.actor.label()
     ];
@@ -450,19 +464,6 @@ async fn activate_in(
     let args = args![id, HoldReason::Admin.as_str(), unit.now, unit.actor.label()];
     let lifted = unit.execute(&sql::LIFT_HOLD, args).await?;
     finish_hold(unit, id, &before, "activated", lifted).await
-}
-
-/// Suspends or activates one service.
-pub(crate) async fn act(
-    office: &Office,
-    actor: &Actor,
-    id: ServiceId,
-    action: &'static Action,
-) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    (action.run)(&mut unit, id.0, None).await?;
-    unit.commit().await?;
-    find(office, actor, id).await
 }
 
 /// The service, if it is still at the version the caller saw.

@@ -35,6 +35,7 @@ pub(crate) async fn create_in(
     write::offers(entity, Verbs::CREATE)?;
     let mut paths: HashMap<OrganisationId, String> = HashMap::new();
     for draft in &mut drafts {
+        draft.within(entity, &unit.actor.rights)?;
         let named = match write::home(unit, entity, draft).await? {
             Some(home) => Some(home),
             None => draft.organisation,

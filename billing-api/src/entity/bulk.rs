@@ -57,7 +57,10 @@ impl Act {
             "update" if entity.verbs.has(Verbs::UPDATE) => Some(Self::Update),
             "delete" if entity.verbs.has(Verbs::DELETE) => Some(Self::Delete),
             "restore" if entity.verbs.has(Verbs::DELETE) => Some(Self::Restore),
-            word => entity.actions.iter().find(|action| action.name == word).map(Self::Own),
+            word => {
+                let own = entity.actions.iter().filter(|action| action.is_for_many());
+                own.into_iter().find(|action| action.name == word).map(Self::Own)
+            }
         }
     }
 
@@ -80,7 +83,8 @@ pub(crate) fn acts(entity: &'static Entity) -> Vec<&'static str> {
             words.push(word);
         }
     }
-    words.extend(entity.actions.iter().map(|action| action.name));
+    let own = entity.actions.iter().filter(|action| action.is_for_many());
+    words.extend(own.map(|action| action.name));
     words
 }
 
@@ -338,7 +342,7 @@ impl Work<'_> {
             }
             Act::Delete => write::delete_in(unit, entity, id, None).await.map(drop),
             Act::Restore => write::restore_in(unit, entity, id).await.map(drop),
-            Act::Own(action) => (action.run)(unit, id, None).await,
+            Act::Own(action) => (action.run)(unit, id, None, &Draft::default()).await,
         }
     }
 }

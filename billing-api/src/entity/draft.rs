@@ -9,7 +9,11 @@ use store::Value;
 
 use super::custom::Custom;
 use super::{Entity, Field, Flags, Kind};
-use crate::domain::{Fault, Input, is_email};
+use crate::domain::access::Rights;
+use crate::domain::{Fault, FieldFault, Input, is_email};
+
+/// What is said of a field that is not there.
+const NO_FIELD: &str = "is not a field here";
 
 /// The name of a column.
 pub(crate) type Column = Cow<'static, str>;
@@ -40,6 +44,36 @@ impl Draft {
     /// Nothing yet, for a record that is there.
     pub(crate) fn about(record: uuid::Uuid) -> Self {
         Self { record, ..Self::default() }
+    }
+
+    /// That nothing was given which somebody with these rights does not have: for them such a
+    /// field does not exist.
+    pub(crate) fn within(&self, entity: &Entity, rights: &Rights) -> Result<(), Fault> {
+        let hidden = entity.all_fields().filter(|field| !field.is_seen(rights));
+        let given = hidden.filter(|field| match field.kind {
+            Kind::Money => self.value(&format!("{}_amount", field.name)).is_some(),
+            Kind::Secret(_) => self.secret(field.name).is_some(),
+            _ => self.value(field.name).is_some(),
+        });
+        let faults: Vec<FieldFault> = given
+            .map(|field| FieldFault {
+                pointer: format!("/{}", field.name),
+                detail: NO_FIELD.to_owned(),
+            })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
+    }
+
+    /// Reads the arguments of an action.
+    pub(crate) fn arguments(fields: &'static [Field], mut input: Input) -> Result<Self, Fault> {
+        let mut draft = Self::default();
+        for field in fields {
+            if !draft.take(&mut input, field) && field.flags.has(Flags::REQUIRED) {
+                input.missing(field.name);
+            }
+        }
+        input.finish()?;
+        Ok(draft)
     }
 
     /// Whether nothing was given.

@@ -162,7 +162,7 @@ fn columns(
     }
     let shown = |field: &&Field| field.is_column() || field.flags.has(Flags::COMPUTED);
     for field in entity.all_fields().filter(shown).filter(|field| wanted(field.name)) {
-        if !sees(actor, field) {
+        if !field.is_seen(&actor.rights) {
             if chosen.contains(&field.name) {
                 return Err(Fault::field("?fields", format!("\"{}\" is not a field", field.name)));
             }
@@ -183,11 +183,6 @@ fn columns(
         }
     }
     Ok(columns)
-}
-
-/// Whether the caller may see a field besides the record.
-fn sees(actor: &Actor, field: &Field) -> bool {
-    field.permission.is_none_or(|permission| actor.rights.has(permission))
 }
 
 impl Column {

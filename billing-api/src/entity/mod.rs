@@ -223,9 +223,37 @@ pub(crate) struct Action {
     pub(crate) name: &'static str,
     /// What the caller's role must allow.
     pub(crate) permission: &'static str,
+    /// What it takes besides the record: writable fields of no column. One with required
+    /// arguments is done to one record at a time.
+    pub(crate) arguments: &'static [Field],
+    /// Whether it takes something away: people are asked first, and the button says so.
+    pub(crate) harms: bool,
+    /// Whether there is anything to do for a record as the API shows it, for those who offer
+    /// it. The rules do not ask.
+    pub(crate) applies: fn(&serde_json::Value) -> bool,
     /// Does it, if the record is still at the version the caller saw. Doing it twice changes
     /// nothing the second time.
-    pub(crate) run: for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>) -> Step<'a>,
+    pub(crate) run: Run,
+}
+
+/// What an action does: the record, the version that was seen, the arguments.
+pub(crate) type Run = for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>, &'a Draft) -> Step<'a>;
+
+impl Action {
+    /// What most share; name the rest with `..Action::PLAIN`.
+    pub(crate) const PLAIN: Action = Action {
+        name: "",
+        permission: "",
+        arguments: &[],
+        harms: false,
+        applies: |_| true,
+        run: |_, _, _, _| Box::pin(std::future::ready(Err(Fault::WrongMethod))),
+    };
+
+    /// Whether it can be done to many at once.
+    pub(crate) fn is_for_many(&self) -> bool {
+        !self.arguments.iter().any(|field| field.flags.has(Flags::REQUIRED))
+    }
 }
 
 impl PartialEq for Action {

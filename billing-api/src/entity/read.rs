@@ -9,8 +9,8 @@ use store::{Args, Engine, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::query::{ListQuery, Op};
-use super::{Entity, Field, Kind, Scope, search};
-use crate::domain::access::permission;
+use super::{Entity, Field, Kind, Scope, Source, search};
+use crate::domain::access::{Rights, permission};
 use crate::domain::{Actor, Fault, Office, contains};
 use crate::store::organisation;
 
@@ -44,7 +44,9 @@ pub(crate) async fn list(
     };
     let (rows, next) = page_within(office, actor, entity, query, &bounds).await?;
     let rows = rows.iter().map(|row| shown(entity, row, &query.fields));
-    Ok(Listed { rows: rows.collect::<Result<_, _>>()?, next, total })
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
+    Ok(Listed { rows, next, total })
 }
 
 /// The rows of a page, and the cursor of the one behind it.
@@ -135,6 +137,7 @@ impl Bounds {
         entity: &'static Entity,
         query: &ListQuery,
     ) -> Result<Self, Fault> {
+        query.within(entity, &actor.rights)?;
         let organisations = match entity.scope {
             Scope::Own => subtree(office, actor).await?,
             Scope::Inherited | Scope::Global => None,
@@ -333,7 +336,29 @@ pub(crate) async fn find(
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
     let row = rows.first().ok_or(Fault::NotFound(entity.name))?;
-    Ok((shown(entity, row, &[])?, row.get("version")?))
+    let mut view = shown(entity, row, &[])?;
+    conceal(entity, &actor.rights, &mut view);
+    Ok((view, row.get("version")?))
+}
+
+/// Takes out of a record what somebody with these rights does not see.
+pub(crate) fn conceal(entity: &Entity, rights: &Rights, row: &mut Json) {
+    let Json::Object(row) = row else { return };
+    for field in entity.all_fields().filter(|field| !field.is_seen(rights)) {
+        row.remove(field.name);
+    }
+}
+
+/// Completes rows on their way out with what is kept elsewhere, as far as the caller sees it.
+pub(crate) async fn extend(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    rows: &mut [Json],
+) -> Result<(), Fault> {
+    (entity.hooks.extend)(Source::Office(office), rows).await?;
+    rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
+    Ok(())
 }
 
 /// The titles of records, for those that name them: one read a kind, whatever the page's size.

@@ -134,7 +134,8 @@ pub(crate) fn entry(
     let mut found = Vec::new();
     let mut title = String::new();
     for field in entity.all_fields() {
-        let searched = field.flags.has(Flags::SEARCHED);
+        // What not everybody may see is not found by its words.
+        let searched = field.flags.has(Flags::SEARCHED) && field.permission.is_none();
         if !searched && field.name != entity.title {
             continue;
         }

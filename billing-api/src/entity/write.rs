@@ -8,7 +8,7 @@ use store::{Args, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::custom::Custom;
-use super::read::shown;
+use super::read::{conceal, shown};
 use super::{Draft, Entity, Kind, Scope, Source, Verb, Verbs, Written, registry, search};
 use crate::domain::number::Number;
 use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
@@ -82,6 +82,7 @@ async fn complete(
 ) -> Result<(), Fault> {
     let rows = std::slice::from_mut(&mut made.view);
     (entity.hooks.extend)(Source::Unit(unit), rows).await?;
+    conceal(entity, &unit.actor.rights, &mut made.view);
     unit.answers(status, made.view.clone());
     Ok(())
 }
@@ -107,6 +108,7 @@ pub(crate) async fn create_in(
     mut draft: Draft,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::CREATE)?;
+    draft.within(entity, &unit.actor.rights)?;
     let named = match home(unit, entity, &draft).await? {
         Some(home) => Some(home),
         None => draft.organisation,
@@ -243,6 +245,7 @@ pub(crate) async fn update_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::UPDATE)?;
+    draft.within(entity, &unit.actor.rights)?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {

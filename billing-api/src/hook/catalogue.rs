@@ -90,6 +90,11 @@ const TYPED: &[Typed] = &[
         example: EMPLOYED,
     },
     Typed {
+        kind: "staff.unlocked",
+        description: "What was failed at in somebody's name was forgotten.",
+        example: EMPLOYED,
+    },
+    Typed {
         kind: "staff.role_changed",
         description: "Somebody was given another role.",
         example: EMPLOYED,
@@ -340,8 +345,13 @@ pub(crate) fn knows(kind: &str) -> bool {
 /// The resource under which the record of an event is found: `customers` for
 /// `customer.created`.
 pub(crate) fn path(kind: &str) -> Option<&'static str> {
+    entity(kind).map(|entity| entity.path)
+}
+
+/// The description of the record an event is about: that of customers for `customer.created`.
+pub(crate) fn entity(kind: &str) -> Option<&'static Entity> {
     let name = kind.split_once('.').map_or(kind, |(name, _)| name);
-    ENTITIES.iter().find(|entity| entity.name == name).map(|entity| entity.path)
+    ENTITIES.iter().copied().find(|entity| entity.name == name)
 }
 
 /// An id that is nobody's.

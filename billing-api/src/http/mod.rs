@@ -30,6 +30,7 @@ mod sessions;
 mod settings;
 mod staff;
 mod tagged;
+mod target;
 mod tokens;
 #[cfg(test)]
 mod walk;
@@ -58,6 +59,7 @@ pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use export::file_of;
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
+pub(crate) use target::target;
 
 pub(crate) use headers::headers;
 pub(crate) use limit::{Limits, limit};
@@ -164,14 +166,8 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/me/sessions/{id}/end", Need::SignedIn, || web::to(me::end_session)),
     // Staff and their roles.
     get("/api/v1/permissions", Need::SignedIn, || web::to(staff::permissions)),
-    post("/api/v1/staff/{id}/disable", may("staff.edit"), || web::to(staff::disable)),
-    post("/api/v1/staff/{id}/enable", may("staff.edit"), || web::to(staff::enable)),
     post("/api/v1/staff/{id}/reset-password", may("staff.edit"), || web::to(staff::reset_password)),
-    post("/api/v1/staff/{id}/reset-second-factor", may("staff.edit"), || {
-        web::to(staff::reset_second_factor)
-    }),
     get("/api/v1/staff/{id}/sessions", may("staff.view"), || web::to(staff::sessions)),
-    post("/api/v1/staff/{id}/end-sessions", may("staff.edit"), || web::to(staff::end_sessions)),
     post("/api/v1/roles/assign", may("roles.edit"), || web::to(staff::assign)),
     post("/api/v1/roles/{id}/clone", may("roles.create"), || web::to(staff::clone_role)),
     // API tokens.

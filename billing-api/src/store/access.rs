@@ -7,7 +7,8 @@ store::statements! {
     /// A token by its hash or the one before it, with its organisation and the role that
     /// bounds it.
     pub(crate) FIND_TOKEN = "SELECT t.id, t.name, t.organisation_id, t.used_at, t.scopes,
-            t.allow_list, t.staff_id, o.path, r.permissions, s.status AS staff_status
+            t.allow_list, t.staff_id, t.rate_per_minute, o.path, r.permissions,
+            s.status AS staff_status
         FROM api_token t
         JOIN organisation o ON o.id = t.organisation_id
         LEFT JOIN staff s ON s.id = t.staff_id AND s.deleted_at IS NULL
@@ -29,8 +30,8 @@ store::statements! {
     /// Creates a token.
     pub(crate) INSERT_TOKEN = "INSERT INTO api_token
         (id, organisation_id, name, token_hash, scopes, allow_list, staff_id, expires_at,
-         created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $10)";
+         created_at, created_by, updated_at, updated_by, rate_per_minute)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $10, $11)";
     /// A token as its rotation needs it.
     pub(crate) LOAD_TOKEN = "SELECT t.id, t.organisation_id, t.name, t.scopes, t.allow_list,
             t.staff_id, t.used_at, t.expires_at, t.previous_until, t.version, t.created_at,
@@ -125,6 +126,8 @@ store::statements! {
                 WHEN failed_at > $4 THEN failures + $2 ELSE $2 END,
             failed_at = $3
         WHERE id = $1";
+    /// Forgets failed attempts and wrong codes.
+    pub(crate) UNLOCK = "UPDATE staff SET failures = 0, code_failures = 0 WHERE id = $1";
     /// Forgets failed attempts.
     pub(crate) FORGIVE = "UPDATE staff SET failures = 0 WHERE id = $1 AND failures > 0";
     /// Active staff of the root whose role has rights, to see who can do everything.
@@ -210,6 +213,9 @@ store::statements! {
     /// Ends somebody's sessions but one.
     pub(crate) END_OTHERS = "UPDATE staff_session SET ended_at = $3
         WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+    /// Ends one of somebody's sessions, whoever sits there.
+    pub(crate) END_ONE = "UPDATE staff_session SET ended_at = $3
+        WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
     /// Somebody's live sessions, the latest used first; not those others have as them.
     pub(crate) LIST_SESSIONS = "SELECT id, created_at, seen_at, expires_at, address, user_agent
         FROM staff_session

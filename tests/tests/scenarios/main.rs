@@ -3,7 +3,7 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
 //! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
-//! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting
+//! command line ([`command_line`]), the console ([`browser`], [`access`]). Then what surrounds it: starting
 //! and stopping ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), backups
 //! ([`backup`]), our codec against another ([`codec`]), and the API against its own description
 //! ([`schema`]).
@@ -29,6 +29,7 @@ macro_rules! both_ways {
     };
 }
 
+mod access;
 mod accounting;
 mod backup;
 mod browser;

@@ -62,6 +62,11 @@ impl Titles {
         Ok(())
     }
 
+    /// Adds those of others.
+    pub(super) fn also(&mut self, others: Titles) {
+        self.0.extend(others.0);
+    }
+
     /// Adds one that is known already.
     pub(in crate::console) fn add(&mut self, id: &str, title: &str) {
         self.0.insert(id.to_owned(), title.to_owned());
@@ -206,11 +211,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::access::Rights;
     use crate::entity::registry::{CUSTOMER_LABEL, LABEL};
 
     fn cell(entity: &Entity, field: &str, value: &Json, titles: &Titles) -> String {
         let words = Words::english();
-        let slots = super::super::slots(&words, entity, &[]);
+        let slots = super::super::slots(&words, &Rights::all(), entity, &[]);
         let slot = slots.iter().find(|slot| slot.name == field).unwrap();
         Look { words: &words, titles, short: true }.cell(slot, value).into_string()
     }

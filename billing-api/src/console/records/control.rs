@@ -35,6 +35,8 @@ pub(super) enum Widget {
     Money(Vec<Currency>),
     /// Never filled in beforehand.
     Secret,
+    /// Drawn by the page of one kind of record: boxes, as [`Widget::Boxes`] has them.
+    Own(Markup),
 }
 
 /// A field of a form.
@@ -170,7 +172,7 @@ impl Control {
 
     /// Whether it takes the whole width.
     fn is_wide(&self) -> bool {
-        matches!(self.widget, Widget::Lines | Widget::Code | Widget::Boxes(_))
+        matches!(self.widget, Widget::Lines | Widget::Code | Widget::Boxes(_) | Widget::Own(_))
     }
 
     /// The field with its label, its hint, and what is wrong.
@@ -183,7 +185,7 @@ impl Control {
                 .map(|(_, id)| id)
                 .collect();
         let described = (!described.is_empty()).then(|| described.join(" "));
-        let group = matches!(self.widget, Widget::Boxes(_));
+        let group = matches!(self.widget, Widget::Boxes(_) | Widget::Own(_));
         let label = html! {
             (self.label)
             @if self.optional { " " span.optional { (words.say(words::FORM_OPTIONAL)) } }
@@ -224,6 +226,7 @@ impl Control {
         };
         match &self.widget {
             Widget::Text(kind) => line(kind, None, &self.value, None),
+            Widget::Own(drawn) => drawn.clone(),
             Widget::Secret => html! {
                 input id=(id) name=(self.name) type="password" required[self.required]
                     maxlength=[self.max] autocomplete="new-password" aria-invalid=[invalid]

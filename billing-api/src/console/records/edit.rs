@@ -18,10 +18,12 @@ use super::control::{Control, Widget};
 use super::lookup::{self, Named};
 use super::slot::Slot;
 use super::{Look, Titles, after, conflict, require, slots, title_of, value};
+use crate::console::facet;
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
 use crate::console::words::{self, Words};
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::custom::Custom;
 use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
@@ -37,6 +39,8 @@ pub(super) struct Sheet {
     /// The few records that references can name, by slot.
     pub(super) known: BTreeMap<String, Vec<(String, String)>>,
     pub(super) currencies: Vec<Currency>,
+    /// What whoever fills it in may do.
+    pub(super) rights: Rights,
 }
 
 /// A form as someone filled it in.
@@ -61,6 +65,18 @@ pub(super) enum Form<'a> {
 }
 
 impl Sheet {
+    /// A form of some fields and nothing else.
+    pub(super) fn of(entity: &'static Entity, actor: &Actor, slots: Vec<Slot>) -> Self {
+        Self {
+            entity,
+            customs: Vec::new(),
+            slots,
+            known: BTreeMap::new(),
+            currencies: Vec::new(),
+            rights: actor.rights,
+        }
+    }
+
     /// Gathers what the form of an entity needs. `all`: a new record, where what is set once
     /// can be set.
     pub(super) async fn load(
@@ -71,7 +87,7 @@ impl Sheet {
         all: bool,
     ) -> Result<Self, Fault> {
         let customs = custom::of(office, &actor.path, entity).await?;
-        let mut slots = slots(words, entity, &customs);
+        let mut slots = slots(words, &actor.rights, entity, &customs);
         slots.retain(|slot| {
             slot.flags.has(Flags::WRITABLE) && (all || !slot.flags.has(Flags::ONCE))
         });
@@ -86,14 +102,17 @@ impl Sheet {
             let row = office.db.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
             currencies.push(organisation::organisation(&row)?.currency);
         }
-        Ok(Self { entity, customs, slots, known, currencies })
+        Ok(Self { entity, customs, slots, known, currencies, rights: actor.rights })
     }
 
     /// The texts of a record, as the form has them.
     pub(super) fn texts(&self, words: &Words, row: &Json) -> BTreeMap<String, String> {
         let text = |slot: &Slot| match (slot.kind, slot.of(row)) {
             (Kind::Flag, Json::Null) => "false".to_owned(),
-            (kind, value) => value::text(words, kind, value),
+            (kind, value) => {
+                let text = value::text(words, kind, value);
+                facet::draw(self.entity, &slot.name).map_or(text.clone(), |own| (own.plain)(&text))
+            }
         };
         self.slots.iter().map(|slot| (slot.name.clone(), text(slot))).collect()
     }
@@ -106,7 +125,11 @@ impl Sheet {
             let was = was.replace("\r\n", "\n");
             let text = match fields.get(&format!("take.{}", slot.name)) {
                 "theirs" => was.clone(),
-                _ => Control::gather(slot, fields),
+                _ => {
+                    let text = Control::gather(slot, fields);
+                    let own = facet::draw(self.entity, &slot.name);
+                    own.map_or(text.clone(), |own| (own.plain)(&text))
+                }
             };
             filled.texts.insert(slot.name.clone(), text);
             filled.was.insert(slot.name.clone(), was);
@@ -115,7 +138,7 @@ impl Sheet {
     }
 
     /// The document of a form. `changed`: of what differs from what stood there.
-    async fn document(
+    pub(super) async fn document(
         &self,
         office: &Office,
         actor: &Actor,
@@ -170,7 +193,7 @@ impl Filled {
     }
 
     /// Brings a fault back to the fields; one that is not about them is returned.
-    fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
+    pub(super) fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
         let faults = match fault {
             Fault::Invalid(faults) => {
                 faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
@@ -196,7 +219,12 @@ impl Filled {
         Ok(self)
     }
 
-    fn is_wrong(&self) -> bool {
+    /// What is wrong and belongs to no field.
+    pub(super) fn elsewhere(&self) -> &[String] {
+        &self.elsewhere
+    }
+
+    pub(super) fn is_wrong(&self) -> bool {
         !self.wrong.is_empty() || !self.elsewhere.is_empty()
     }
 }
@@ -210,13 +238,15 @@ pub(super) async fn new(
 ) -> Result<HttpResponse, Failure> {
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
-        offered(actor, entity, Verbs::CREATE, "create")?;
+        creatable(actor, entity)?;
         let sheet = Sheet::load(&office, actor, &viewer.words, entity, true).await?;
         // A link may fill in fields: another service for this customer.
         let query = Fields::of_query(&request);
         let texts = sheet.slots.iter().map(|slot| {
             let given = query.get(&slot.name).to_owned();
-            let given = match (given.as_str(), slot.kind, sheet.currencies.as_slice()) {
+            let usual = facet::usual(entity).iter().find(|(name, _)| *name == slot.name);
+            let given = match (given.as_str(), slot.kind, usual) {
+                ("", _, Some((_, usual))) => (*usual).to_owned(),
                 ("", Kind::Zone, _) => viewer.words.zone_name(),
                 _ => given,
             };
@@ -238,11 +268,25 @@ pub(super) async fn create(
     let Post { signed, fields } = post;
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
-        offered(actor, entity, Verbs::CREATE, "create")?;
+        creatable(actor, entity)?;
         let words = &viewer.words;
         let sheet = Sheet::load(&office, actor, words, entity, true).await?;
         let mut filled = sheet.sent(&fields);
         let document = sheet.document(&office, actor, words, &mut filled, false).await?;
+        if let Some(create) = facet::create(entity) {
+            let octets = Json::Object(document).to_string().into_bytes();
+            let created = match filled.is_wrong() {
+                true => Err(Fault::Invalid(Vec::new())),
+                false => create(&office, &signed, octets).await,
+            };
+            let fault = match created {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            let status = Problem::status(&fault).0;
+            let filled = filled.refused(&sheet, fault)?;
+            return Ok(page::send(status, render(viewer, &sheet, &filled, &Form::New)));
+        }
         let created = match Draft::of(entity, &sheet.customs, document, true) {
             Ok(draft) if !filled.is_wrong() => write::create(&office, actor, entity, draft).await,
             Ok(_) => Err(Fault::Invalid(Vec::new())),
@@ -385,6 +429,12 @@ pub(super) async fn restore(
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
+/// A new record of what cannot be made here is a page that is not there.
+fn creatable(actor: &Actor, entity: &'static Entity) -> Result<(), Fault> {
+    require(actor, entity, "create")?;
+    if super::is_made_here(entity) { Ok(()) } else { Err(Fault::NotFound("page")) }
+}
+
 /// What the entity does not offer, or the caller may not, is a page that is not there.
 fn offered(
     actor: &Actor,
@@ -397,7 +447,12 @@ fn offered(
 }
 
 /// The controls of a form, filled in.
-fn controls(words: &Words, sheet: &Sheet, filled: &Filled, edits: bool) -> Vec<(Control, bool)> {
+pub(super) fn controls(
+    words: &Words,
+    sheet: &Sheet,
+    filled: &Filled,
+    edits: bool,
+) -> Vec<(Control, bool)> {
     let control = |slot: &Slot| {
         let name = &slot.name;
         let known = filled.found.get(name).filter(|found| !found.is_empty());
@@ -419,6 +474,11 @@ fn controls(words: &Words, sheet: &Sheet, filled: &Filled, edits: bool) -> Vec<(
         }
         control.value = filled.texts.get(name).cloned().unwrap_or_default();
         control.wrong = filled.wrong.get(name).cloned();
+        if let Some(own) = facet::draw(sheet.entity, name) {
+            let shown = (own.show)(words, &sheet.rights, name, &control.value);
+            control.widget = Widget::Own(shown);
+            control.hint = slot.hint.clone();
+        }
         (control, slot.custom().is_some())
     };
     // Where a record came from is written by imports and the API; a form would only ask.
@@ -458,6 +518,9 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
                 (hidden("was", &filled.was))
             }
             (problems(words, &controls, &filled.elsewhere))
+            @if let Some(lead) = facet::lead(sheet.entity) {
+                (lead(words, &sheet.rights, &filled.texts, edits))
+            }
             div.fields { @for (control, _) in &own { (control.show(words)) } }
             @if !added.is_empty() {
                 fieldset {
@@ -484,7 +547,11 @@ pub(super) fn hidden(prefix: &str, texts: &BTreeMap<String, String>) -> Markup {
 }
 
 /// What is wrong, at the top, with the way to each field.
-fn problems(words: &Words, controls: &[(Control, bool)], elsewhere: &[String]) -> Markup {
+pub(super) fn problems(
+    words: &Words,
+    controls: &[(Control, bool)],
+    elsewhere: &[String],
+) -> Markup {
     let wrong: Vec<(&Control, &String)> = controls
         .iter()
         .filter_map(|(control, _)| Some((control, control.wrong.as_ref()?)))
@@ -517,7 +584,7 @@ pub(super) mod tests {
 
     pub(in crate::console::records) fn sheet() -> Sheet {
         let words = Words::english();
-        let mut slots = slots(&words, &LABEL, &[]);
+        let mut slots = slots(&words, &Rights::all(), &LABEL, &[]);
         slots.retain(|slot| slot.flags.has(Flags::WRITABLE));
         Sheet {
             entity: &LABEL,
@@ -525,6 +592,7 @@ pub(super) mod tests {
             slots,
             known: BTreeMap::new(),
             currencies: Vec::new(),
+            rights: Rights::all(),
         }
     }
 

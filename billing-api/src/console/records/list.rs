@@ -19,7 +19,7 @@ use crate::console::page::{self, Place, Toast, Viewer};
 use crate::console::show;
 use crate::console::words::{self, Key};
 use crate::domain::{Office, PAGE_MAX};
-use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
+use crate::entity::{Action, Entity, Flags, Kind, Verbs, custom, read};
 use crate::http;
 
 /// What the page shows.
@@ -42,13 +42,15 @@ pub(super) struct View {
 }
 
 /// What the viewer may do here.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Allowed {
     pub(super) create: bool,
     pub(super) edit: bool,
     pub(super) delete: bool,
     pub(super) export: bool,
     pub(super) import: bool,
+    /// What else may be done with the records, by its words.
+    pub(super) actions: Vec<&'static str>,
 }
 
 /// `GET /{path}`
@@ -63,7 +65,7 @@ pub(super) async fn show(
         require(actor, entity, "view")?;
         let fields = Fields::of_query(&request);
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &actor.rights, entity, &customs);
         let asked = Asked::read(&viewer.words, entity, &customs, &slots, &fields, viewer.size)?;
         let listed = read::list(&office, actor, entity, &asked.query).await?;
         let mut titles = Titles::load(&office, actor, &slots, &listed.rows).await?;
@@ -98,6 +100,10 @@ pub(super) async fn show(
                 export: NEEDS.has(&format!("/{}/export", entity.path))
                     && read::may(actor, entity, "export"),
                 import: NEEDS.has("/imports/new") && may(Verbs::IMPORT, "import"),
+                actions: {
+                    let may = |action: &&Action| actor.rights.has(action.permission);
+                    entity.actions.iter().filter(may).map(|action| action.name).collect()
+                },
             },
             toast: toast(&viewer.words, entity, &fields),
             slots,

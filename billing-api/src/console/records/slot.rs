@@ -3,8 +3,9 @@
 use serde_json::Value as Json;
 
 use crate::console::words::{self, Words};
+use crate::domain::access::Rights;
 use crate::entity::custom::Custom;
-use crate::entity::{Entity, Flags, Kind};
+use crate::entity::{Entity, Field, Flags, Kind};
 
 /// A field with its label and its words.
 #[derive(Debug, Clone)]
@@ -22,9 +23,22 @@ pub(in crate::console) struct Slot {
 /// Longest text of a field that an organisation added, characters.
 const CUSTOM_TEXT_MAX: usize = 1000;
 
-/// The fields of an entity's records, in the order of the description.
-pub(in crate::console) fn slots(words: &Words, entity: &Entity, customs: &[Custom]) -> Vec<Slot> {
-    let own = entity.all_fields().map(|field| Slot {
+/// The fields of an entity's records that somebody with these rights sees, in the order of the
+/// description.
+pub(in crate::console) fn slots(
+    words: &Words,
+    rights: &Rights,
+    entity: &Entity,
+    customs: &[Custom],
+) -> Vec<Slot> {
+    let own = entity.all_fields().filter(|field| field.is_seen(rights));
+    let own = own.map(|field| of_field(words, entity, field));
+    own.chain(customs.iter().map(|custom| added(words, custom))).collect()
+}
+
+/// A field of a description, or an argument of one of its actions.
+pub(super) fn of_field(words: &Words, entity: &Entity, field: &Field) -> Slot {
+    Slot {
         name: field.name.to_owned(),
         label: words.field(entity, field.name),
         hint: words.hint(entity, field.name),
@@ -41,8 +55,7 @@ pub(in crate::console) fn slots(words: &Words, entity: &Entity, customs: &[Custo
             ],
             _ => Vec::new(),
         },
-    });
-    own.chain(customs.iter().map(|custom| added(words, custom))).collect()
+    }
 }
 
 fn added(words: &Words, custom: &Custom) -> Slot {
@@ -108,5 +121,30 @@ impl Slot {
     /// Whether it is told apart from what the record is about: when it was made, where from.
     pub(super) fn is_about(&self) -> bool {
         crate::entity::BASE.iter().any(|field| field.name == self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::registry::LABEL;
+
+    static KEPT: Entity = Entity {
+        fields: &[
+            Field::new("name", Kind::Text(60), Flags::WRITABLE),
+            Field::new("colour", Kind::Text(7), Flags::WRITABLE).for_those_with("audit.view"),
+        ],
+        base: false,
+        ..LABEL
+    };
+
+    #[test]
+    fn a_field_is_on_no_page_of_those_who_lack_its_permission() {
+        let names = |rights: &Rights| -> Vec<String> {
+            let slots = slots(&Words::english(), rights, &KEPT, &[]);
+            slots.into_iter().map(|slot| slot.name).collect()
+        };
+        assert_eq!(names(&Rights::of(&["audit.view"])), ["name", "colour"]);
+        assert_eq!(names(&Rights::of(&["labels.*"])), ["name"]);
     }
 }

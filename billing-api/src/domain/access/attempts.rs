@@ -89,7 +89,16 @@ pub(crate) fn of_address(address: IpAddr) -> Count {
 /// The count of an account from an address. The account is whatever was typed: one that does
 /// not exist is counted like one that does.
 pub(crate) fn of_pair(email: &str, address: IpAddr) -> Count {
-    count("pair", &format!("{} {email}", source(address)), PAIR)
+    let Count(mut key, rule) = count("pair", &format!("{} {email}", source(address)), PAIR);
+    // The first half is the account's, so that all of its pairs can be found.
+    key[..8].copy_from_slice(&pairs_of(email));
+    Count(key, rule)
+}
+
+/// What the keys of an account's pairs begin with.
+fn pairs_of(email: &str) -> [u8; 8] {
+    let Count([a, b, c, d, e, f, g, h, ..], _) = count("pairs", email, PAIR);
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The count of an account.
@@ -199,6 +208,18 @@ impl Attempts {
         let row = noted.entry(staff).or_insert(Noted { staff, failures: 0, last: now, address });
         row.failures += 1;
         (row.last, row.address) = (now, address);
+    }
+
+    /// Forgets what was failed at in somebody's name, wherever from; addresses keep what they
+    /// failed at as a whole.
+    pub(crate) fn forgive(&self, staff: StaffId, email: &str) {
+        let mut rows = lock(&self.rows);
+        for Count(key, _) in [of_account(email), of_codes(staff), of_own(staff)] {
+            rows.remove(&key);
+        }
+        let pairs = pairs_of(email);
+        rows.retain(|key, _| !key.starts_with(&pairs));
+        lock(&self.noted).remove(&staff);
     }
 
     /// Takes what was noted.

@@ -201,7 +201,19 @@ async fn tenant(
     let hash = sha256(token.as_bytes()).to_vec();
     let (none, ever) = (None::<model::StaffId>, None::<model::Ts>);
     let full = json!(["full"]);
-    let args = args![TokenId::generate(), id, name, hash, full, json!([]), none, ever, now, "test"];
+    let args = args![
+        TokenId::generate(),
+        id,
+        name,
+        hash,
+        full,
+        json!([]),
+        none,
+        ever,
+        now,
+        "test",
+        None::<i64>
+    ];
     office.db.execute(&access::INSERT_TOKEN, args).await.unwrap();
     let login = format!("{name}own");
     let args = args![

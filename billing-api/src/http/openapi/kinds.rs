@@ -24,12 +24,24 @@ pub(in crate::http) fn shown(field: &Field) -> Option<Json> {
     let schema = match field.kind {
         Kind::Secret(_) => return None,
         // Lists are empty where there is nothing.
-        Kind::Words(..) => return Some(json!({"type": "array", "items": {"type": "string"}})),
+        Kind::Words(..) => {
+            return Some(about(field, json!({"type": "array", "items": {"type": "string"}})));
+        }
         // What a document holds is its reader's business.
-        Kind::Document(_) => return Some(json!({})),
+        Kind::Document(_) => return Some(about(field, json!({}))),
         kind => value(kind),
     };
-    Some(if is_filled(field) { schema } else { nullable(schema) })
+    Some(about(field, if is_filled(field) { schema } else { nullable(schema) }))
+}
+
+/// Says what a field takes besides what its record takes.
+fn about(field: &Field, mut schema: Json) -> Json {
+    if let Some(permission) = field.permission {
+        let before = schema["description"].as_str().map(|text| format!("{text}; "));
+        let text = format!("there for those with the permission {permission} alone");
+        schema["description"] = json!(before.unwrap_or_default() + &text);
+    }
+    schema
 }
 
 /// Whether every row has a value. What must be given at creation may still be missing where the
@@ -65,7 +77,7 @@ pub(in crate::http) fn given(field: &Field) -> Json {
     if let Some(pattern) = pattern {
         schema["pattern"] = json!(pattern);
     }
-    if required { schema } else { nullable(schema) }
+    about(field, if required { schema } else { nullable(schema) })
 }
 
 /// A value of a kind, where there is one.
@@ -166,4 +178,27 @@ pub(super) fn filters(field: &Field) -> Vec<Json> {
         parameters.push(parameter);
     }
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_says_which_permission_it_takes() {
+        for kind in [Kind::Rate(0, 9), Kind::Money, Kind::Words(9, 9), Kind::Document(None)] {
+            let open = Field::new("x", kind, Flags::WRITABLE);
+            let kept = open.for_those_with("audit.view");
+            let text = |schema: Option<Json>| schema.unwrap().to_string();
+            for (schema, wanted) in [
+                (shown(&kept), true),
+                (Some(given(&kept)), true),
+                (shown(&open), false),
+                (Some(given(&open)), false),
+            ] {
+                let text = text(schema);
+                assert_eq!(text.contains("permission audit.view"), wanted, "{kind:?}: {text}");
+            }
+        }
+    }
 }
