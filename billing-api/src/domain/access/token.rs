@@ -10,11 +10,15 @@ use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
+use super::description::TOKEN;
 use super::scope::{self, FULL};
 use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
+use crate::entity::{Entity, search, write};
 use crate::store::access as sql;
+
+static TOKENS: &Entity = &TOKEN;
 
 /// The actor behind a bearer token.
 pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
@@ -42,6 +46,7 @@ pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Resu
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
         rights,
+        address: None,
         owner,
         impersonator: None,
         idempotency: None,
@@ -136,6 +141,8 @@ pub(crate) async fn create(
         actor.label()
     ];
     unit.execute(&sql::INSERT_TOKEN, args).await?;
+    let row = write::load(&mut unit, TOKENS, id.0, false).await?;
+    search::note(&mut unit, TOKENS, id.0, &row, false).await?;
     let payload = json!({
         "id": id,
         "organisation_id": actor.organisation,
