@@ -25,6 +25,18 @@ pub(crate) struct Listed {
     pub(crate) total: Option<(i64, bool)>,
 }
 
+impl Listed {
+    /// Leaves these fields and the ids; none named: all of them.
+    pub(crate) fn keep(&mut self, fields: &[&'static str]) {
+        if fields.is_empty() {
+            return;
+        }
+        for row in self.rows.iter_mut().filter_map(Json::as_object_mut) {
+            row.retain(|name, _| name == "id" || fields.contains(&name.as_str()));
+        }
+    }
+}
+
 /// Whether the caller's role allows a verb on an entity's records.
 pub(crate) fn may(actor: &Actor, entity: &Entity, verb: &str) -> bool {
     permission::named(entity.permission, verb).is_some_and(|name| actor.rights.has(name))
@@ -142,7 +154,10 @@ impl Bounds {
         let found = match &query.search {
             Some(text) => {
                 let own = organisations.as_deref();
-                Some(search::ids(office, actor, entity, own, text).await?)
+                Some(match entity.hooks.find {
+                    Some(find) => find(office, actor, own, query, text).await?,
+                    None => search::ids(office, actor, entity, own, text).await?,
+                })
             }
             None => None,
         };
@@ -226,7 +241,7 @@ fn conditions(
 }
 
 /// "This column is one of these".
-pub(super) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
+pub(crate) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
     let number = args.push(Value::Uuids(ids.to_vec()));
     match engine {
         Engine::Postgres => format!("{column} = ANY(${number})"),

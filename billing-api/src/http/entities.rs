@@ -99,8 +99,9 @@ pub(super) async fn list(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
         let mut listed = read::list(&office, &caller.0, entity, &query).await?;
-        if query.fields.is_empty() {
-            (entity.hooks.extend)(Source::Office(&office), &mut listed.rows).await?;
+        if entity.extends(&query.fields) {
+            (entity.hooks.extend)(Source::Office(&office, &caller.0), &mut listed.rows).await?;
+            listed.keep(&query.fields);
         }
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {
@@ -142,7 +143,7 @@ async fn find(
     let result = async {
         let (mut view, version) = read::find(&office, &caller.0, entity, entity.id(&id)?).await?;
         let rows = std::slice::from_mut(&mut view);
-        (entity.hooks.extend)(Source::Office(&office), rows).await?;
+        (entity.hooks.extend)(Source::Office(&office, &caller.0), rows).await?;
         Ok(shown(version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

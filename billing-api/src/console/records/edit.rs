@@ -22,6 +22,7 @@ use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
 use crate::console::words::{self, Words};
+use crate::domain::setting::registry::ZONE;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::custom::Custom;
 use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
@@ -217,7 +218,7 @@ pub(super) async fn new(
         let texts = sheet.slots.iter().map(|slot| {
             let given = query.get(&slot.name).to_owned();
             let given = match (given.as_str(), slot.kind, sheet.currencies.as_slice()) {
-                ("", Kind::Zone, _) => viewer.words.zone_name(),
+                ("", Kind::Zone, _) if slot.flags.has(Flags::FILLED) => viewer.settings.text(&ZONE),
                 _ => given,
             };
             (slot.name.clone(), given)
