@@ -102,10 +102,8 @@ pub(crate) const PAGES: &[Route] = &[
     get("/organisations", may("partners.view"), || web::to(organisations::list)),
     post("/organisations", may("partners.create"), || web::to(organisations::create)),
     get("/organisations/new", may("partners.create"), || web::to(organisations::form)),
-    get("/organisations/{id}", may("partners.view"), || web::to(organisations::show)),
-    post("/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
+    get("/organisations/export", may("partners.export"), || web::to(organisations::export)),
     post("/organisations/{id}/move", may("partners.edit"), || web::to(organisations::relocate)),
-    post("/organisations/{id}/delete", may("partners.delete"), || web::to(organisations::delete)),
     // Settings; what only some may change, the rules refuse.
     get("/settings", may("settings.view"), || web::to(settings::first)),
     get("/settings/modules", may("settings.view"), || web::to(modules::show)),
@@ -147,6 +145,7 @@ pub(crate) const PAGES: &[Route] = &[
     get("/search", Need::SignedIn, || web::to(find::show)),
     get("/search/suggest", Need::SignedIn, || web::to(find::suggest)),
     get("/audit", may("audit.view"), || web::to(audit::list)),
+    get("/audit/export", may("audit.export"), || web::to(audit::export)),
     get("/audit/{id}", may("audit.view"), || web::to(audit::show)),
     get("/activity", may("audit.view"), || web::to(audit::activity)),
     // How one likes it.
@@ -187,6 +186,7 @@ async fn extra(
     match entity.name {
         "customer" => services::of_customer(request, office, signed, id).await,
         "service" => services::of_service(request, office, signed, id).await,
+        "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
         "staff" => staff::of_staff(office, signed, entity, id).await,
         "role" => roles::of_role(office, signed, entity, id).await,

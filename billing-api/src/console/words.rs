@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use model::policy::HoldReason;
 use model::text::{FluentValue, has, text};
 
+use crate::domain::calendar::Calendar;
 use crate::entity::{Action, Entity};
 
 /// A text of the catalogue. Only this file can name one.
@@ -17,11 +18,11 @@ pub(super) struct Key(&'static str);
 /// The arguments of a text.
 pub(super) type Args<'a> = &'a [(&'static str, FluentValue<'static>)];
 
-/// The reader's language, and the clock on the reader's wall.
+/// The reader's language, and the calendar and the clock on the reader's wall.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     locale: String,
-    zone: TimeZone,
+    calendar: Calendar,
 }
 
 impl Words {
@@ -32,22 +33,38 @@ impl Words {
         let fits = (2..=35).contains(&tag.len())
             && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let locale = if fits { tag.to_owned() } else { "en".to_owned() };
-        Self { locale, zone: TimeZone::UTC }
+        Self { locale, calendar: Calendar::default() }
+    }
+
+    /// Days and times are told like this from here on.
+    pub(super) fn by(self, calendar: Calendar) -> Self {
+        Self { calendar, ..self }
+    }
+
+    /// In the reader's own language, where that is known.
+    pub(super) fn in_language(self, tag: &str) -> Self {
+        if tag.is_empty() { self } else { Self { locale: tag.to_owned(), ..self } }
     }
 
     /// Times are told in this zone from here on; UTC where nobody knows it.
+    #[cfg(test)]
     pub(super) fn in_zone(self, name: &str) -> Self {
-        Self { zone: TimeZone::get(name).unwrap_or(TimeZone::UTC), ..self }
+        Self { calendar: self.calendar.in_zone(name), ..self }
+    }
+
+    /// How the reader writes days and times.
+    pub(super) fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// The reader's zone.
     pub(super) fn zone(&self) -> &TimeZone {
-        &self.zone
+        self.calendar.zone()
     }
 
     /// The name of the reader's zone.
     pub(super) fn zone_name(&self) -> String {
-        self.zone.iana_name().unwrap_or("UTC").to_owned()
+        self.zone().iana_name().unwrap_or("UTC").to_owned()
     }
 
     /// A text.
@@ -101,7 +118,7 @@ impl Words {
 
     /// English, in UTC.
     pub(super) fn english() -> Self {
-        Self { locale: "en".to_owned(), zone: TimeZone::UTC }
+        Self { locale: "en".to_owned(), calendar: Calendar::default() }
     }
 
     // What descriptions are called. The key follows from the description's own words, so that
@@ -494,9 +511,7 @@ keys! {
     DONE_SETTINGS_CHANGED = "console-done-settings-changed";
     DONE_MODULES_CHANGED = "console-done-modules-changed";
     DONE_ORGANISATION_CREATED = "console-done-organisation-created";
-    DONE_ORGANISATION_CHANGED = "console-done-organisation-changed";
     DONE_ORGANISATION_MOVED = "console-done-organisation-moved";
-    DONE_ORGANISATION_DELETED = "console-done-organisation-deleted";
 
     // Settings.
     SETTINGS_TITLE = "console-settings-title";
@@ -536,8 +551,6 @@ keys! {
     ORGANISATION_CREATE = "console-organisation-create";
     ORGANISATION_MOVE = "console-organisation-move";
     ORGANISATION_MOVE_TEXT = "console-organisation-move-text";
-    ORGANISATION_DELETE = "console-organisation-delete";
-    ORGANISATION_DELETE_TEXT = "console-organisation-delete-text";
 
     // The forms of the setup.
     NAS_ADDRESS = "console-nas-address";
@@ -754,6 +767,15 @@ keys! {
     AUDIT_FROM = "console-audit-from";
     AUDIT_TO = "console-audit-to";
     AUDIT_CRITICAL = "console-audit-critical";
+    AUDIT_CRITICAL_ONLY = "console-audit-critical-only";
+    AUDIT_WEIGHT = "console-audit-weight";
+    AUDIT_SEARCH = "console-audit-search";
+    AUDIT_TODAY = "console-audit-today";
+    AUDIT_WEEK = "console-audit-week";
+    AUDIT_MONTH = "console-audit-month";
+    AUDIT_SINCE = "console-audit-since";
+    AUDIT_EXPORT = "console-audit-export";
+    AUDIT_IMPERSONATOR = "console-audit-impersonator";
     AUDIT_FIELD = "console-audit-field";
     AUDIT_BEFORE = "console-audit-before";
     AUDIT_AFTER = "console-audit-after";

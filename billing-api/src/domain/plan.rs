@@ -14,6 +14,7 @@ use crate::entity::query::ListQuery;
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Verb, Written, read, write};
 use crate::store::organisation;
 use crate::store::plan as sql;
+use crate::store::service::LOCK_PLAN;
 
 /// Highest rate that can be sold, bit/s: beyond it a typing error is likelier than a plan.
 const RATE_BPS_MAX: i64 = 1_000_000_000_000;
@@ -123,7 +124,7 @@ async fn before(
     row: Option<&Row>,
 ) -> Result<(), Fault> {
     if verb == Verb::Deleted {
-        return service::refuse_in_use(unit, row).await;
+        return service::refuse_in_use(unit, &LOCK_PLAN, row).await;
     }
     // A version is made where what the plan gives was touched, by anyone for any reason: what
     // is the same again is a version too, and harms nobody.

@@ -7,7 +7,7 @@ use model::policy::{HoldNetwork, HoldReason, Key, Overrides};
 use model::{CustomerId, HoldId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Row, StoreError, args};
+use store::{Row, Statement, StoreError, args};
 
 use super::{Actor, Fault, Input, Office, Page, Unit};
 use crate::entity::{
@@ -76,6 +76,7 @@ pub(crate) const SERVICE: Entity = Entity {
         before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
         extend: |source, rows| Box::pin(extend(source, rows)),
+        ..Hooks::NONE
     },
     ..Entity::PLAIN
 };
@@ -173,16 +174,35 @@ async fn before(
 }
 
 /// That no live service is a customer's or on a plan which is about to be deleted: it would go
-/// on, and nobody would find whose it is.
-pub(super) async fn refuse_in_use(unit: &mut Unit<'_>, row: Option<&Row>) -> Result<(), Fault> {
+/// on, and nobody would find whose it is. `lock` keeps the row from those who are about to refer
+/// to it; see [`live_roots`].
+pub(super) async fn refuse_in_use(
+    unit: &mut Unit<'_>,
+    lock: &Statement,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
     let Some(row) = row else { return Ok(()) };
     let id: uuid::Uuid = row.get("id")?;
+    unit.fetch_optional(lock, args![id]).await?;
     let services: i64 = unit.fetch_one(&sql::IN_USE, args![id]).await?.get("services")?;
     if services == 0 {
         return Ok(());
     }
     let detail = format!("it still has services ({services}); delete or change them first");
     Err(Fault::Conflict { pointer: "", detail })
+}
+
+/// The version of the service's plan, while that and the customer are live. They stay so until
+/// the unit ends: what was checked before the row was written may be gone since.
+async fn live_roots(unit: &mut Unit<'_>, row: &Row) -> Result<PlanVersionId, Fault> {
+    let (customer, plan): (CustomerId, PlanId) = (row.get("customer_id")?, row.get("plan_id")?);
+    let live = unit.fetch_optional(&sql::LIVE_ROOTS, args![customer, plan]).await?;
+    if let Some(live) = live {
+        return Ok(live.get("current_version_id")?);
+    }
+    let live = unit.fetch_one(&sql::ROOTS, args![customer, plan]).await?;
+    let gone = if live.get::<i64>("customer")? == 0 { "customer" } else { "plan" };
+    Err(Fault::field(format!("/{gone}_id"), "was deleted meanwhile"))
 }
 
 async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
@@ -201,6 +221,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
                 Some(before) => before.get("deleted_at")?,
                 None => None,
             };
+            live_roots(unit, row).await?;
             let args = args![service, deleted_at, unit.now, by];
             return match unit.execute(&sql::RESTORE_IDENTITIES, args).await {
                 Err(StoreError::Unique { .. }) => Err(login_taken("")),
@@ -210,9 +231,8 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
         Verb::Created | Verb::Updated => {}
     }
     if written.draft.has("plan_id") {
-        let plan: PlanId = row.get("plan_id")?;
-        let plan = unit.fetch_one(&sql::PLAN_VERSION, args![plan]).await?;
-        unit.policy(Key::Profile(plan.get("current_version_id")?));
+        let version = live_roots(unit, row).await?;
+        unit.policy(Key::Profile(version));
     }
     let login: String = row.get("login")?;
     let known = match written.verb {
@@ -596,3 +616,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod races;

@@ -27,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) record: uuid::Uuid,
     /// What is written, by column.
     columns: Vec<(Column, Value)>,
+    /// The fields that the caller gave, before hooks filled others.
+    given: Vec<&'static str>,
     /// What is handed to hooks alone, by field.
     secrets: Vec<(&'static str, Secret<String>)>,
     /// The organisation's own fields that were given; null empties one.
@@ -129,6 +131,11 @@ impl Draft {
             Some(Value::Json(json)) => json.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether the caller gave a field a value.
+    pub(crate) fn was_given(&self, field: &str) -> bool {
+        self.given.contains(&field)
     }
 
     /// A secret that was given.
@@ -290,6 +297,7 @@ impl Draft {
         match value {
             Some(value) => {
                 self.columns.push((Column::Borrowed(name), value));
+                self.given.push(name);
                 true
             }
             // An empty text counts as absent, a wrong value was already complained about.

@@ -25,6 +25,18 @@ pub(crate) struct Listed {
     pub(crate) total: Option<(i64, bool)>,
 }
 
+impl Listed {
+    /// Leaves these fields and the ids; none named: all of them.
+    pub(crate) fn keep(&mut self, fields: &[&'static str]) {
+        if fields.is_empty() {
+            return;
+        }
+        for row in self.rows.iter_mut().filter_map(Json::as_object_mut) {
+            row.retain(|name, _| name == "id" || fields.contains(&name.as_str()));
+        }
+    }
+}
+
 /// Whether the caller's role allows a verb on an entity's records.
 pub(crate) fn may(actor: &Actor, entity: &Entity, verb: &str) -> bool {
     permission::named(entity.permission, verb).is_some_and(|name| actor.rights.has(name))
@@ -145,7 +157,10 @@ impl Bounds {
         let found = match &query.search {
             Some(text) => {
                 let own = organisations.as_deref();
-                Some(search::ids(office, actor, entity, own, text).await?)
+                Some(match entity.hooks.find {
+                    Some(find) => find(office, actor, own, query, text).await?,
+                    None => search::ids(office, actor, entity, own, text).await?,
+                })
             }
             None => None,
         };
@@ -229,7 +244,7 @@ fn conditions(
 }
 
 /// "This column is one of these".
-pub(super) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
+pub(crate) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
     let number = args.push(Value::Uuids(ids.to_vec()));
     match engine {
         Engine::Postgres => format!("{column} = ANY(${number})"),
@@ -356,7 +371,7 @@ pub(crate) async fn extend(
     entity: &'static Entity,
     rows: &mut [Json],
 ) -> Result<(), Fault> {
-    (entity.hooks.extend)(Source::Office(office), rows).await?;
+    (entity.hooks.extend)(Source::Office(office, actor), rows).await?;
     rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
     Ok(())
 }

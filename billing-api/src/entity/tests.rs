@@ -16,7 +16,7 @@ use crate::store::{MIGRATIONS, organisation};
 
 static LABELS: &super::Entity = &LABEL;
 
-pub(super) async fn offices() -> Vec<(TestDb, Office)> {
+pub(crate) async fn offices() -> Vec<(TestDb, Office)> {
     let mut offices = Vec::new();
     for test in store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -44,7 +44,7 @@ pub(super) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     Actor::system("test", id, path)
 }
 
-pub(super) async fn label(
+pub(crate) async fn label(
     office: &Office,
     actor: &Actor,
     body: Json,

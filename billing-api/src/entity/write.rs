@@ -109,6 +109,7 @@ pub(crate) async fn create_in(
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::CREATE)?;
     draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let named = match home(unit, entity, &draft).await? {
         Some(home) => Some(home),
         None => draft.organisation,
@@ -123,9 +124,12 @@ pub(crate) async fn create_in(
         draft.set("custom", super::custom::merged(json!({}), &custom));
     }
     let mut args = Args::new();
-    let mut columns = vec!["id", "organisation_id"];
+    let mut columns = vec!["id"];
     args.push(id);
-    args.push(organisation);
+    if !entity.tenant {
+        columns.push("organisation_id");
+        args.push(organisation);
+    }
     for (column, value) in draft.columns() {
         columns.push(column);
         args.push(value.clone());
@@ -246,6 +250,7 @@ pub(crate) async fn update_in(
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::UPDATE)?;
     draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -289,6 +294,7 @@ pub(crate) async fn delete_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -325,6 +331,7 @@ pub(crate) async fn restore_in(
     id: Uuid,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, true).await?;
     let version: i64 = before.get("version")?;
     let mut draft = Draft::about(id);

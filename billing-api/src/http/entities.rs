@@ -99,8 +99,9 @@ pub(super) async fn list(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
         let mut listed = read::list(&office, &caller.0, entity, &query).await?;
-        if query.fields.is_empty() {
+        if entity.extends(&query.fields) {
             read::extend(&office, &caller.0, entity, &mut listed.rows).await?;
+            listed.keep(&query.fields);
         }
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {

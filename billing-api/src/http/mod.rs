@@ -25,6 +25,7 @@ mod organisations;
 mod peer;
 mod problem;
 mod query;
+mod search;
 mod services;
 mod sessions;
 mod settings;
@@ -101,6 +102,8 @@ pub(crate) const ROUTES: &[Route] = &[
     // What the API says about itself.
     get("/api/v1/openapi.json", Need::SignedIn, || web::to(openapi::serve)),
     get("/api/v1/schema/{entity}", Need::SignedIn, || web::to(describe::entity)),
+    // What is where. Each kind of record is found by those who may see it.
+    get("/api/v1/search", Need::SignedIn, || web::to(search::everywhere)),
     // Services.
     get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
     post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
@@ -140,11 +143,6 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/event-types", may("hooks.view"), || web::to(webhooks::event_types)),
     // Organisations, and what each decides for itself. What only some may change, the rules
     // refuse.
-    get("/api/v1/organisations", may("partners.view"), || web::to(organisations::list)),
-    post("/api/v1/organisations", may("partners.create"), || web::to(organisations::create)),
-    get("/api/v1/organisations/{id}", may("partners.view"), || web::to(organisations::find)),
-    patch("/api/v1/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
-    delete("/api/v1/organisations/{id}", may("partners.delete"), || web::to(organisations::delete)),
     post("/api/v1/organisations/{id}/move", may("partners.edit"), || {
         web::to(organisations::relocate)
     }),

@@ -168,9 +168,10 @@ store::statements! {
         WHERE role_id = $1 AND deleted_at IS NULL";
 
     /// A live staff session by the hash of its cookie, with whoever really sits there.
-    pub(crate) FIND_SESSION = "SELECT x.id, x.seen_at, s.id AS staff_id, s.name, s.email,
-            s.organisation_id, s.allow_list, o.path, r.permissions,
+    pub(crate) FIND_SESSION = "SELECT x.id, x.created_at, x.seen_at, s.id AS staff_id, s.name, s.email,
+            s.organisation_id, s.allow_list, s.locale, s.zone, o.path, r.permissions,
             x.impersonator_id, i.name AS impersonator, i.allow_list AS impersonator_allow_list,
+            i.organisation_id AS impersonator_organisation_id,
             ir.permissions AS impersonator_permissions
         FROM staff_session x
         JOIN staff s ON s.id = x.staff_id
@@ -180,7 +181,7 @@ store::statements! {
         LEFT JOIN role ir ON ir.id = i.role_id AND ir.deleted_at IS NULL
         LEFT JOIN staff_session p ON p.id = x.parent_id
         WHERE x.token_hash = $1 AND x.ended_at IS NULL AND x.expires_at > $2
-          AND x.seen_at > $3 AND s.deleted_at IS NULL AND s.status = 'active'
+          AND s.deleted_at IS NULL AND s.status = 'active'
           AND o.deleted_at IS NULL
           AND (x.impersonator_id IS NULL OR (i.deleted_at IS NULL AND i.status = 'active'
                AND p.ended_at IS NULL AND p.expires_at > $2))";
@@ -220,7 +221,7 @@ store::statements! {
     pub(crate) LIST_SESSIONS = "SELECT id, created_at, seen_at, expires_at, address, user_agent
         FROM staff_session
         WHERE staff_id = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3
-          AND impersonator_id IS NULL
+          AND created_at > $4 AND impersonator_id IS NULL
         ORDER BY seen_at DESC, id DESC LIMIT 100";
     /// Whether somebody signed in from an address lately.
     pub(crate) KNOWN_ADDRESS = "SELECT COUNT(*) AS sessions FROM staff_session

@@ -9,8 +9,24 @@ use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Seale
 use store::{Row, StoreError};
 
 store::statements! {
-    /// The version a plan is at.
-    pub(crate) PLAN_VERSION = "SELECT current_version_id FROM plan WHERE id = $1";
+    /// The version a live plan is at, for a service of a live customer. Whoever deletes one of
+    /// the two waits for this transaction, or this waits for them and finds nothing.
+    pub(crate) LIVE_ROOTS = {
+        sqlite: "SELECT p.current_version_id FROM customer c JOIN plan p ON p.id = $2
+            WHERE c.id = $1 AND c.deleted_at IS NULL AND p.deleted_at IS NULL",
+        postgres: "SELECT p.current_version_id FROM customer c JOIN plan p ON p.id = $2
+            WHERE c.id = $1 AND c.deleted_at IS NULL AND p.deleted_at IS NULL FOR KEY SHARE",
+    };
+    /// Waits for those who are giving a customer a service, and keeps others from it.
+    pub(crate) LOCK_CUSTOMER = {
+        sqlite: "SELECT id FROM customer WHERE id = $1",
+        postgres: "SELECT id FROM customer WHERE id = $1 FOR UPDATE",
+    };
+    /// The same of a plan.
+    pub(crate) LOCK_PLAN = {
+        sqlite: "SELECT id FROM plan WHERE id = $1",
+        postgres: "SELECT id FROM plan WHERE id = $1 FOR UPDATE",
+    };
     /// Raises the version where only a hold changed, and says whether the network is held.
     pub(crate) TOUCH = "UPDATE service SET version = version + 1, updated_at = $3, updated_by = $4,
             status = CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.service_id = service.id

@@ -611,8 +611,8 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
 }
 
 /// The pages that are one of a kind.
-fn pages_of_their_own(_: &Lab) -> Vec<String> {
-    [
+fn pages_of_their_own(lab: &Lab) -> Vec<String> {
+    let mut paths: Vec<String> = [
         "/",
         "/sessions",
         "/sessions?state=all",
@@ -632,7 +632,13 @@ fn pages_of_their_own(_: &Lab) -> Vec<String> {
         "/search?q=a",
     ]
     .map(str::to_owned)
-    .into()
+    .into();
+    let organisation = first(lab, "organisations");
+    paths.push(format!("/organisations/{organisation}"));
+    paths.push(format!("/organisations/{organisation}/edit"));
+    paths.push(format!("/audit/{}", first(lab, "audit")));
+    paths.push("/audit?critical=true&from=2099-01-01".to_owned());
+    paths
 }
 
 /// What the pictures of a page are called.

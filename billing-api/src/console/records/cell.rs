@@ -104,6 +104,7 @@ impl Look<'_> {
                 Ok(at) => show::time(words, at),
                 Err(_) => html! { (at) },
             },
+            (Kind::Date, Json::String(date)) => html! { (words.calendar().date(date)) },
             (Kind::Integer(..), Json::Number(number)) => {
                 // Ungrouped: many are numbers of things and not counts.
                 html! { (number.to_string()) }

@@ -17,7 +17,7 @@ use crate::console::words::{self, Words};
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Action, Entity, Flags, Kind, Verbs, custom, read};
+use crate::entity::{Action, Entity, Flags, Kind, Source, Verbs, custom, read};
 
 /// Rows of a related list; the whole list is one step away.
 const RELATED: i64 = 25;
@@ -77,7 +77,12 @@ pub(super) async fn show(
         require(actor, entity, "view")?;
         let fields = Fields::of_query(&request);
         let record = entity.id(&id)?;
-        let (row, version) = read::find(&office, actor, entity, record).await?;
+        let (mut row, version) = read::find(&office, actor, entity, record).await?;
+        if entity.tenant {
+            // What is above the reader is hidden.
+            let rows = std::slice::from_mut(&mut row);
+            (entity.hooks.extend)(Source::Office(&office, actor), rows).await?;
+        }
         let words = &viewer.words;
         let customs = custom::of(&office, &actor.path, entity).await?;
         let slots = slots(words, &actor.rights, entity, &customs);

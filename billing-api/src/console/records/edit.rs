@@ -24,6 +24,7 @@ use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
 use crate::console::words::{self, Words};
 use crate::domain::access::Rights;
+use crate::domain::setting::registry::ZONE;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::custom::Custom;
 use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
@@ -247,7 +248,7 @@ pub(super) async fn new(
             let usual = facet::usual(entity).iter().find(|(name, _)| *name == slot.name);
             let given = match (given.as_str(), slot.kind, usual) {
                 ("", _, Some((_, usual))) => (*usual).to_owned(),
-                ("", Kind::Zone, _) => viewer.words.zone_name(),
+                ("", Kind::Zone, _) if slot.flags.has(Flags::FILLED) => viewer.settings.text(&ZONE),
                 _ => given,
             };
             (slot.name.clone(), given)

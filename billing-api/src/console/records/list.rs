@@ -173,7 +173,7 @@ pub(super) fn render(viewer: &Viewer, view: &View) -> Markup {
 }
 
 /// `GET /{path}/export`: every record that the list has, as a file.
-pub(super) async fn export(
+pub(in crate::console) async fn export(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,

@@ -36,12 +36,21 @@ use crate::http::access::Need;
 
 pub(super) use asked::Address;
 pub(super) use cell::{Look, Titles, tone};
+pub(super) use list::export as export_of;
 pub(super) use slot::{Slot, slots};
 pub(super) use value::text as text_of;
 
+/// The descriptions that make pages: all but those whose records have pages of their own.
+fn described() -> impl Iterator<Item = &'static Entity> {
+    ENTITIES.iter().copied().filter(|entity| {
+        let own = format!("/{}/{{id}}", entity.path);
+        !super::PAGES.iter().any(|page| page.method == Method::GET && page.pattern == own)
+    })
+}
+
 /// What the pages of every description need.
 pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
-    ENTITIES.iter().flat_map(|entity| {
+    described().flat_map(|entity| {
         let all = [
             (Method::GET, "", "view", Verbs::READ),
             (Method::POST, "", "create", Verbs::CREATE),
@@ -75,7 +84,7 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
 
 /// The pages of every description.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    for entity in ENTITIES.iter().copied() {
+    for entity in described() {
         let at = |rest: &str| {
             let resource = web::resource(format!("/{}{rest}", entity.path));
             resource.default_service(web::to(super::not_found))
@@ -157,7 +166,7 @@ fn after(address: &str, done: &str, undo: Option<&str>) -> String {
 }
 
 /// What the address says was done.
-fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
+pub(super) fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
     let one = || [("one", words.entity(entity).into())];
     let key = match fields.get("done") {
         "created" => words::DONE_CREATED,

@@ -8,6 +8,7 @@ use super::permission::Rights;
 use super::{allow_list, role, role_rights, scope, sign_in, staff, texts, token};
 use crate::domain::{Fault, Input, Unit};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Step, Verb, Verbs, Written};
+use crate::store::organisation;
 
 const NAME: Flags = Flags::REQUIRED
     .and(Flags::WRITABLE)
@@ -159,7 +160,9 @@ fn before_staff<'a>(
         if verb == Verb::Created {
             // No password yet: the link of an invitation sets one.
             draft.fill("password_hash", "");
-            draft.fill("locale", "en");
+            let organisation = draft.organisation.unwrap_or(unit.actor.organisation);
+            let home = unit.fetch_one(&organisation::FIND, store::args![organisation]).await?;
+            draft.fill("locale", home.get::<String>("locale")?);
         }
         Ok(())
     })

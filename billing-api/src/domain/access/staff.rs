@@ -226,8 +226,8 @@ pub(crate) async fn sessions(
 ) -> Result<Vec<session::View>, Fault> {
     let args = args![actor.path.as_str(), id];
     let row = office.db.fetch_optional(&sql::LOAD_STAFF, args).await?;
-    row.ok_or(Fault::NotFound("staff"))?;
-    session::list(office, id, None).await
+    let organisation = row.ok_or(Fault::NotFound("staff"))?.get("organisation_id")?;
+    session::list(office, organisation, id, None).await
 }
 
 /// Ends all sessions of somebody.

@@ -18,12 +18,14 @@ use crate::entity::write::{self, Made};
 use crate::entity::{Draft, Entity, Verbs};
 use crate::store::{MIGRATIONS, access as sql, organisation};
 
+mod rules;
+
 const PASSWORD: &str = "seven grey geese cross";
 const HOME: &str = "192.0.2.10";
 const AWAY: &str = "198.51.100.66";
 
 /// A clock that tests move.
-struct TestClock(std::sync::atomic::AtomicI64);
+pub(in crate::domain) struct TestClock(std::sync::atomic::AtomicI64);
 
 impl model::Clock for TestClock {
     fn now(&self) -> Ts {
@@ -31,18 +33,18 @@ impl model::Clock for TestClock {
     }
 }
 
-struct Place {
+pub(in crate::domain) struct Place {
     _test: TestDb,
-    office: Office,
+    pub(in crate::domain) office: Office,
     clock: Arc<TestClock>,
     /// The root organisation's administrator, acting.
-    root: Actor,
-    admin: StaffId,
+    pub(in crate::domain) root: Actor,
+    pub(in crate::domain) admin: StaffId,
     admin_role: RoleId,
     hash: String,
 }
 
-async fn places() -> Vec<Place> {
+pub(in crate::domain) async fn places() -> Vec<Place> {
     let mut places = Vec::new();
     for test in ::store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -69,6 +71,12 @@ async fn places() -> Vec<Place> {
 }
 
 impl Place {
+    /// Another process on the same database.
+    pub(in crate::domain) fn again(&self) -> Office {
+        let (db, network) = (self.office.db.clone(), self.office.network.clone());
+        Office::new(db, network, Keyring::ephemeral(), self.clock.clone())
+    }
+
     fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1_000_000, std::sync::atomic::Ordering::SeqCst);
     }
@@ -85,7 +93,11 @@ impl Place {
     }
 
     /// A role of an organisation, made by nobody in particular.
-    async fn role(&self, organisation: OrganisationId, permissions: Value) -> RoleId {
+    pub(in crate::domain) async fn role(
+        &self,
+        organisation: OrganisationId,
+        permissions: Value,
+    ) -> RoleId {
         let (id, none) = (RoleId::generate(), None::<String>);
         let (name, now) = (id.to_string(), self.office.now());
         let args = args![id, organisation, name, none.clone(), permissions, none, false, now, "t"];
@@ -104,7 +116,7 @@ impl Place {
     }
 
     /// Somebody of the root organisation with these permissions, acting.
-    async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
+    pub(in crate::domain) async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
         let role = self.role(self.root.organisation, permissions).await;
         let id = self.hire(self.root.organisation, role).await;
         (id, role, self.actor(id).await)
@@ -187,7 +199,7 @@ impl Place {
     }
 
     /// The latest audit entry about a record: what, by whom, and who really.
-    async fn audited(&self, id: &str) -> (String, String, Option<String>) {
+    pub(in crate::domain) async fn audited(&self, id: &str) -> (String, String, Option<String>) {
         let mut unit = Unit::begin(&self.office, &self.root).await.unwrap();
         let text = "SELECT action, actor, impersonator FROM audit_entry WHERE entity_id = $1
             ORDER BY at DESC, id DESC LIMIT 1";

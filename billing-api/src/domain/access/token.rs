@@ -10,14 +10,18 @@ use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
+use super::description::TOKEN;
 use super::scope::{self, FULL};
 use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
+use crate::entity::{Entity, search, write};
 use crate::store::access as sql;
 
 /// Requests a minute that one may ask for a token.
 pub(crate) const RATE_MAX: i64 = 1_000_000;
+
+static TOKENS: &Entity = &TOKEN;
 
 /// The actor behind a bearer token, and the token's own limit where it has one, requests a
 /// minute.
@@ -51,6 +55,7 @@ pub(crate) async fn prove(
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
         rights,
+        address: None,
         owner,
         impersonator: None,
         idempotency: None,
@@ -149,6 +154,8 @@ pub(crate) async fn create(
         new.rate_per_minute
     ];
     unit.execute(&sql::INSERT_TOKEN, args).await?;
+    let row = write::load(&mut unit, TOKENS, id.0, false).await?;
+    search::note(&mut unit, TOKENS, id.0, &row, false).await?;
     let payload = json!({
         "id": id,
         "organisation_id": actor.organisation,

@@ -231,7 +231,8 @@ async fn attack_lists(world: &World) -> usize {
             let path = format!("{list}?total=true&limit=500");
             let answer = world.ask(by, Method::GET, &path, None, &[]).await.json();
             let rows = answer["data"].as_array().map_or(0, Vec::len);
-            assert_eq!(answer["total"], json!(rows), "{path} for {}", by.name);
+            let total = answer["total"].as_u64().unwrap_or(0);
+            assert_eq!(total.min(500), rows as u64, "{path} for {}", by.name);
         }
     }
     attacks

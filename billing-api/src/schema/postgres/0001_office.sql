@@ -35,6 +35,8 @@ CREATE TABLE organisation (
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- An organisation's record is its own: what is scoped by this column is scoped here too.
+    organisation_id UUID GENERATED ALWAYS AS (id) STORED,
     external_source TEXT,
     external_id TEXT,
     version BIGINT NOT NULL DEFAULT 1,
@@ -46,6 +48,9 @@ CREATE TABLE organisation (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX organisation_path ON organisation (path);
+CREATE INDEX organisation_name ON organisation (name, id);
+CREATE INDEX organisation_created ON organisation (created_at, id);
+CREATE INDEX organisation_updated ON organisation (updated_at, id);
 -- One root: the parent of all others.
 CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
 
@@ -361,8 +366,17 @@ CREATE TABLE audit_entry (
     entity_id TEXT NOT NULL,
     before JSONB,
     after JSONB,
-    request_id TEXT
+    request_id TEXT,
+    -- authentication, records, financial, network, system.
+    category TEXT NOT NULL,
+    -- Deletions, changes of rights, money.
+    critical BOOLEAN NOT NULL,
+    -- What every described entity has; an entry is neither changed nor restored.
+    version BIGINT NOT NULL DEFAULT 1,
+    deleted_at TIMESTAMPTZ
 );
+CREATE INDEX audit_entry_time ON audit_entry (at, id);
+CREATE INDEX audit_entry_actor ON audit_entry (actor, at);
 CREATE INDEX audit_entry_entity ON audit_entry (entity_id, at);
 CREATE INDEX audit_entry_at ON audit_entry (organisation_id, at);
 
