@@ -15,6 +15,7 @@ mod unit;
 pub(crate) mod access;
 pub(crate) mod branding;
 pub(crate) mod customer;
+mod fit;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;
