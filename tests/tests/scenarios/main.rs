@@ -43,3 +43,4 @@ mod runner;
 mod schema;
 mod settings;
 mod starting;
+mod vendors;
