@@ -71,7 +71,7 @@ pub(crate) enum Vlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rate {
     /// Mikrotik-Rate-Limit.
-    RateLimit,
+    Mikrotik,
     /// A number for each direction.
     Numbers {
         up: Place,

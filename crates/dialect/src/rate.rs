@@ -42,7 +42,7 @@ pub(crate) fn rate<S: Sink>(
         return Ok(());
     }
     match dialect.rate {
-        Rate::RateLimit => {
+        Rate::Mikrotik => {
             let mut text = Text::new();
             rate_limit(policy, &mut text).map_err(|why| out.unfit(Item::Rate, why))?;
             out.octets(
@@ -137,12 +137,12 @@ pub(crate) fn standing(dialect: &Dialect, policy: &Effective<'_>) -> bool {
 /// rate.
 pub(crate) fn carries_burst(dialect: &Dialect, policy: &Effective<'_>) -> bool {
     standing(dialect, policy)
-        || matches!(dialect.rate, Rate::RateLimit | Rate::Numbers { peak: Some(_), .. })
+        || matches!(dialect.rate, Rate::Mikrotik | Rate::Numbers { peak: Some(_), .. })
 }
 
 /// Whether the priority is carried.
 pub(crate) fn carries_priority(dialect: &Dialect, policy: &Effective<'_>) -> bool {
-    standing(dialect, policy) || dialect.rate == Rate::RateLimit
+    standing(dialect, policy) || dialect.rate == Rate::Mikrotik
 }
 
 /// Mikrotik-Rate-Limit: rates, burst rates, burst thresholds, burst times, priority, of which

@@ -52,7 +52,7 @@ mod tests {
             assert!((270..=330).contains(&interval), "{interval}");
             sixths[(interval as usize - 270) * 6 / 61] += 1;
         }
-        assert!(sixths.iter().all(|count| (1400..1950).contains(count)), "{sixths:?}");
+        assert!(sixths.iter().all(|count| (1400..2050).contains(count)), "{sixths:?}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn cell(dialect: &Dialect, item: Item, names: &Dictionary) -> String {
     let maybe = |place: Option<Place>| place.map_or_else(String::new, |place| show(place, names));
     match item {
         Item::Rate => match dialect.rate {
-            Rate::RateLimit => "Mikrotik-Rate-Limit `up/down`".to_owned(),
+            Rate::Mikrotik => "Mikrotik-Rate-Limit `up/down`".to_owned(),
             Rate::Numbers { up, down, unit, .. } => {
                 let unit = if unit == 1 { "bit/s" } else { "kbit/s" };
                 format!("{} up, {} down, {unit}", show(up, names), show(down, names))
@@ -42,7 +42,7 @@ fn cell(dialect: &Dialect, item: Item, names: &Dictionary) -> String {
             Rate::Names => "by vendor profile".to_owned(),
         },
         Item::Burst => match dialect.rate {
-            Rate::RateLimit => "Mikrotik-Rate-Limit".to_owned(),
+            Rate::Mikrotik => "Mikrotik-Rate-Limit".to_owned(),
             Rate::Numbers { peak: Some((up, down)), .. } => {
                 format!("{} up, {} down", show(up, names), show(down, names))
             }
@@ -50,7 +50,7 @@ fn cell(dialect: &Dialect, item: Item, names: &Dictionary) -> String {
             _ => String::new(),
         },
         Item::Priority => match dialect.rate {
-            Rate::RateLimit => "Mikrotik-Rate-Limit".to_owned(),
+            Rate::Mikrotik => "Mikrotik-Rate-Limit".to_owned(),
             Rate::Names => "by vendor profile".to_owned(),
             _ => String::new(),
         },

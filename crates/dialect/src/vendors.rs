@@ -78,7 +78,7 @@ const GENERIC: Dialect = Dialect {
 /// WISPr-Redirection-URL leads to a page after the login and confines nobody.
 const MIKROTIK: Dialect = Dialect {
     vendor: Vendor::Mikrotik,
-    rate: Rate::RateLimit,
+    rate: Rate::Mikrotik,
     names: &[name(P::MikrotikGroup, Own(vendor::MIKROTIK, attr::mikrotik::GROUP), false, false)],
     ipv6_address: None,
     ipv6_pool: None,

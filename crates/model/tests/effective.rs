@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 
 use model::policy::{
-    Access, Boost, Burst, Context, Difference, Effective, Garden, Gives, Hold, HoldNetwork,
-    HoldReason, Ipv4Method, NoTrace, OnHold, Overlay, OverlayKind, Overrides, Profile, Step,
-    Subscriber, difference, effective,
+    Access, Boost, Burst, Context, Difference, Effective, Gives, Hold, HoldNetwork, HoldReason,
+    Ipv4Method, NoTrace, OnHold, Overlay, OverlayKind, Overrides, Profile, Step, Subscriber,
+    difference, effective,
 };
 use model::{CustomerId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
 
