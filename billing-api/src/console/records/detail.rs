@@ -273,7 +273,7 @@ fn fields(words: &Words, view: &View<'_>, look: &Look<'_>) -> Markup {
         _ => false,
     };
     let mut groups = grouped(own);
-    groups.retain(|(group, slots)| group.is_none() || !slots.iter().all(|slot| empty(slot)));
+    groups.retain(|(group, slots)| group.is_none() || !slots.iter().all(&empty));
     html! {
         @for (group, slots) in &groups {
             @match group {
