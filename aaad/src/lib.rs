@@ -9,7 +9,6 @@
 //! - `duplicate`: replies kept for retransmissions.
 //! - `cache`: the policy cache: RADIUS clients, NAS, profiles, subscribers.
 //! - `engine`: decides a login; plain functions of `now`, cache and request.
-//! - `dialect`: what a NAS of each vendor is told.
 //! - `class`: the evidence a session carries of what it was given.
 //! - `sessions`: the live session table and its checkpoint.
 //! - `shipper`: journal → bus, behind a cursor.
@@ -25,7 +24,6 @@ mod control;
 mod counters;
 #[cfg(test)]
 mod counting;
-mod dialect;
 mod duplicate;
 mod engine;
 mod follower;

@@ -15,12 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use daemon::secrets::Keyring;
+use dialect::CompiledProfile;
 use model::policy::{Body, Change, Key};
 use model::{PlanVersionId, ServiceId, Ts};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::warn;
-
-use crate::dialect::CompiledProfile;
 
 pub(crate) use clients::{ClientEntry, ClientTable, NasEntry};
 pub(crate) use opened::Opened;

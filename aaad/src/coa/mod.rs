@@ -27,7 +27,6 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config;
-use crate::dialect::Unfit;
 use crate::engine::Engine;
 use crate::sessions::{Session, SessionKey, Sessions};
 
@@ -56,7 +55,7 @@ enum NotSent {
     #[error("the plan is not known")]
     UnknownPlan,
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Unfit(#[from] packet::Uncomposed),
 }
 
 /// Why sessions should be compared with their policy.

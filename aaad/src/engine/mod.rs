@@ -8,17 +8,17 @@ mod method;
 
 use std::sync::Arc;
 
+use dialect::{Item, Unfit, Why};
 use model::identity::{IdentityKind, login_key};
 use model::nas::Vendor;
 use model::policy::{Access, Context, Effective, NoTrace, effective};
 use model::reject::RejectReason;
-use model::{CustomerId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
+use model::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
 use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 
 use crate::cache::{Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
-use crate::dialect::{self, Unfit};
 
 /// What the engine decided about an Access-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     Accept,
     /// The reply refuses it.
     Reject(RejectReason),
+    /// The reply refuses it: the policy cannot be told to this NAS.
+    Unfit(Unfit),
     /// There is no reply.
     Drop(DropReason),
 }
@@ -35,6 +37,7 @@ pub(crate) enum Answer {
 pub(crate) struct AccessRequest<'a> {
     pub(crate) packet: Packet<'a>,
     pub(crate) key: &'a ClientKey,
+    pub(crate) nas: NasId,
     pub(crate) vendor: Vendor,
 }
 
@@ -93,11 +96,13 @@ impl Engine {
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
-            Err(Refusal::Reject(reason)) => match self.compose_reject(request, reason, out) {
-                Ok(()) => Answer::Reject(reason),
-                Err(_) => Answer::Drop(DropReason::ReplyUnfit),
-            },
-            Err(Refusal::Unfit) => Answer::Drop(DropReason::ReplyUnfit),
+            Err(Refusal::Reject(reason)) => {
+                self.refuse(request, reason, Answer::Reject(reason), out)
+            }
+            Err(Refusal::Policy(unfit)) => {
+                self.refuse(request, RejectReason::PolicyUnfit, Answer::Unfit(unfit), out)
+            }
+            Err(Refusal::Unsaid) => Answer::Drop(DropReason::ReplyUnfit),
         }
     }
 
@@ -133,6 +138,9 @@ impl Engine {
         if let Access::Reject(reason) = policy.access {
             return Err(Refusal::Reject(reason.into()));
         }
+        if subscriber.own().nas.is_some_and(|nas| nas != request.nas) {
+            return Err(Refusal::Reject(RejectReason::NasNotAllowed));
+        }
 
         let hash = policy.hash();
         let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
@@ -140,13 +148,30 @@ impl Engine {
             Some(bytes) => writer.raw(bytes?)?,
             None => dialect::accept(request.vendor, &policy, &mut writer)?,
         }
+        let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
         let service = entry.service();
         let class = self.class_key.mint(Class { service, policy_hash: hash, minted: now });
-        writer.attribute(attr::CLASS, &class)?;
+        // What fits by itself and not with these is too long all the same.
+        let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
+        writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
+        writer.attribute(attr::CLASS, &class).map_err(full)?;
         proof.write(&mut writer, &request.packet, request.key)?;
         writer.proxy_states_of(&request.packet)?;
         writer.finish_response(request.key, request.packet.authenticator());
         Ok(())
+    }
+
+    fn refuse(
+        &self,
+        request: &AccessRequest<'_>,
+        reason: RejectReason,
+        answer: Answer,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match self.compose_reject(request, reason, out) {
+            Ok(()) => answer,
+            Err(_) => Answer::Drop(DropReason::ReplyUnfit),
+        }
     }
 
     fn compose_reject(
@@ -154,7 +179,7 @@ impl Engine {
         request: &AccessRequest<'_>,
         reason: RejectReason,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), radius_wire::Full> {
         out.clear();
         let mut writer = Writer::response(Code::ACCESS_REJECT, &request.packet, out, true);
         writer.attribute(attr::REPLY_MESSAGE, &self.reply_texts[reason as usize])?;
@@ -219,8 +244,10 @@ fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
 /// Why [`Engine::decide`] stopped.
 enum Refusal {
     Reject(RejectReason),
-    /// The reply cannot be composed.
-    Unfit,
+    /// The policy cannot be told to this NAS.
+    Policy(Unfit),
+    /// The rest of the reply cannot be composed: too many Proxy-States, no random numbers.
+    Unsaid,
 }
 
 impl From<RejectReason> for Refusal {
@@ -230,13 +257,13 @@ impl From<RejectReason> for Refusal {
 }
 
 impl From<Unfit> for Refusal {
-    fn from(_: Unfit) -> Self {
-        Self::Unfit
+    fn from(unfit: Unfit) -> Self {
+        Self::Policy(unfit)
     }
 }
 
 impl From<radius_wire::Full> for Refusal {
     fn from(_: radius_wire::Full) -> Self {
-        Self::Unfit
+        Self::Unsaid
     }
 }

@@ -326,27 +326,20 @@ mod tests {
     use crate::cache::Extent;
     use daemon::secrets::Keyring;
     use model::identity::{Identity, IdentityKind};
-    use model::policy::{Garden, OnHold, Profile, Subscriber};
+    use model::policy::{Gives, Profile, Subscriber};
     use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId};
     use std::net::Ipv4Addr;
     use std::sync::Arc;
 
     fn change(id: PlanVersionId, revision: u64, name: Option<&str>) -> Change {
         let profile = name.map(|name| {
-            Body::Profile(Profile {
+            Body::Profile(Box::new(Profile {
                 id,
                 plan: PlanId::NONE,
                 organisation: OrganisationId::NONE,
                 name: name.to_owned(),
-                download_bps: Some(1),
-                upload_bps: None,
-                interim_s: 300,
-                session_timeout_s: None,
-                idle_timeout_s: None,
-                pool: None,
-                on_expired: OnHold::Reject,
-                garden: Garden::default(),
-            })
+                gives: Gives { download_bps: Some(1), ..Gives::default() },
+            }))
         });
         Change {
             format: model::policy::FORMAT,

@@ -16,6 +16,7 @@ mod audit;
 mod branding;
 mod deliveries;
 mod find;
+mod fit;
 mod jobs;
 mod login;
 mod modules;
@@ -185,7 +186,12 @@ async fn extra(
 ) -> Result<Markup, Fault> {
     match entity.name {
         "customer" => services::of_customer(request, office, signed, id).await,
-        "service" => services::of_service(request, office, signed, id).await,
+        "service" => {
+            let warnings = fit::of_service(office, signed, entity, id).await?;
+            let service = services::of_service(request, office, signed, id).await?;
+            Ok(html! { (warnings) (service) })
+        }
+        "plan" => fit::of_plan(office, signed, entity, id).await,
         "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
         "staff" => staff::of_staff(office, signed, entity, id).await,

@@ -163,6 +163,11 @@ impl Words {
         [format!("field-{}-{field}", entity.name), format!("field-{field}")]
     }
 
+    /// What fields that stand together are called.
+    pub(super) fn group(&self, group: &str) -> String {
+        self.first(&[format!("group-{}", group.replace('_', "-"))], group)
+    }
+
     /// A sentence below the label, where there is one.
     pub(super) fn hint(&self, entity: &Entity, field: &str) -> Option<String> {
         let keys = [format!("hint-{}-{field}", entity.name), format!("hint-{field}")];
@@ -562,8 +567,31 @@ keys! {
     NAS_SECRET = "console-nas-secret";
     NAS_SECRET_HINT = "console-nas-secret-hint";
     NAS_VENDOR = "console-nas-vendor";
-    NAS_VENDOR_GENERIC = "console-nas-vendor-generic";
-    NAS_VENDOR_MIKROTIK = "console-nas-vendor-mikrotik";
+    FIT_TITLE = "console-fit-title";
+    FIT_INTRO = "console-fit-intro";
+    FIT_NONE = "console-fit-none";
+    FIT_VENDOR = "console-fit-vendor";
+    FIT_FITS = "console-fit-fits";
+    FIT_REFUSES = "console-fit-refuses";
+    FIT_PARTLY = "console-fit-partly";
+    FIT_FINDING = "console-fit-finding";
+    FIT_LEFT_OUT = "console-fit-left-out";
+    FIT_STATE = "console-fit-state";
+    FIT_FINDINGS = "console-fit-findings";
+    FIT_WARNINGS = "console-fit-warnings";
+    FIT_NOT_CARRIED = "console-fit-not-carried";
+    FIT_IPV6_NOT_CARRIED = "console-fit-ipv6-not-carried";
+    FIT_TOO_HIGH = "console-fit-too-high";
+    FIT_ZERO = "console-fit-zero";
+    FIT_NOT_WHOLE = "console-fit-not-whole";
+    FIT_ONE_SIDED = "console-fit-one-sided";
+    FIT_NO_NAME = "console-fit-no-name";
+    FIT_NAME_IS_PLANS = "console-fit-name-is-plans";
+    FIT_SHAPER = "console-fit-shaper";
+    FIT_CANNOT_LIFT = "console-fit-cannot-lift";
+    FIT_NOT_LIVE = "console-fit-not-live";
+    FIT_TOO_LONG = "console-fit-too-long";
+    FIT_PACKET_FULL = "console-fit-packet-full";
     PLAN_DOWNLOAD = "console-plan-download";
     PLAN_NAME = "console-plan-name";
     PLAN_NAME_HINT = "console-plan-name-hint";
@@ -952,10 +980,13 @@ mod tests {
         let mut keys = vec![vec![one.clone()], vec![format!("{one}-many")]];
         for field in entity.all_fields() {
             keys.push(Words::field_keys(entity, field.name).into());
-            if let crate::entity::Kind::Choice(choices) = field.kind {
-                for word in choices {
-                    keys.push(Words::choice_keys(entity, field.name, word).into());
-                }
+            let (crate::entity::Kind::Choice(choices) | crate::entity::Kind::Map(choices, _)) =
+                field.kind
+            else {
+                continue;
+            };
+            for word in choices {
+                keys.push(Words::choice_keys(entity, field.name, word).into());
             }
         }
         keys
@@ -964,6 +995,11 @@ mod tests {
     #[test]
     fn every_entity_field_and_choice_has_its_text() {
         let all = crate::entity::registry::ENTITIES.iter().flat_map(|entity| keys_of(entity));
+        let groups =
+            crate::entity::registry::ENTITIES.iter().flat_map(|entity| entity.all_fields());
+        let groups = groups.filter_map(|field| field.group);
+        let groups = groups.map(|group| vec![format!("group-{}", group.replace('_', "-"))]);
+        let all = all.chain(groups);
         let missing: Vec<Vec<String>> = all.filter(|keys| !keys.iter().any(|k| has(k))).collect();
         assert!(missing.is_empty(), "one of each is missing in the catalogue: {missing:#?}");
     }
@@ -985,7 +1021,11 @@ mod tests {
                 known.push(format!("hint-{}", field.name));
             }
         }
-        let about = ["entity-", "field-", "hint-", "choice-", "act-"];
+        let about = ["entity-", "field-", "hint-", "choice-", "group-", "act-"];
+        for field in crate::entity::registry::ENTITIES.iter().flat_map(|entity| entity.all_fields())
+        {
+            known.extend(field.group.map(|group| format!("group-{}", group.replace('_', "-"))));
+        }
         for line in source.lines().filter(|line| about.iter().any(|word| line.starts_with(word))) {
             let name = line.split('=').next().unwrap_or("").trim();
             assert!(known.iter().any(|key| key == name), "{name} is of nothing");

@@ -17,6 +17,7 @@ pub(crate) mod access;
 pub(crate) mod branding;
 pub(crate) mod calendar;
 pub(crate) mod customer;
+mod fit;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;

@@ -284,6 +284,14 @@ impl Draft {
             Kind::Words(items, characters) => {
                 input.words(name, items, characters).map(|words| Value::Json(Some(words)))
             }
+            Kind::Map(names, characters) => input
+                .object(name, |inner| {
+                    let texts = names.iter().filter_map(|name| {
+                        Some(((*name).to_owned(), inner.optional_text(name, characters)?.into()))
+                    });
+                    Some(Json::Object(texts.collect()))
+                })
+                .map(|json| Value::Json(Some(json))),
             Kind::Document(read) => {
                 read.and_then(|read| input.object(name, read)).map(|json| Value::Json(Some(json)))
             }
@@ -320,6 +328,7 @@ impl Draft {
             Kind::Reference(..) => Value::Uuid(None),
             Kind::Address | Kind::Network => Value::Net(None),
             Kind::Words(..) => Value::Json(Some(Json::Array(Vec::new()))),
+            Kind::Map(..) => Value::Json(Some(Json::Object(serde_json::Map::new()))),
             Kind::Document(_) => Value::Json(None),
             Kind::Money => {
                 self.set(format!("{}_amount", field.name), None::<i64>);

@@ -36,13 +36,15 @@ pub(crate) enum Kind {
     /// An address of one host.
     Address,
     /// An address with a prefix length.
-    #[allow(dead_code, reason = "address management has such fields")]
     Network,
     /// An amount: `{amount, currency}`, kept in two columns, `NAME_amount` in minor units and
     /// `NAME_currency`.
     Money,
     /// A list of at most so many words of at most so many characters, kept as a JSON array.
     Words(usize, usize),
+    /// Texts of at most so many characters under some names: `{name: text}`, kept as JSON. A
+    /// name without a text is absent.
+    Map(&'static [&'static str], usize),
     /// A document, read by a function; kept as JSON. Without one it is shown only.
     Document(Option<fn(&mut Input) -> Option<Json>>),
     /// A secret of at most so many octets: given, never shown, and no column; a hook seals it.
@@ -82,6 +84,7 @@ impl Kind {
             Self::Network => "network",
             Self::Money => "money",
             Self::Words(..) => "words",
+            Self::Map(..) => "map",
             Self::Document(_) => "document",
             Self::Secret(_) => "secret",
         }
@@ -138,12 +141,19 @@ pub(crate) struct Field {
     /// is not there: no list is filtered or sorted by it. It is neither what the record is known
     /// by nor required, and no search finds it.
     pub(crate) permission: Option<&'static str>,
+    /// What it stands with on pages; without one it stands first.
+    pub(crate) group: Option<&'static str>,
 }
 
 impl Field {
     /// A field.
     pub(crate) const fn new(name: &'static str, kind: Kind, flags: Flags) -> Self {
-        Self { name, kind, flags, permission: None }
+        Self { name, kind, flags, permission: None, group: None }
+    }
+
+    /// Fields that stand together on pages, under a heading.
+    pub(crate) const fn within(self, group: &'static str) -> Self {
+        Self { group: Some(group), ..self }
     }
 
     /// Seen and set with this permission alone.

@@ -364,7 +364,7 @@ fn value(kind: Kind, text: &str) -> Result<Value, String> {
             .parse()
             .map(|net| Value::Net(Some(net)))
             .map_err(|_| "is a network such as 192.0.2.0/24".to_owned()),
-        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => {
+        Kind::Money | Kind::Words(..) | Kind::Map(..) | Kind::Document(_) | Kind::Secret(_) => {
             Err("cannot be filtered by".to_owned())
         }
         Kind::Flag => match text {

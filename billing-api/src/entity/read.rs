@@ -471,6 +471,7 @@ pub(crate) fn cell(row: &Row, field: &Field) -> Result<Json, StoreError> {
             }
         }
         Kind::Words(..) => row.get::<Option<Json>>(field.name)?.unwrap_or_else(|| json!([])),
+        Kind::Map(..) => row.get::<Option<Json>>(field.name)?.unwrap_or_else(|| json!({})),
         Kind::Document(_) => row.get::<Option<Json>>(field.name)?.unwrap_or(Json::Null),
         Kind::Secret(_) => Json::Null,
     })

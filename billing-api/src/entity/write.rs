@@ -417,7 +417,10 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
         true => field.name == "external_id",
         false => constraint.contains(field.name),
     });
-    let names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    let mut names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    // `ipv6_address` has `address` in it, which is another field.
+    let all = names.clone();
+    names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
     Fault::Conflict {
         pointer: names.first().map_or("", |name| registry::pointer(name)),
         detail: format!("another {} has this {}", entity.name, names.join(" and ")),

@@ -380,6 +380,7 @@ fn value(name: &str, kind: Kind) -> Value {
         Kind::Network => json!("192.0.2.0/24"),
         Kind::Money => json!({"amount": 99900, "currency": "INR"}),
         Kind::Words(..) => json!(["a word"]),
+        Kind::Map(names, _) => json!({names.first().copied().unwrap_or_default(): "a name"}),
         Kind::Document(_) => json!({}),
         // Never shown.
         Kind::Secret(_) => Value::Null,

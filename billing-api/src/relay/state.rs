@@ -25,7 +25,9 @@ pub(super) async fn load(tx: &mut Tx, keys: &[Key]) -> Result<Found, StoreError>
                 services.push(id);
                 continue;
             }
-            Key::Profile(id) => profile(tx, id).await.map(|one| one.map(Body::Profile)),
+            Key::Profile(id) => {
+                profile(tx, id).await.map(|one| one.map(|profile| Body::Profile(Box::new(profile))))
+            }
             Key::Client(id) => client(tx, id).await.map(|one| one.map(Body::Client)),
             Key::Nas(id) => nas_record(tx, id).await.map(|one| one.map(Body::Nas)),
         };
@@ -56,20 +58,12 @@ async fn profile(tx: &mut Tx, id: PlanVersionId) -> Result<Option<Profile>, Stor
     let Some(row) = tx.fetch_optional(&sql::LOAD_PROFILE, args![id]).await? else {
         return Ok(None);
     };
-    let gives = plan::gives(&row)?;
     Ok(Some(Profile {
         id,
         plan: row.get("plan_id")?,
         organisation: row.get("organisation_id")?,
         name: row.get("name")?,
-        download_bps: gives.download_bps,
-        upload_bps: gives.upload_bps,
-        interim_s: gives.interim_s,
-        session_timeout_s: gives.session_timeout_s,
-        idle_timeout_s: gives.idle_timeout_s,
-        pool: gives.pool,
-        on_expired: gives.on_expired,
-        garden: gives.garden,
+        gives: plan::given(&row)?,
     }))
 }
 
@@ -122,7 +116,7 @@ fn bare(row: &Row) -> Result<Subscriber, StoreError> {
         holds: Vec::new(),
         expires_at: found.expires_at,
         ipv4: found.ipv4,
-        overrides: found.overrides,
+        overrides: found.overrides.boxed(),
     })
 }
 
@@ -167,5 +161,6 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         coa_port: found.coa_port,
         coa_secret: found.coa_secret,
         accepts_coa: found.accepts_coa,
+        ipv6_counters: found.ipv6_counters,
     }))
 }

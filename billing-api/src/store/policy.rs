@@ -54,9 +54,7 @@ store::statements! {
         WHERE key > $1 AND body IS NOT NULL ORDER BY key LIMIT $2";
 
     /// A plan version with its plan.
-    pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.download_bps,
-            v.upload_bps, v.interim_s, v.session_timeout_s, v.idle_timeout_s, v.pool,
-            v.on_expired, v.garden
+    pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.gives
         FROM plan_version v JOIN plan p ON p.id = v.plan_id WHERE v.id = $1";
     /// Services and the plan versions they are on.
     pub(crate) LOAD_SERVICES = {

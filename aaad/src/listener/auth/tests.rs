@@ -2,8 +2,8 @@ use std::net::UdpSocket;
 
 use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
-use model::nas::{Client, Nas, Vendor};
-use model::policy::{Body, Change, FORMAT, Garden, Key, OnHold, Profile, Subscriber};
+use model::nas::{Client, Ipv6Counters, Nas, Vendor};
+use model::policy::{Body, Change, FORMAT, Gives, Key, Profile, Subscriber};
 use model::{
     ClientId, CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId, SystemClock,
 };
@@ -56,24 +56,23 @@ fn cache() -> Cache {
                 coa_port: model::nas::COA_PORT,
                 coa_secret: None,
                 accepts_coa: true,
+                ipv6_counters: Ipv6Counters::Included,
             }),
         ),
         (
             Key::Profile(profile),
-            Body::Profile(Profile {
+            Body::Profile(Box::new(Profile {
                 id: profile,
                 plan: PlanId::NONE,
                 organisation: none.0,
                 name: "home".to_owned(),
-                download_bps: Some(50_000_000),
-                upload_bps: Some(20_000_000),
-                interim_s: 300,
-                session_timeout_s: None,
-                idle_timeout_s: None,
-                pool: Some("pool1".to_owned()),
-                on_expired: OnHold::Reject,
-                garden: Garden::default(),
-            }),
+                gives: Gives {
+                    download_bps: Some(50_000_000),
+                    upload_bps: Some(20_000_000),
+                    pool: Some("pool1".to_owned()),
+                    ..Gives::default()
+                },
+            })),
         ),
         (
             Key::Subscriber(service),

@@ -124,6 +124,19 @@ impl Look<'_> {
                 html! { a href=(format!("mailto:{address}")) { (address) } }
             }
             (Kind::Words(..), Json::Array(items)) => self.chips(items),
+            (Kind::Map(..), Json::Object(texts)) if texts.is_empty() => self.none(),
+            (Kind::Map(..), Json::Object(texts)) => {
+                html! {
+                    ul.bare {
+                        @for (name, text) in texts {
+                            li {
+                                (slot.choice(name)) ": "
+                                code { (text.as_str().unwrap_or_default()) }
+                            }
+                        }
+                    }
+                }
+            }
             (Kind::Document(_), document) => self.document(document),
             (Kind::LongText(_), Json::String(text)) if self.short => {
                 html! { span.cut { (text) } }

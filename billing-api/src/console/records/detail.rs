@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value as Json;
 
 use super::asked::Address;
-use super::slot::Slot;
+use super::slot::{Slot, grouped};
 use super::{Look, Titles, action, columns, offers, require, slots, title_of, toast};
 use crate::console::audit;
 use crate::console::failure::Failure;
@@ -262,7 +262,7 @@ fn fields(words: &Words, view: &View<'_>, look: &Look<'_>) -> Markup {
         html! {
             dl.record {
                 @for slot in slots {
-                    div .wide[matches!(slot.kind, Kind::LongText(_) | Kind::Document(_))] {
+                    div .wide[matches!(slot.kind, Kind::LongText(_) | Kind::Document(_) | Kind::Map(..))] {
                         dt { (slot.label) }
                         dd { (look.cell(slot, slot.of(&view.row))) }
                     }
@@ -270,8 +270,25 @@ fn fields(words: &Words, view: &View<'_>, look: &Look<'_>) -> Markup {
             }
         }
     };
+    // A group in which nothing is set says nothing.
+    let empty = |slot: &&Slot| match slot.of(&view.row) {
+        Json::Null => true,
+        Json::Array(items) => items.is_empty(),
+        Json::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    let mut groups = grouped(own);
+    groups.retain(|(group, slots)| group.is_none() || !slots.iter().all(&empty));
     html! {
-        div.card { (facts(&own)) }
+        @for (group, slots) in &groups {
+            @match group {
+                None => div.card { (facts(slots)) },
+                Some(group) => section {
+                    h2 { (words.group(group)) }
+                    div.card { (facts(slots)) }
+                },
+            }
+        }
         @if !added.is_empty() {
             section {
                 h2 { (words.say(words::RECORD_CUSTOM)) }

@@ -447,13 +447,23 @@ fn offered(
     if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::NotFound("page")) }
 }
 
+/// Where a control stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    First,
+    /// Under a heading, folded while there is nothing in it.
+    Group(&'static str),
+    /// With those that the organisation added.
+    Added,
+}
+
 /// The controls of a form, filled in.
 pub(super) fn controls(
     words: &Words,
     sheet: &Sheet,
     filled: &Filled,
     edits: bool,
-) -> Vec<(Control, bool)> {
+) -> Vec<(Control, Part)> {
     let control = |slot: &Slot| {
         let name = &slot.name;
         let known = filled.found.get(name).filter(|found| !found.is_empty());
@@ -480,7 +490,11 @@ pub(super) fn controls(
             control.widget = Widget::Own(shown);
             control.hint = slot.hint.clone();
         }
-        (control, slot.custom().is_some())
+        let part = match slot.custom() {
+            Some(_) => Part::Added,
+            None => slot.group.map_or(Part::First, Part::Group),
+        };
+        (control, part)
     };
     // Where a record came from is written by imports and the API; a form would only ask.
     let slots = sheet.slots.iter().filter(|slot| !slot.is_about());
@@ -508,7 +522,19 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
     };
     let edits = matches!(form, Form::Edit(..));
     let controls = controls(words, sheet, filled, edits);
-    let (added, own): (Vec<_>, Vec<_>) = controls.iter().partition(|(_, added)| *added);
+    let of = |wanted: Part| {
+        let own = controls.iter().filter(move |(_, part)| *part == wanted);
+        own.map(|(control, _)| control).collect::<Vec<_>>()
+    };
+    let mut groups: Vec<&'static str> = Vec::new();
+    for (_, part) in &controls {
+        if let Part::Group(group) = part
+            && !groups.contains(group)
+        {
+            groups.push(group);
+        }
+    }
+    let added = of(Part::Added);
     let body = html! {
         p.crumb { a href=(list) { (words.entities(sheet.entity)) } }
         h1 { (title) }
@@ -522,11 +548,19 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
             @if let Some(lead) = facet::lead(sheet.entity) {
                 (lead(words, &sheet.rights, &filled.texts, edits))
             }
-            div.fields { @for (control, _) in &own { (control.show(words)) } }
+            div.fields { @for control in of(Part::First) { (control.show(words)) } }
+            @for group in groups {
+                @let own = of(Part::Group(group));
+                @let open = own.iter().any(|c| c.required || c.wrong.is_some() || !c.value.is_empty());
+                details.group open[open] {
+                    summary { (words.group(group)) }
+                    div.fields { @for control in own { (control.show(words)) } }
+                }
+            }
             @if !added.is_empty() {
                 fieldset {
                     legend { (words.say(words::RECORD_CUSTOM)) }
-                    div.fields { @for (control, _) in &added { (control.show(words)) } }
+                    div.fields { @for control in &added { (control.show(words)) } }
                 }
             }
             div.actions {
@@ -550,7 +584,7 @@ pub(super) fn hidden(prefix: &str, texts: &BTreeMap<String, String>) -> Markup {
 /// What is wrong, at the top, with the way to each field.
 pub(super) fn problems(
     words: &Words,
-    controls: &[(Control, bool)],
+    controls: &[(Control, Part)],
     elsewhere: &[String],
 ) -> Markup {
     let wrong: Vec<(&Control, &String)> = controls

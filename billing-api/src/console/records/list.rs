@@ -365,7 +365,9 @@ fn filter(viewer: &Viewer, view: &View, slot: &Slot) -> Vec<Control> {
         Kind::Date => range(Widget::Text("date"), &str::to_owned),
         Kind::Integer(..) | Kind::Seconds(..) => range(Widget::Text("number"), &str::to_owned),
         Kind::Rate(..) => range(Widget::Rate, &number),
-        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => Vec::new(),
+        Kind::Money | Kind::Words(..) | Kind::Map(..) | Kind::Document(_) | Kind::Secret(_) => {
+            Vec::new()
+        }
         _ => vec![one(slot.name.clone(), slot.label.clone(), Widget::Text("text"))],
     }
 }

@@ -18,6 +18,8 @@ pub(in crate::console) struct Slot {
     pub(in crate::console) flags: Flags,
     /// The words of a choice with what they are called.
     pub(in crate::console) choices: Vec<(String, String)>,
+    /// What it stands with on pages.
+    pub(in crate::console) group: Option<&'static str>,
 }
 
 /// Longest text of a field that an organisation added, characters.
@@ -45,7 +47,7 @@ pub(super) fn of_field(words: &Words, entity: &Entity, field: &Field) -> Slot {
         kind: field.kind,
         flags: field.flags,
         choices: match field.kind {
-            Kind::Choice(choices) => choices
+            Kind::Choice(choices) | Kind::Map(choices, _) => choices
                 .iter()
                 .map(|word| ((*word).to_owned(), words.choice(entity, field.name, word)))
                 .collect(),
@@ -55,6 +57,7 @@ pub(super) fn of_field(words: &Words, entity: &Entity, field: &Field) -> Slot {
             ],
             _ => Vec::new(),
         },
+        group: field.group,
     }
 }
 
@@ -81,7 +84,23 @@ fn added(words: &Words, custom: &Custom) -> Slot {
         },
         flags: required.and(Flags::WRITABLE).and(Flags::FILTERABLE),
         choices,
+        group: None,
     }
+}
+
+/// Slots by what they stand with: those without a group first, then each group, in the order of
+/// the description.
+pub(super) fn grouped<'a>(
+    slots: impl IntoIterator<Item = &'a Slot>,
+) -> Vec<(Option<&'static str>, Vec<&'a Slot>)> {
+    let mut groups: Vec<(Option<&'static str>, Vec<&Slot>)> = vec![(None, Vec::new())];
+    for slot in slots {
+        match groups.iter_mut().find(|(group, _)| *group == slot.group) {
+            Some((_, members)) => members.push(slot),
+            None => groups.push((slot.group, vec![slot])),
+        }
+    }
+    groups
 }
 
 impl Slot {

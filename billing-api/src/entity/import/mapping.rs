@@ -41,6 +41,11 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("locale", &["language", "lang"]),
     ("download_bps", &["download", "downloadspeed", "ratedown", "planbandwidthdown"]),
     ("upload_bps", &["upload", "uploadspeed", "rateup", "planbandwidthup"]),
+    ("burst_download_bps", &["burstdownload", "planburstdown", "burstratedown"]),
+    ("burst_upload_bps", &["burstupload", "planburstup", "burstrateup"]),
+    ("pool", &["ippool", "addresspool", "framedpool"]),
+    ("ipv4", &["staticip", "framedipaddress", "fixedip"]),
+    ("delegated_prefix", &["delegatedipv6prefix", "ipv6delegated"]),
     ("price", &["cost", "amount", "plancost", "monthlyprice"]),
     ("description", &["comment", "comments", "note", "notes"]),
 ];

@@ -383,7 +383,15 @@ async fn a_request_that_is_repeated_gets_the_first_answer() {
         let at = |path: &str| format!("{}/{path}", super::API);
         let service = registry::by_name("service").unwrap();
         let mut body = by.body(service);
-        for unique in ["ipv4", "external_source", "external_id"] {
+        for unique in [
+            "ipv4",
+            "ipv4_prefix_length",
+            "ipv6_address",
+            "ipv6_prefix",
+            "delegated_prefix",
+            "external_source",
+            "external_id",
+        ] {
             body[unique] = Json::Null;
         }
         body["login"] = json!("repeated");

@@ -27,6 +27,7 @@ pub(in crate::http) fn shown(field: &Field) -> Option<Json> {
         Kind::Words(..) => {
             return Some(about(field, json!({"type": "array", "items": {"type": "string"}})));
         }
+        Kind::Map(names, _) => return Some(about(field, map(names, json!({"type": "string"})))),
         // What a document holds is its reader's business.
         Kind::Document(_) => return Some(about(field, json!({}))),
         kind => value(kind),
@@ -62,6 +63,11 @@ pub(in crate::http) fn given(field: &Field) -> Json {
                 "type": "string", "minLength": 1, "maxLength": characters, "pattern": SOMETHING,
             },
         }),
+        Kind::Map(names, characters) => {
+            let text =
+                json!({"type": ["string", "null"], "maxLength": characters, "pattern": ONE_LINE});
+            map(names, text)
+        }
         Kind::Document(_) => json!({"type": "object"}),
         Kind::Secret(max) => {
             json!({"type": "string", "minLength": 1, "maxLength": max, "writeOnly": true})
@@ -106,9 +112,17 @@ pub(super) fn value(kind: Kind) -> Json {
         }),
         Kind::Money => json!({"$ref": "#/components/schemas/Money"}),
         Kind::Words(..) => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Map(..) => json!({"type": "object"}),
         Kind::Document(_) => json!({}),
         Kind::Secret(_) => json!({"type": "string"}),
     }
+}
+
+/// An object of texts under known names.
+fn map(names: &[&str], text: Json) -> Json {
+    let properties: serde_json::Map<String, Json> =
+        names.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
 /// An amount of money.

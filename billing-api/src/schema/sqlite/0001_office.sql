@@ -161,12 +161,34 @@ CREATE TABLE plan (
     period TEXT NOT NULL,
     download_bps INTEGER,
     upload_bps INTEGER,
+    burst_download_bps INTEGER,
+    burst_upload_bps INTEGER,
+    burst_threshold_download_bps INTEGER,
+    burst_threshold_upload_bps INTEGER,
+    burst_time_s INTEGER,
+    priority INTEGER,
     interim_s INTEGER NOT NULL,
     session_timeout_s INTEGER,
     idle_timeout_s INTEGER,
+    service_type TEXT,
+    framed_protocol TEXT,
+    ipv4_method TEXT,
     pool TEXT,
+    ipv6_pool TEXT,
+    delegated_pool TEXT,
+    dns TEXT,
+    vlan INTEGER,
+    address_list TEXT,
+    filters TEXT,
+    vendor_profiles TEXT,
     on_expired TEXT NOT NULL,
-    garden TEXT NOT NULL,
+    garden_address_list TEXT NOT NULL,
+    garden_download_bps INTEGER NOT NULL,
+    garden_upload_bps INTEGER NOT NULL,
+    garden_pool TEXT,
+    garden_redirect_url TEXT,
+    garden_dns TEXT,
+    garden_vendor_profiles TEXT,
     custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -189,14 +211,8 @@ CREATE TABLE plan_version (
     id BLOB PRIMARY KEY,
     plan_id BLOB NOT NULL REFERENCES plan (id),
     number INTEGER NOT NULL,
-    download_bps INTEGER,
-    upload_bps INTEGER,
-    interim_s INTEGER NOT NULL,
-    session_timeout_s INTEGER,
-    idle_timeout_s INTEGER,
-    pool TEXT,
-    on_expired TEXT NOT NULL,
-    garden TEXT NOT NULL,
+    -- Everything the plan gave, as the network is told it.
+    gives TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL
 );
@@ -233,8 +249,26 @@ CREATE TABLE service (
     zone TEXT NOT NULL,
     address TEXT,
     expires_at INTEGER,
+    -- The one NAS it may come through, which is not deleted while it is named here.
+    nas_id BLOB,
+    -- What it has otherwise than its plan says; NULL follows the plan.
+    download_bps INTEGER,
+    upload_bps INTEGER,
+    session_timeout_s INTEGER,
+    idle_timeout_s INTEGER,
+    ipv4_method TEXT,
     ipv4 TEXT,
-    overrides TEXT NOT NULL,
+    ipv4_prefix_length INTEGER,
+    pool TEXT,
+    routes TEXT,
+    ipv6_address TEXT,
+    ipv6_prefix TEXT,
+    ipv6_pool TEXT,
+    delegated_prefix TEXT,
+    delegated_pool TEXT,
+    ipv6_routes TEXT,
+    vlan INTEGER,
+    address_list TEXT,
     custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -256,6 +290,10 @@ CREATE INDEX service_created ON service (created_at, id);
 CREATE INDEX service_updated ON service (updated_at, id);
 -- One routing domain so far: an address belongs to one service.
 CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_ipv6_address ON service (ipv6_address) WHERE deleted_at IS NULL AND ipv6_address IS NOT NULL;
+CREATE UNIQUE INDEX service_ipv6_prefix ON service (ipv6_prefix) WHERE deleted_at IS NULL AND ipv6_prefix IS NOT NULL;
+CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE deleted_at IS NULL AND delegated_prefix IS NOT NULL;
+CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
@@ -312,6 +350,7 @@ CREATE TABLE nas (
     -- Sealed to the id.
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
+    ipv6_counters TEXT NOT NULL,
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
