@@ -4,13 +4,13 @@ use model::{CustomerId, OrganisationId, Ts};
 use serde::Serialize;
 use store::args;
 
-use super::{Actor, Fault, Office, Unit, service};
+use super::{Actor, Fault, Office, Series, Unit, service};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, write};
 use crate::store::customer as sql;
-use crate::store::organisation;
+use crate::store::service::LOCK_CUSTOMER;
 
 /// Numbers begin at 1001: people read them out, and "customer 7" sounds like a list.
-const FIRST_NUMBER: i64 = 1001;
+const NUMBERS: Series = Series { kind: "customer", first: 1001 };
 
 /// What staff see first.
 const SHOWN: Flags = Flags::SORTABLE.and(Flags::FILTERABLE).and(Flags::LISTED);
@@ -23,6 +23,7 @@ pub(crate) const CUSTOMER: Entity = Entity {
     prefix: CustomerId::PREFIX,
     permission: "customers",
     custom: true,
+    series: Some(&NUMBERS),
     fields: &[
         Field::new(
             "number",
@@ -65,17 +66,15 @@ async fn before(
     row: Option<&store::Row>,
 ) -> Result<(), Fault> {
     if verb == Verb::Deleted {
-        return service::refuse_in_use(unit, row).await;
+        return service::refuse_in_use(unit, &LOCK_CUSTOMER, row).await;
     }
     if verb != Verb::Created {
         return Ok(());
     }
     let organisation = draft.organisation.unwrap_or(unit.actor.organisation);
-    let args = args![organisation, "customer", FIRST_NUMBER];
-    let row = unit.fetch_one(&organisation::NEXT_NUMBER, args).await?;
-    let number: i64 = row.get("last")?;
-    draft.fill("locale", row.get::<String>("locale")?);
-    draft.set("number", number);
+    let taken = unit.number(organisation, &NUMBERS).await?;
+    draft.fill("locale", taken.locale);
+    draft.set("number", taken.number);
     draft.fill("status", "active");
     Ok(())
 }

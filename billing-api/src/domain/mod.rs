@@ -4,15 +4,20 @@
 //! event → commit. Errors are transport-free ([`Fault`]); the edge chooses their status.
 
 pub(crate) mod actor;
+pub(crate) mod audit;
 mod fault;
 pub(crate) mod idempotency;
 mod input;
+pub(crate) mod number;
 mod office;
+mod together;
 mod unit;
 
 pub(crate) mod access;
 pub(crate) mod branding;
+pub(crate) mod calendar;
 pub(crate) mod customer;
+mod fit;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;
@@ -26,5 +31,6 @@ pub(crate) mod setup;
 pub(crate) use actor::{Actor, Who};
 pub(crate) use fault::{Fault, FieldFault};
 pub(crate) use input::{AMOUNT_MAX, Input, contains, is_email};
+pub(crate) use number::Series;
 pub(crate) use office::{Office, PAGE_DEFAULT, PAGE_MAX, Page};
 pub(crate) use unit::{EVENT_FORMAT, Event, Rows, Unit, Words, rows_at_once};

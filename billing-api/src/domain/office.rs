@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use daemon::secrets::Keyring;
 use model::{Clock, Ts};
-use store::Db;
+use store::{Db, Row};
 use tokio::sync::{Notify, Semaphore};
 
 use super::access::token::Usage;
 use super::access::{Attempts, Policy};
+use super::number::Numbers;
+use super::together::Together;
+use crate::entity::custom::Custom;
 use crate::hook::Hooks;
+use crate::jobs::backup::Backups;
 
 /// The office: databases, keys, clock. Cheap to share.
 pub(crate) struct Office {
@@ -35,10 +39,18 @@ pub(crate) struct Office {
     pub(crate) settings: super::setting::Cache,
     /// What the operator decided about signing in.
     pub(crate) policy: Policy,
+    /// Backups that are made by themselves, where there is a folder for them.
+    pub(crate) backups: Option<Backups>,
     /// Failed sign-ins, counted in memory.
     pub(crate) attempts: Attempts,
     /// Requests per token, counted in memory.
     pub(crate) usage: Usage,
+    /// Numbers of series, taken ahead.
+    pub(crate) numbers: Numbers,
+    /// Tokens being looked up, by their hashes.
+    pub(crate) proving: Together<[u8; 32], Option<Row>>,
+    /// Custom fields being read, by the organisation's path and the entity.
+    pub(crate) describing: Together<(String, &'static str), Vec<Custom>>,
 }
 
 /// Passwords hashed at once: each takes 19 MiB and a core for a moment.
@@ -68,8 +80,12 @@ impl Office {
             hashing,
             settings: super::setting::Cache::default(),
             policy: Policy::default(),
+            backups: None,
             attempts: Attempts::default(),
             usage: Usage::default(),
+            numbers: Numbers::default(),
+            proving: Together::default(),
+            describing: Together::default(),
         }
     }
 

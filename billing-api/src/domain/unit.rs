@@ -1,5 +1,7 @@
 //! The unit of work: rows, audit entry and domain event, committed together or not at all.
 
+use std::collections::{HashMap, VecDeque};
+
 use model::policy::Key;
 use model::{AuditId, EventId, OrganisationId, Ts};
 use serde_json::{Value, json};
@@ -7,10 +9,12 @@ use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
 
 use uuid::Uuid;
 
+use super::audit::{category, is_critical};
 use super::idempotency::KEPT_S;
+use super::number::{Number, Series};
 use super::{Actor, Fault, Office};
 use crate::entity::search;
-use crate::store::{audit, idempotency as kept, setting};
+use crate::store::{audit, idempotency as kept, organisation, setting};
 
 /// The format of event payloads; readers refuse newer ones.
 pub(crate) const EVENT_FORMAT: i64 = 1;
@@ -47,6 +51,14 @@ pub(crate) struct Unit<'a> {
     answer: Option<(i64, Value)>,
     /// Changes whose audit entries and events are still to be written.
     noted: Vec<Noted>,
+    numbers: Ahead,
+}
+
+/// Numbers that records of this unit will have: in hand, or known to be wanted.
+#[derive(Default)]
+struct Ahead {
+    in_hand: HashMap<(OrganisationId, &'static str), VecDeque<Number>>,
+    wanted: HashMap<OrganisationId, i64>,
 }
 
 /// A change that was made, with the policy records it named.
@@ -96,6 +108,7 @@ impl<'a> Unit<'a> {
             happened: false,
             answer: None,
             noted: Vec::new(),
+            numbers: Ahead::default(),
         })
     }
 
@@ -108,6 +121,36 @@ impl<'a> Unit<'a> {
     /// event.
     pub(crate) fn policy(&mut self, key: Key) {
         self.keys.push(key);
+    }
+
+    /// The next number of a series, for a new record of an organisation.
+    pub(crate) async fn number(
+        &mut self,
+        organisation: OrganisationId,
+        series: &Series,
+    ) -> Result<Number, Fault> {
+        let key = (organisation, series.kind);
+        if let Some(number) = self.numbers.in_hand.get_mut(&key).and_then(VecDeque::pop_front) {
+            return Ok(number);
+        }
+        let count = self.numbers.wanted.remove(&organisation).unwrap_or(1);
+        let args = args![organisation, series.kind, series.first, count];
+        let row = self.tx.fetch_one(&organisation::NEXT_NUMBERS, args).await?;
+        let (last, locale): (i64, String) = (row.get("last")?, row.get("locale")?);
+        let number = |number| Number { number, locale: locale.clone() };
+        let rest = (last - count + 2..=last).map(number);
+        self.numbers.in_hand.insert(key, rest.collect());
+        Ok(number(last - count + 1))
+    }
+
+    /// A number that was taken before this unit began.
+    pub(crate) fn hold(&mut self, organisation: OrganisationId, series: &Series, number: Number) {
+        self.numbers.in_hand.entry((organisation, series.kind)).or_default().push_back(number);
+    }
+
+    /// So many records of an organisation will want a number: they are taken together.
+    pub(crate) fn will_number(&mut self, organisation: OrganisationId, count: i64) {
+        self.numbers.wanted.insert(organisation, count);
     }
 
     /// Runs a statement; how many rows it changed.
@@ -175,7 +218,10 @@ impl<'a> Unit<'a> {
             self.actor.request_id.clone(),
             self.actor.impersonator.map(|id| id.to_string())
         ];
+        let (category, critical) = (category(entity), is_critical(entity, action));
         if self.tx.engine() == Engine::Sqlite {
+            args.push(category);
+            args.push(critical);
             self.tx.execute(&audit::INSERT_AUDIT, args).await?;
             return self.announce(organisation, event).await;
         }
@@ -194,6 +240,8 @@ impl<'a> Unit<'a> {
         args.push(words.as_ref().map(|words| words.record));
         args.push(words.as_ref().map(|words| words.title.as_str()));
         args.push(words.as_ref().map(|words| words.words.as_str()));
+        args.push(category);
+        args.push(critical);
         self.tx.execute(&audit::RECORD, args).await?;
         Ok(())
     }
@@ -301,7 +349,7 @@ impl<'a> Unit<'a> {
     /// Writes the audit entries and events that were noted, many with one statement.
     pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
         let noted = std::mem::take(&mut self.noted);
-        for some in noted.chunks(rows_at_once(self.tx.engine(), 10)) {
+        for some in noted.chunks(rows_at_once(self.tx.engine(), 13)) {
             let (mut entries, mut events) = (Rows::new(), Rows::new());
             for one in some {
                 let (entity, action) =
@@ -316,7 +364,10 @@ impl<'a> Unit<'a> {
                     one.entity_id.as_str(),
                     one.before.clone(),
                     Some(one.after.clone()),
-                    self.actor.request_id.clone()
+                    self.actor.request_id.clone(),
+                    self.actor.impersonator.map(|id| id.to_string()),
+                    category(entity),
+                    is_critical(entity, action)
                 ]);
                 events.push(args![
                     EventId::generate(),

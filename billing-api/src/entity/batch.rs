@@ -33,8 +33,14 @@ pub(crate) async fn create_in(
     mut drafts: Vec<Draft>,
 ) -> Result<Vec<Created>, Fault> {
     write::offers(entity, Verbs::CREATE)?;
+    if entity.tenant {
+        // Each may stand below the one before it: they are created one by one.
+        return Err(Fault::WrongMethod);
+    }
+    (entity.hooks.hold)(unit).await?;
     let mut paths: HashMap<OrganisationId, String> = HashMap::new();
     for draft in &mut drafts {
+        draft.within(entity, &unit.actor.rights)?;
         let named = match write::home(unit, entity, draft).await? {
             Some(home) => Some(home),
             None => draft.organisation,
@@ -46,6 +52,12 @@ pub(crate) async fn create_in(
         (draft.organisation, draft.record) = (Some(organisation), Uuid::now_v7());
     }
     check_references(unit, entity, &paths, &drafts).await?;
+    if entity.series.is_some() {
+        for organisation in paths.keys() {
+            let own = drafts.iter().filter(|draft| draft.organisation == Some(*organisation));
+            unit.will_number(*organisation, own.count() as i64);
+        }
+    }
     for draft in &mut drafts {
         (entity.hooks.before)(unit, Verb::Created, draft, None).await?;
         if entity.custom {

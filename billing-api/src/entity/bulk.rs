@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{RunId, StaffId, TokenId};
+use model::RunId;
 use serde_json::{Map, Value as Json, json};
 use store::args;
 use uuid::Uuid;
@@ -15,9 +15,7 @@ use uuid::Uuid;
 use super::custom::Custom;
 use super::query::ListQuery;
 use super::{Draft, Entity, Kind as FieldKind, Verbs, custom, read, registry, write};
-use crate::domain::access;
 use crate::domain::access::permission;
-use crate::domain::actor::Who;
 use crate::domain::{Actor, Fault, FieldFault, Input, Office, PAGE_MAX, Page, Unit};
 use crate::entity::write::Made;
 use crate::jobs::{self, Context, JobError, Kind, Lost, Outcome};
@@ -57,7 +55,10 @@ impl Act {
             "update" if entity.verbs.has(Verbs::UPDATE) => Some(Self::Update),
             "delete" if entity.verbs.has(Verbs::DELETE) => Some(Self::Delete),
             "restore" if entity.verbs.has(Verbs::DELETE) => Some(Self::Restore),
-            word => entity.actions.iter().find(|action| action.name == word).map(Self::Own),
+            word => {
+                let own = entity.actions.iter().filter(|action| action.is_for_many());
+                own.into_iter().find(|action| action.name == word).map(Self::Own)
+            }
         }
     }
 
@@ -80,7 +81,8 @@ pub(crate) fn acts(entity: &'static Entity) -> Vec<&'static str> {
             words.push(word);
         }
     }
-    words.extend(entity.actions.iter().map(|action| action.name));
+    let own = entity.actions.iter().filter(|action| action.is_for_many());
+    words.extend(own.map(|action| action.name));
     words
 }
 
@@ -198,19 +200,6 @@ fn below(fault: Fault, part: &str, mark: char) -> Fault {
     }
 }
 
-/// Whoever gave the order: the changes are theirs, in the reach of the run's organisation, and
-/// with the rights they have now. The rules of roles, staff and tokens ask for them.
-async fn on_behalf(context: &Context) -> Result<Actor, Fault> {
-    let by = context.created_by.as_str();
-    let who = by
-        .parse::<StaffId>()
-        .map(Who::Staff)
-        .or_else(|_| by.parse::<TokenId>().map(Who::Token))
-        .unwrap_or(Who::System("bulk"));
-    let rights = access::rights_now(&context.office, who).await?;
-    Ok(Actor { who, rights, ..context.actor.clone() })
-}
-
 async fn run(context: &Context) -> Result<Outcome, JobError> {
     let arguments = &context.arguments;
     let entity = arguments["entity"].as_str().and_then(registry::by_name);
@@ -218,7 +207,7 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     let (Some(entity), Some(act)) = (entity, act) else {
         return Err(JobError::failed("this program does not know the records or the action"));
     };
-    let actor = on_behalf(context).await?;
+    let actor = context.on_behalf().await?;
     let office = &*context.office;
     let customs = custom::of(office, &actor.path, entity).await?;
     let dry_run = arguments["dry_run"].as_bool().unwrap_or(false);
@@ -338,7 +327,7 @@ impl Work<'_> {
             }
             Act::Delete => write::delete_in(unit, entity, id, None).await.map(drop),
             Act::Restore => write::restore_in(unit, entity, id).await.map(drop),
-            Act::Own(action) => (action.run)(unit, id, None).await,
+            Act::Own(action) => (action.run)(unit, id, None, &Draft::default()).await,
         }
     }
 }

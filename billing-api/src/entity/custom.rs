@@ -106,6 +106,12 @@ pub(crate) async fn of(office: &Office, path: &str, entity: &Entity) -> Result<V
     if !entity.custom {
         return Ok(Vec::new());
     }
+    let about = (path.to_owned(), entity.name);
+    let customs = office.describing.ask(&about, async || read(office, path, entity).await).await?;
+    Ok(Vec::clone(&customs))
+}
+
+async fn read(office: &Office, path: &str, entity: &Entity) -> Result<Vec<Custom>, Fault> {
     let rows = office.db.fetch_all(&OF, args![path, entity.name, FIELDS_MAX]).await?;
     let mut customs: Vec<Custom> = Vec::with_capacity(rows.len());
     for row in rows {

@@ -106,7 +106,7 @@ pub(crate) const EXPORT_TEMPLATE: Entity = Entity {
     permission: "imports",
     verbs: Verbs::CREATE.and(Verbs::UPDATE).and(Verbs::DELETE),
     fields: &[
-        Field::new("name", Kind::Text(100), Flags::REQUIRED.and(SET)),
+        Field::new("name", Kind::Text(100), Flags::REQUIRED.and(SET).and(Flags::SEARCHED)),
         Field::new(
             "entity",
             Kind::Text(60),
@@ -180,7 +180,7 @@ fn columns(
     }
     let shown = |field: &&Field| field.is_column() || field.flags.has(Flags::COMPUTED);
     for field in entity.all_fields().filter(shown).filter(|field| wanted(field.name)) {
-        if !sees(actor, field) {
+        if !field.is_seen(&actor.rights) {
             if chosen.contains(&field.name) {
                 return Err(Fault::field("?fields", format!("\"{}\" is not a field", field.name)));
             }
@@ -201,11 +201,6 @@ fn columns(
         }
     }
     Ok(columns)
-}
-
-/// Whether the caller may see a field besides the record.
-fn sees(actor: &Actor, field: &Field) -> bool {
-    field.permission.is_none_or(|permission| actor.rights.has(permission))
 }
 
 impl Column {
@@ -392,8 +387,8 @@ impl Export {
     ) -> Result<Vec<Vec<Cell>>, Fault> {
         let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
-        if self.is_computed() {
-            (self.entity.hooks.extend)(Source::Office(office), &mut records).await?;
+        if self.is_computed() || self.entity.tenant {
+            (self.entity.hooks.extend)(Source::Office(office, actor), &mut records).await?;
         }
         if let Some(reading) = &self.reading {
             return reading.rows(office, actor, self.entity, &self.columns, &records).await;

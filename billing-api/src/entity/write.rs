@@ -8,8 +8,9 @@ use store::{Args, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::custom::Custom;
-use super::read::shown;
+use super::read::{conceal, shown};
 use super::{Draft, Entity, Kind, Scope, Source, Verb, Verbs, Written, registry, search};
+use crate::domain::number::Number;
 use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
 use model::OrganisationId;
 
@@ -38,7 +39,34 @@ pub(crate) async fn create(
     entity: &'static Entity,
     draft: Draft,
 ) -> Result<Made, Fault> {
+    let organisation = actor.organisation;
+    // Where it lands is known before the transaction begins, but for those that name a place.
+    let own = draft.organisation.is_none_or(|named| named == organisation);
+    let series = entity.series.filter(|_| own && entity.home.is_none());
+    let Some(series) = series else { return create_with(office, actor, entity, draft, None).await };
+    let number = office.numbers.take(office, organisation, series).await?;
+    let taken = number.as_ref().map(|number| number.number);
+    let made = create_with(office, actor, entity, draft, number).await;
+    // What was refused took no number; what broke may have been committed.
+    if let (Err(fault), Some(taken)) = (&made, taken)
+        && !matches!(fault, Fault::Unavailable(_) | Fault::Internal(_))
+    {
+        office.numbers.give_back(organisation, series, taken).await;
+    }
+    made
+}
+
+async fn create_with(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    draft: Draft,
+    number: Option<Number>,
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
+    if let (Some(series), Some(number)) = (entity.series, number) {
+        unit.hold(actor.organisation, series, number);
+    }
     let mut made = create_in(&mut unit, entity, draft).await?;
     complete(&mut unit, entity, &mut made, 201).await?;
     unit.commit().await?;
@@ -54,6 +82,7 @@ async fn complete(
 ) -> Result<(), Fault> {
     let rows = std::slice::from_mut(&mut made.view);
     (entity.hooks.extend)(Source::Unit(unit), rows).await?;
+    conceal(entity, &unit.actor.rights, &mut made.view);
     unit.answers(status, made.view.clone());
     Ok(())
 }
@@ -79,6 +108,8 @@ pub(crate) async fn create_in(
     mut draft: Draft,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::CREATE)?;
+    draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let named = match home(unit, entity, &draft).await? {
         Some(home) => Some(home),
         None => draft.organisation,
@@ -93,9 +124,12 @@ pub(crate) async fn create_in(
         draft.set("custom", super::custom::merged(json!({}), &custom));
     }
     let mut args = Args::new();
-    let mut columns = vec!["id", "organisation_id"];
+    let mut columns = vec!["id"];
     args.push(id);
-    args.push(organisation);
+    if !entity.tenant {
+        columns.push("organisation_id");
+        args.push(organisation);
+    }
     for (column, value) in draft.columns() {
         columns.push(column);
         args.push(value.clone());
@@ -215,6 +249,8 @@ pub(crate) async fn update_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::UPDATE)?;
+    draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -258,6 +294,7 @@ pub(crate) async fn delete_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -294,6 +331,7 @@ pub(crate) async fn restore_in(
     id: Uuid,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, true).await?;
     let version: i64 = before.get("version")?;
     let mut draft = Draft::about(id);
@@ -379,7 +417,10 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
         true => field.name == "external_id",
         false => constraint.contains(field.name),
     });
-    let names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    let mut names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    // `ipv6_address` has `address` in it, which is another field.
+    let all = names.clone();
+    names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
     Fault::Conflict {
         pointer: names.first().map_or("", |name| registry::pointer(name)),
         detail: format!("another {} has this {}", entity.name, names.join(" and ")),

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use sheet::{Format, Writing};
 
-use super::body::Body;
+use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match};
@@ -28,6 +28,7 @@ pub(super) async fn upload(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        check_file(&request)?;
         let mut query = Query::of(&request)?;
         let said = Said {
             name: query.text("name").unwrap_or_else(|| "file".to_owned()),
@@ -71,7 +72,7 @@ pub(super) async fn template(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let sheet = entity.path.to_owned();
         let how = Writing { format, delimiter, sheet, ..Writing::default() };
-        let file = import::template(entity, &customs, &how)?;
+        let file = import::template(&caller.0, entity, &customs, &how)?;
         Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

@@ -72,7 +72,13 @@ pub(crate) const MAIL: Entity = Entity {
     permission: "mail",
     verbs: Verbs::READ,
     title: "subject",
-    actions: &[Action { name: "retry", permission: "mail.edit", run: retry }],
+    actions: &[Action {
+        name: "retry",
+        permission: "mail.edit",
+        applies: |letter| letter["state"] == "failed",
+        run: |unit, id, expected, _| retry(unit, id, expected),
+        ..Action::PLAIN
+    }],
     fields: &[
         Field::new("subject", Kind::Text(200), Flags::LISTED),
         Field::new("recipient", Kind::Email, SHOWN.and(Flags::PERSONAL)),

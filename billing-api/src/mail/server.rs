@@ -52,7 +52,13 @@ pub(crate) const MAIL_SERVER: Entity = Entity {
     permission: "mail",
     verbs: Verbs::CREATE.and(Verbs::UPDATE).and(Verbs::DELETE),
     title: "host",
-    actions: &[Action { name: "test", permission: "mail.edit", run: test }],
+    actions: &[Action {
+        name: "test",
+        permission: "mail.edit",
+        applies: |server| server["enabled"] == true,
+        run: |unit, id, expected, _| test(unit, id, expected),
+        ..Action::PLAIN
+    }],
     fields: &[
         Field::new("host", Kind::Text(253), GIVEN),
         Field::new("port", Kind::Integer(1, 65_535), GIVEN),

@@ -19,10 +19,10 @@ use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
 use crate::console::words::{self, Words};
-use crate::domain::{Actor, Fault, Office, PAGE_MAX};
+use crate::domain::{Actor, Fault, Office, PAGE_MAX, Unit};
 use crate::entity::custom::Custom;
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, write};
+use crate::entity::{Action, Draft, Entity, Flags, Kind, Verbs, custom, read, write};
 
 /// Records named on the page before it is done.
 const NAMED: usize = 10;
@@ -36,6 +36,23 @@ pub(super) fn actions(words: &Words, view: &View) -> Vec<(String, String)> {
                 settings(slot)
                     .map(|value| (format!("set:{}:{value}", slot.name), set(words, slot, value))),
             );
+        }
+    }
+    if view.is_live() {
+        let own = view.entity.actions.iter().filter(|action| action.is_for_many());
+        for action in own.filter(|action| view.allowed.actions.contains(&action.name)) {
+            actions.push((format!("act:{}", action.name), words.deed(view.entity, action)));
+        }
+    }
+    if view.is_live() && view.allowed.edit {
+        for (slot, (id, title)) in view.slots.iter().flat_map(|slot| {
+            let known = view.choices.get(&slot.name).filter(|_| is_set_to_records(slot));
+            let known = known.filter(|known| known.len() <= RECORDS_OFFERED);
+            known.into_iter().flatten().map(move |choice| (slot, choice))
+        }) {
+            let field = [("field", slot.label.clone().into()), ("value", title.clone().into())];
+            let name = words.say_with(words::BULK_SET, &field);
+            actions.push((format!("set:{}:{id}", slot.name), name));
         }
     }
     if view.is_live() && view.allowed.delete {
@@ -52,6 +69,16 @@ fn settings(slot: &Slot) -> impl Iterator<Item = &str> {
     slot.choices.iter().filter(move |_| settable).map(|(value, _)| value.as_str())
 }
 
+/// Records offered as the value of a field; of more, one is chosen record by record.
+const RECORDS_OFFERED: usize = 20;
+
+/// Whether a field can be set to another record in one go.
+fn is_set_to_records(slot: &Slot) -> bool {
+    matches!(slot.kind, Kind::Reference(..))
+        && slot.flags.has(Flags::WRITABLE)
+        && !slot.flags.has(Flags::ONCE)
+}
+
 fn set(words: &Words, slot: &Slot, value: &str) -> String {
     let named = slot.choice(value).to_owned();
     words
@@ -62,6 +89,7 @@ fn set(words: &Words, slot: &Slot, value: &str) -> String {
 enum Deed<'a> {
     Delete,
     Set(&'a Slot, String),
+    Act(&'static Action),
 }
 
 impl<'a> Deed<'a> {
@@ -77,18 +105,34 @@ impl<'a> Deed<'a> {
             let may = offers(actor, entity, Verbs::DELETE, "delete");
             return if may { Ok(Self::Delete) } else { Err(Fault::NotFound("page")) };
         }
+        if let Some(name) = word.strip_prefix("act:") {
+            let own = entity.actions.iter().filter(|action| action.is_for_many());
+            let own = own.into_iter().find(|action| action.name == name).ok_or_else(unknown)?;
+            actor.rights.require(own.permission)?;
+            return Ok(Self::Act(own));
+        }
         if !offers(actor, entity, Verbs::UPDATE, "edit") {
             return Err(Fault::NotFound("page"));
         }
         let (name, value) =
             word.strip_prefix("set:").and_then(|rest| rest.split_once(':')).ok_or_else(unknown)?;
         let slot = slots.iter().find(|slot| slot.name == name).ok_or_else(unknown)?;
-        let known = settings(slot).any(|own| own == value);
+        let record = match slot.kind {
+            Kind::Reference(prefix, _) => model::id::parse(prefix, value).is_ok(),
+            _ => false,
+        };
+        let known = settings(slot).any(|own| own == value) || record && is_set_to_records(slot);
         if known { Ok(Self::Set(slot, value.to_owned())) } else { Err(unknown()) }
     }
 
-    fn name(&self, words: &Words) -> String {
+    fn name(&self, words: &Words, entity: &Entity, titles: &Titles) -> String {
         match self {
+            Self::Act(action) => words.deed(entity, action),
+            Self::Set(slot, value) if is_set_to_records(slot) => {
+                let title = titles.find(value).unwrap_or(value).to_owned();
+                let field = [("field", slot.label.clone().into()), ("value", title.into())];
+                words.say_with(words::BULK_SET, &field)
+            }
             Self::Delete => words.say(words::BULK_DELETE),
             Self::Set(slot, value) => set(words, slot, value),
         }
@@ -105,6 +149,11 @@ impl<'a> Deed<'a> {
     ) -> Result<(), Fault> {
         let (slot, value) = match self {
             Self::Delete => return write::delete(office, actor, entity, id, None).await,
+            Self::Act(action) => {
+                let mut unit = Unit::begin(office, actor).await?;
+                (action.run)(&mut unit, id, None, &Draft::default()).await?;
+                return unit.commit().await;
+            }
             Self::Set(slot, value) => (slot, value),
         };
         let value = match slot.kind {
@@ -140,11 +189,15 @@ pub(super) async fn run(
         require(actor, entity, "view")?;
         let words = &viewer.words;
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(words, entity, &customs);
+        let slots = slots(words, &actor.rights, entity, &customs);
         let back = safe_next(fields.get("back")).to_owned();
         let deed = Deed::of(actor, entity, &slots, fields.get("action"))?;
         let rows = picked(&office, actor, words, entity, &customs, &slots, &fields).await?;
-        let titles = Titles::load(&office, actor, &slots, &rows).await?;
+        let mut titles = Titles::load(&office, actor, &slots, &rows).await?;
+        if let Deed::Set(slot, value) = &deed {
+            let wanted = serde_json::json!({ slot.name.as_str(): value });
+            titles.also(Titles::load(&office, actor, &slots, &[wanted]).await?);
+        }
         let look = Look { words, titles: &titles, short: true };
         let named: Vec<(String, String)> = rows
             .iter()
@@ -153,7 +206,7 @@ pub(super) async fn run(
             })
             .collect();
         if fields.get("confirm") != "true" || named.is_empty() {
-            let page = ask(viewer, entity, &deed, fields.get("action"), &named, &back);
+            let page = ask(viewer, entity, (&deed, fields.get("action")), &titles, &named, &back);
             return Ok(page::send(StatusCode::OK, page));
         }
         let mut done = 0;
@@ -232,14 +285,17 @@ async fn picked(
 fn ask(
     viewer: &Viewer,
     entity: &'static Entity,
-    deed: &Deed<'_>,
-    action: &str,
+    (deed, action): (&Deed<'_>, &str),
+    titles: &Titles,
     named: &[(String, String)],
     back: &str,
 ) -> Markup {
     let words = &viewer.words;
     let count = || ("count", named.len().into());
-    let title = words.say_with(words::BULK_TITLE, &[("action", deed.name(words).into()), count()]);
+    let title = words.say_with(
+        words::BULK_TITLE,
+        &[("action", deed.name(words, entity, titles).into()), count()],
+    );
     let rest = named.len().saturating_sub(NAMED);
     let body = html! {
         p.crumb { a href=(back) { (words.entities(entity)) } }
@@ -262,7 +318,7 @@ fn ask(
                     }
                 }
                 div.actions {
-                    @if matches!(deed, Deed::Delete) {
+                    @if matches!(deed, Deed::Delete | Deed::Act(Action { harms: true, .. })) {
                         button.danger type="submit" { (words.say(words::BULK_YES)) }
                     } @else {
                         button type="submit" { (words.say(words::BULK_YES)) }

@@ -21,7 +21,7 @@ use crate::console::show;
 use crate::console::words::{self, Key};
 use crate::domain::{Fault, Office, PAGE_MAX};
 use crate::entity::export::{EXPORT, Export, background, parameters};
-use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
+use crate::entity::{Action, Entity, Flags, Kind, Verbs, custom, read};
 use crate::http;
 
 /// What the page shows.
@@ -44,13 +44,15 @@ pub(super) struct View {
 }
 
 /// What the viewer may do here.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Allowed {
     pub(super) create: bool,
     pub(super) edit: bool,
     pub(super) delete: bool,
     pub(super) export: bool,
     pub(super) import: bool,
+    /// What else may be done with the records, by its words.
+    pub(super) actions: Vec<&'static str>,
 }
 
 /// `GET /{path}`
@@ -65,7 +67,7 @@ pub(super) async fn show(
         require(actor, entity, "view")?;
         let fields = Fields::of_query(&request);
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &actor.rights, entity, &customs);
         let asked = Asked::read(&viewer.words, entity, &customs, &slots, &fields, viewer.size)?;
         let listed = read::list(&office, actor, entity, &asked.query).await?;
         let mut titles = Titles::load(&office, actor, &slots, &listed.rows).await?;
@@ -100,6 +102,10 @@ pub(super) async fn show(
                 export: NEEDS.has(&format!("/{}/export", entity.path))
                     && read::may(actor, entity, "export"),
                 import: NEEDS.has("/imports/new") && may(Verbs::IMPORT, "import"),
+                actions: {
+                    let may = |action: &&Action| actor.rights.has(action.permission);
+                    entity.actions.iter().filter(may).map(|action| action.name).collect()
+                },
             },
             toast: toast(&viewer.words, entity, &fields),
             slots,
@@ -169,7 +175,7 @@ pub(super) fn render(viewer: &Viewer, view: &View) -> Markup {
 }
 
 /// `GET /{path}/export`: every record that the list has, as a file.
-pub(super) async fn export(
+pub(in crate::console) async fn export(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,
@@ -393,7 +399,9 @@ fn filter(viewer: &Viewer, view: &View, slot: &Slot) -> Vec<Control> {
         Kind::Date => range(Widget::Text("date"), &str::to_owned),
         Kind::Integer(..) | Kind::Seconds(..) => range(Widget::Text("number"), &str::to_owned),
         Kind::Rate(..) => range(Widget::Rate, &number),
-        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => Vec::new(),
+        Kind::Money | Kind::Words(..) | Kind::Map(..) | Kind::Document(_) | Kind::Secret(_) => {
+            Vec::new()
+        }
         _ => vec![one(slot.name.clone(), slot.label.clone(), Widget::Text("text"))],
     }
 }

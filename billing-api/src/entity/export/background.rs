@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{OrganisationId, Sealed, StaffId, TokenId, Ts};
+use model::{OrganisationId, Sealed, Ts};
 use serde_json::{Value as Json, json};
 use sheet::Format;
 use store::{Row, args};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{EXPORT, Export, ExportError, PIECES_WAITING, Pieces, Run, parameters, record};
 use crate::domain::setting::registry as settings;
-use crate::domain::{Actor, Fault, Input, Office, Rows, Unit, Who, access, setting};
+use crate::domain::{Actor, Fault, Input, Office, Rows, Unit, Who, setting};
 use crate::entity::{Entity, read, registry};
 use crate::jobs::{self, Context, JobError, Kind, Lost, Outcome};
 use crate::mail::letters;
@@ -128,19 +128,6 @@ pub(super) async fn insert(unit: &mut Unit<'_>, export: &Export) -> Result<Uuid,
     Ok(id)
 }
 
-/// Whoever somebody is by their label, within the organisation a run acts in, with the rights
-/// they have now.
-pub(super) async fn acting_as(context: &Context, label: &str) -> Result<Actor, Fault> {
-    let mut actor = context.actor.clone();
-    if let Ok(staff) = label.parse::<StaffId>() {
-        actor.who = Who::Staff(staff);
-    } else if let Ok(token) = label.parse::<TokenId>() {
-        actor.who = Who::Token(token);
-    }
-    actor.rights = access::rights_now(&context.office, actor.who).await?;
-    Ok(actor)
-}
-
 async fn run(context: &Context) -> Result<Outcome, JobError> {
     let office = &context.office;
     let id = EXPORT.id(context.arguments["export"].as_str().unwrap_or_default())?;
@@ -150,7 +137,7 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     if !["queued", "running"].contains(&state.as_str()) {
         return Ok(Outcome::done());
     }
-    let actor = acting_as(context, &row.get::<String>("created_by")?).await?;
+    let actor = context.on_behalf().await?;
     let made = async {
         let entity = registry::by_name(&row.get::<String>("entity")?);
         let entity = entity.ok_or(Fault::NotFound("entity"))?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::mail::Address;
 use daemon::base64;
-use model::{JobId, OrganisationId, Sealed, Secret};
+use model::{JobId, OrganisationId, Sealed, Secret, StaffId, TokenId};
 use serde_json::{Value as Json, json};
 use store::{Row, args};
 
@@ -18,7 +18,7 @@ use super::background::{self, Made};
 use super::sftp::{self, Target};
 use super::{EXPORT, EXPORT_TEMPLATE, Export};
 use crate::domain::setting::registry as settings;
-use crate::domain::{Actor, Fault, Input, Office, Unit, setting};
+use crate::domain::{Actor, Fault, Input, Office, Unit, Who, access, setting};
 use crate::entity::{
     Draft, Entity, Field, Flags, Hooks, Kind as Of, Step, Verb, Verbs, Written, read, registry,
 };
@@ -281,13 +281,26 @@ fn seal(id: uuid::Uuid, name: &str) -> String {
     format!("{}/{name}", model::id::show(SCHEDULED_EXPORT.prefix, id))
 }
 
+/// Whoever somebody is by their label, within the organisation a run acts in, with the rights
+/// they have now.
+async fn acting_as(context: &Context, label: &str) -> Result<Actor, Fault> {
+    let mut actor = context.actor.clone();
+    if let Ok(staff) = label.parse::<StaffId>() {
+        actor.who = Who::Staff(staff);
+    } else if let Ok(token) = label.parse::<TokenId>() {
+        actor.who = Who::Token(token);
+    }
+    actor.rights = access::rights_now(&context.office, actor.who).await?;
+    Ok(actor)
+}
+
 async fn deliver(context: &Context) -> Result<Outcome, JobError> {
     let office = &context.office;
     let asked = context.arguments["scheduled_export"].as_str().unwrap_or_default();
     let id = SCHEDULED_EXPORT.id(asked)?;
     let row = office.db.fetch_optional(&FIND, args![context.actor.path.as_str(), id]).await?;
     let row = row.ok_or(Fault::NotFound(SCHEDULED_EXPORT.name))?;
-    let actor = background::acting_as(context, &row.get::<String>("updated_by")?).await?;
+    let actor = acting_as(context, &row.get::<String>("updated_by")?).await?;
     let template: uuid::Uuid = row.get("template_id")?;
     let (view, _) = read::find(office, &context.actor, &EXPORT_TEMPLATE, template).await?;
     let entity = registry::by_name(view["entity"].as_str().unwrap_or_default())

@@ -264,7 +264,7 @@ pub(crate) async fn take(
         other_sheets: summary.other_sheets,
     };
     let customs = custom::of(office, &actor.path, entity).await?;
-    let mapping = mapping::guess(entity, &customs, &summary.columns, &first);
+    let mapping = mapping::guess(&actor.rights, entity, &customs, &summary.columns, &first);
     let options = Options::guess(&mapping);
     let id = Uuid::now_v7();
 
@@ -363,11 +363,17 @@ pub(crate) async fn set_mapping(
     let customs = custom::of(office, &actor.path, import.entity).await?;
     let mut input = Input::parse(body)?;
     let mapping = match input.map("mapping") {
-        Some(map) => mapping::read(import.entity, &customs, &import.columns, &map, &mut input),
+        Some(map) => {
+            let (entity, columns) = (import.entity, &import.columns);
+            mapping::read(&actor.rights, entity, &customs, columns, &map, &mut input)
+        }
         None => import.mapping.clone(),
     };
     let options = match input.map("options") {
-        Some(map) => Options::read(import.entity, &customs, &mapping, map, &mut input),
+        Some(map) => {
+            let entity = import.entity;
+            Options::read(&actor.rights, entity, &customs, &mapping, map, &mut input)
+        }
         None => import.options.clone(),
     };
     input.finish()?;
@@ -411,7 +417,7 @@ pub(crate) async fn preview(
         })
         .collect();
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
-        "targets": mapping::targets(import.entity, &customs)}))
+        "targets": mapping::targets(&actor.rights, import.entity, &customs)}))
 }
 
 /// Without what is given and never shown.
@@ -426,11 +432,12 @@ fn hidden(entity: &Entity, mut document: serde_json::Map<String, Json>) -> Json 
 
 /// A file with the columns that a record of the entity can have, and no rows.
 pub(crate) fn template(
+    actor: &Actor,
     entity: &'static Entity,
     customs: &[custom::Custom],
     how: &sheet::Writing,
 ) -> Result<Vec<u8>, Fault> {
-    let columns = mapping::targets(entity, customs);
+    let columns = mapping::targets(&actor.rights, entity, customs);
     let columns = columns.into_iter().filter(|name| name != "id").collect();
     let writer = sheet::Writer::new(Vec::new(), how, columns);
     let file = writer.and_then(sheet::Writer::finish);

@@ -42,4 +42,4 @@ CREATE TABLE custom_field (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX custom_field_entity_key ON custom_field (organisation_id, entity, key) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX custom_field_external ON custom_field (organisation_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX custom_field_external ON custom_field (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;

@@ -41,7 +41,7 @@ CREATE INDEX blob_hash ON blob (hash);
 ALTER TABLE organisation ADD COLUMN address TEXT;
 ALTER TABLE organisation ADD COLUMN manager_id UUID REFERENCES staff (id);
 CREATE INDEX organisation_parent ON organisation (parent_id);
-CREATE UNIQUE INDEX organisation_external ON organisation (parent_id, external_source, external_id) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX organisation_external ON organisation (parent_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- What the first start wrote into the root's columns becomes its settings. From now on the
 -- columns follow the settings, for the statements that join them.
