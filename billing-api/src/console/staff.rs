@@ -196,7 +196,7 @@ mod tests {
         let link = "https://x.example/set-password?token=lml_1";
         let text = render_link(&viewer(), "usr_1", link, "2026-03-04 09:30".to_owned(), true);
         let text = text.into_string();
-        for part in [link, "2026-03-04 09:30", r#"/staff/usr_1""#, "mailed"] {
+        for part in [link, "2026-03-04 09:30", r#"/staff/usr_1""#, "by mail"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
     }

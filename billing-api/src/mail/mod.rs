@@ -17,6 +17,8 @@ pub(crate) mod sender;
 pub(crate) mod server;
 
 #[cfg(test)]
+mod sink_tests;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

@@ -173,7 +173,9 @@ impl Sender {
         let limit = i64::try_from(office.mail.client.limit().as_secs()).unwrap_or(3600);
         let lease = now.plus_seconds(limit + 60);
         let count = left.min(room as i64);
-        let rows = office.db.fetch_all(&sql::CLAIM, args![organisation, now, lease, count]).await?;
+        let mut tx = office.db.begin().await?;
+        let rows = tx.fetch_all(&sql::CLAIM, args![organisation, now, lease, count]).await?;
+        tx.commit().await?;
         for row in rows {
             let taken = Taken::of(&row)?;
             let handle = self.flights.spawn(send(self.office.clone(), taken));

@@ -4,6 +4,10 @@
 //! server was named by somebody who may not reach our own network, and the connection goes to
 //! one that was checked. Certificates are checked against the name and the machine's authorities.
 //!
+//! A line of an answer is counted by `lettre` only once it has ended (1,000 octets, 100,000 for an
+//! answer), and it has no setting for that: a server that never ends a line makes us hold what it
+//! sends within one step's time limit.
+//!
 //! What the server says about the letter decides: 4xx is tried again, 5xx is final (RFC 5321
 //! §4.2.1). What goes wrong before there is a letter on the table, a wrong password included, is
 //! about the server, and is tried again: whoever looks after it sets it right.

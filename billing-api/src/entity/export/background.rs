@@ -237,7 +237,9 @@ async fn keep(office: &Office, id: Uuid, number: i64, piece: &[u8]) -> Result<()
     let mut rows = Rows::new();
     rows.push(args![id, number, sealed]);
     let (sql, args) = rows.into_sql("export_chunk (export_id, number, sealed)");
-    office.db.dynamic_all(&sql, args).await?;
+    let mut tx = office.db.begin().await?;
+    tx.dynamic_all(&sql, args).await?;
+    tx.commit().await?;
     Ok(())
 }
 

@@ -213,7 +213,8 @@ async fn transfer(
             options.push("BatchMode=no".to_owned());
         }
     }
-    command.args(["-q", "-F", "/dev/null"]);
+    // Not -q, which would take the reason of a failure away.
+    command.args(["-F", "/dev/null"]);
     for option in &options {
         command.arg(format!("-o{option}"));
     }
