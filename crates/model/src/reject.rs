@@ -32,6 +32,8 @@ pub enum RejectReason {
     HeldPause,
     /// The quota is used up.
     HeldQuota,
+    /// It failed too often from this station, and is not looked at for a while.
+    Blocked,
 }
 
 impl RejectReason {
@@ -49,14 +51,20 @@ impl RejectReason {
             Self::HeldAbuse => "held_abuse",
             Self::HeldPause => "held_pause",
             Self::HeldQuota => "held_quota",
+            Self::Blocked => "blocked",
         }
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 
     /// The Reply-Message the subscriber's device may show: the catalogue's text, in English,
     /// since a packet names no language. It never tells an unknown name from a wrong password.
     pub const fn text_key(self) -> &'static str {
         match self {
-            Self::UnknownLogin | Self::WrongPassword => "reject-credentials",
+            Self::UnknownLogin | Self::WrongPassword | Self::Blocked => "reject-credentials",
             Self::NoCredentials | Self::MethodNotPossible | Self::NoProfile => "reject-setup",
             Self::Expired => "reject-expired",
             Self::HeldNonpayment => "reject-nonpayment",
@@ -67,7 +75,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 11] = [
+    pub const ALL: [RejectReason; 12] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -79,6 +87,7 @@ impl RejectReason {
         Self::HeldAbuse,
         Self::HeldPause,
         Self::HeldQuota,
+        Self::Blocked,
     ];
 }
 

@@ -10,6 +10,7 @@
 //! - [`verify`]: the shared secret ([`ClientKey`]) turns a packet into a [`Verified`] one.
 //! - [`password`]: User-Password, hidden and unhidden.
 //! - [`auth`]: PAP, CHAP, MS-CHAP, MS-CHAPv2 and the MPPE keys that follow from it.
+//! - [`line`]: the access line a request came over, as access nodes name it.
 //! - [`accounting`]: what an accounting request says, read once into [`Facts`].
 //! - [`rate`]: speeds in the vendors' own notations.
 //! - [`mod@write`]: the [`Writer`] for answers, and for requests of our own.
@@ -28,6 +29,7 @@ pub mod auth;
 pub mod password;
 
 pub mod accounting;
+pub mod line;
 pub mod rate;
 pub mod write;
 
@@ -43,6 +45,7 @@ pub use accounting::{Facts, Status};
 pub use attributes::{Attribute, Attributes, VendorAttribute};
 pub use hash::{hmac_md5, md5};
 pub use key::ClientKey;
+pub use line::Line;
 pub use packet::{Code, PACKET_OCTETS_MAX, Packet, ParseError};
 pub use verify::{
     Verified, VerifyError, verify_access_request, verify_accounting_request,
