@@ -9,17 +9,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::state::State;
 use bus::{Bus, Entry, Follower};
 use daemon::exit::chain;
 use daemon::lifecycle::Shutdown;
 use metrics::counter;
 use model::auth_log::{Batch, FORMAT, Row, STREAM};
-use model::{Clock, Ts};
+use model::{Clock, RefusalId, Ts};
 use store::{Db, StoreError, args};
 use tracing::{error, warn};
-use uuid::Uuid;
-
-use crate::state::State;
 
 /// Batches taken at once.
 const CHUNK: usize = 20;
@@ -174,7 +172,7 @@ pub(crate) async fn apply(db: &Db, batch: &Batch, now: Ts) -> Result<u64, StoreE
 
 fn args_of(row: &Row) -> store::Args {
     args![
-        Uuid::now_v7(),
+        RefusalId::generate(),
         row.organisation.known(),
         row.customer,
         row.service,
@@ -194,6 +192,7 @@ fn args_of(row: &Row) -> store::Args {
 mod tests {
     use model::reject::RejectReason;
     use model::{NasId, OrganisationId, ServiceId};
+    use uuid::Uuid;
 
     use super::*;
     use crate::store::MIGRATIONS;

@@ -124,10 +124,12 @@ pub(super) enum Notice {
     SessionsEnded,
     RoleGiven,
     Replayed,
+    IdentityAdded,
+    IdentityRemoved,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 15] = [
+    const ALL: [(Notice, &'static str, Key); 17] = [
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
@@ -143,6 +145,8 @@ impl Notice {
         (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
         (Self::RoleGiven, "role-given", words::DONE_ROLE_GIVEN),
         (Self::Replayed, "replayed", words::DONE_REPLAYED),
+        (Self::IdentityAdded, "identity-added", words::DONE_IDENTITY_ADDED),
+        (Self::IdentityRemoved, "identity-removed", words::DONE_IDENTITY_REMOVED),
     ];
 
     /// The notice of `?done=…`.

@@ -13,8 +13,10 @@ mod together;
 mod unit;
 
 pub(crate) mod access;
+pub(crate) mod auth_log;
 pub(crate) mod branding;
 pub(crate) mod customer;
+pub(crate) mod identity;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;

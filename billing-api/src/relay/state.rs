@@ -152,6 +152,7 @@ async fn client(tx: &mut Tx, id: ClientId) -> Result<Option<Client>, StoreError>
         previous_secret: previous.map(Sealed),
         nas: row.get("nas_id")?,
         vendor: nas::vendor(&row)?,
+        signing: nas::signing(&row)?,
     }))
 }
 
@@ -167,5 +168,6 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         coa_port: found.coa_port,
         coa_secret: found.coa_secret,
         accepts_coa: found.accepts_coa,
+        signing: found.signing,
     }))
 }

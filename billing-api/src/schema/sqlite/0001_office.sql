@@ -307,6 +307,8 @@ CREATE TABLE nas (
     -- Sealed to the id.
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
+    -- What becomes of unsigned Access-Requests: learn, warn or require.
+    message_authenticator TEXT NOT NULL DEFAULT 'learn',
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
