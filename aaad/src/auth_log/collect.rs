@@ -25,7 +25,7 @@ const ROWS_WAITING_MAX: usize = 20_000;
 /// Batches that wait for the bus.
 const BATCHES_WAITING_MAX: usize = 40;
 /// How often rows are shipped.
-const SHIP_EVERY: Duration = Duration::from_secs(2);
+const SHIP_EVERY: Duration = Duration::from_millis(500);
 /// Batches kept on the stream while nobody reads it.
 const STREAM_KEPT: u64 = 2_000;
 const MINUTE_S: i64 = 60;

@@ -4,7 +4,7 @@
 //! A packet thread copies each login into its [`Tail`], a ring of a fixed size, and queues a
 //! refusal for the [`Collector`]. Where that queue is full the refusal is counted as dropped and
 //! the reply goes out all the same. The collector adds refusals to rows (see
-//! [`model::auth_log`]) and ships what was added every two seconds; while the bus is away rows
+//! [`model::auth_log`]) and ships what was added twice a second; while the bus is away rows
 //! wait, up to a number, and what is beyond is dropped and counted.
 
 mod collect;

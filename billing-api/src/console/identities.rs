@@ -9,7 +9,7 @@ use model::{NasId, ServiceId};
 use super::failure::Failure;
 use super::form::Body;
 use super::guard::{Post, Signed};
-use super::page::{self, Notice, Viewer};
+use super::page::{self, Column, Notice, Viewer};
 use super::services::service_id;
 use super::words;
 use crate::domain::{Fault, Office, PAGE_MAX, identity, nas, service};
@@ -92,40 +92,50 @@ fn render(viewer: &Viewer, service: &service::View, edit: bool, nas: &[(NasId, S
     let words = &viewer.words;
     let at = format!("/services/{}/identities", service.id);
     let first = service.identities.iter().find(|own| own.kind == IdentityKind::Login);
+    let columns = [
+        Column::text(words, words::IDENTITY_VALUE),
+        Column::text(words, words::IDENTITY_KIND),
+        Column::text(words, words::IDENTITY_PASSWORD),
+        Column::text(words, words::IDENTITY_CHANGE),
+    ];
+    let row = |own: &service::IdentityView| {
+        let value = value_of(own, nas);
+        let password = match own.has_credential {
+            true => words::IDENTITY_WITH_PASSWORD,
+            false => words::IDENTITY_WITHOUT_PASSWORD,
+        };
+        let removable = edit && first.is_none_or(|first| first.id != own.id);
+        vec![
+            html! { code { (value) } },
+            html! { (words.identity(own.kind)) },
+            html! { (words.say(password)) },
+            match removable {
+                true => remove_button(viewer, &format!("{at}/{}/remove", own.id), &value),
+                false => html! { span.dim { (words.say(words::NONE)) } },
+            },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = service.identities.iter().map(row).collect();
     html! {
         section {
             h2 { (words.say(words::IDENTITIES_TITLE)) }
             p.dim { (words.say(words::IDENTITIES_ABOUT)) }
-            ul.plain {
-                @for own in &service.identities {
-                    @let value = value_of(own, nas);
-                    @let password = match own.has_credential {
-                        true => words::IDENTITY_WITH_PASSWORD,
-                        false => words::IDENTITY_WITHOUT_PASSWORD,
-                    };
-                    li.actions {
-                        span {
-                            (words.identity(own.kind)) " "
-                            code { (value) } " "
-                            span.dim { (words.say(password)) }
-                        }
-                        @if edit && first.is_none_or(|first| first.id != own.id) {
-                            form.inline method="post" action=(format!("{at}/{}/remove", own.id)) {
-                                (page::csrf(viewer))
-                                @let confirm = words.say_with(
-                                    words::IDENTITY_REMOVE_CONFIRM,
-                                    &[("value", value.clone().into())],
-                                );
-                                button.quiet type="submit" data-confirm=(confirm) {
-                                    (words.say(words::IDENTITY_REMOVE))
-                                    span.unseen { " " (value) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (page::table(&words.say(words::IDENTITIES_TITLE), &columns, &rows))
             @if edit { (form(viewer, &at, nas)) }
+        }
+    }
+}
+
+fn remove_button(viewer: &Viewer, at: &str, value: &str) -> Markup {
+    let words = &viewer.words;
+    let about = [("value", value.to_owned().into())];
+    html! {
+        form.inline method="post" action=(at) {
+            (page::csrf(viewer))
+            button.quiet type="submit"
+                data-confirm=(words.say_with(words::IDENTITY_REMOVE_CONFIRM, &about)) {
+                (words.say(words::IDENTITY_REMOVE)) span.unseen { " " (value) }
+            }
         }
     }
 }

@@ -545,6 +545,7 @@ keys! {
     IDENTITIES_ABOUT = "console-identities-about";
     IDENTITY_KIND = "console-identity-kind";
     IDENTITY_VALUE = "console-identity-value";
+    IDENTITY_CHANGE = "console-identity-change";
     IDENTITY_PASSWORD = "console-identity-password";
     IDENTITY_PASSWORD_HINT = "console-identity-password-hint";
     IDENTITY_NAS = "console-identity-nas";

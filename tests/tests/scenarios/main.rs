@@ -2,6 +2,7 @@
 //! both ways, embedded and as separate processes.
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
+//! every way to prove one and what is refused ([`methods`]),
 //! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
 //! command line ([`command_line`]), the console ([`browser`], [`access`]). Then what surrounds it: starting
 //! and stopping ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), backups
@@ -38,6 +39,7 @@ mod codec;
 mod command_line;
 mod crash;
 mod login;
+mod methods;
 mod resources;
 mod runner;
 mod schema;
