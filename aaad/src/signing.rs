@@ -297,3 +297,25 @@ fn write(file: &std::path::Path, learnt: &[Key]) -> io::Result<()> {
     out.sync_all()?;
     fs::rename(&beside, file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_learnt_is_read_back() {
+        let file = std::env::temp_dir().join(format!("signing-{}", uuid::Uuid::now_v7()));
+        let known = (ClientId::generate(), IpAddr::from([192, 0, 2, 1]));
+        let other = (ClientId::generate(), "2001:db8::1".parse().unwrap());
+        let mut both = vec![known, other];
+        both.sort_unstable();
+        write(&file, &both).unwrap();
+        let sources = restore(&file);
+        assert_eq!(sources.learnt(), both);
+        assert!(sources.of(known.0)[0].1.learnt());
+        std::fs::write(&file, "nonsense\n\n").unwrap();
+        assert!(restore(&file).learnt().is_empty());
+        std::fs::remove_file(&file).unwrap();
+        assert!(restore(&file).learnt().is_empty());
+    }
+}

@@ -55,14 +55,14 @@ pub(crate) struct AuthShard {
 }
 
 /// When a reply goes out.
-enum When {
+pub(super) enum When {
     Now,
     Later,
 }
 
 /// Memory of one request, used again and again.
 #[derive(Default)]
-struct Bench {
+pub(super) struct Bench {
     scratch: Scratch,
     login: Vec<u8>,
 }
@@ -145,7 +145,7 @@ impl AuthShard {
         Ok(())
     }
 
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         now: Ts,
         datagram: &[u8],

@@ -6,6 +6,8 @@
 
 mod acct;
 mod auth;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -8,7 +8,8 @@
 //! - [`packet`]: a datagram becomes a [`Packet`], every length in it checked once.
 //! - [`attributes`]: the view over its attributes, vendor attributes included.
 //! - [`verify`]: the shared secret ([`ClientKey`]) turns a packet into a [`Verified`] one.
-//! - [`password`]: User-Password, hidden and unhidden.
+//! - [`extended`]: attributes of RFC 6929, fragments put together.
+//! - [`password`]: User-Password, hidden and unhidden; [`tunnel`]: tags and Tunnel-Password.
 //! - [`auth`]: PAP, CHAP, MS-CHAP, MS-CHAPv2 and the MPPE keys that follow from it.
 //! - [`line`]: the access line a request came over, as access nodes name it.
 //! - [`accounting`]: what an accounting request says, read once into [`Facts`].
@@ -20,6 +21,7 @@
 //! Below them: [`key`], [`hash`] and [`value`], and the numbers in [`attr`] and [`vendor`].
 
 pub mod attributes;
+pub mod extended;
 pub mod packet;
 
 pub mod key;
@@ -27,6 +29,7 @@ pub mod verify;
 
 pub mod auth;
 pub mod password;
+pub mod tunnel;
 
 pub mod accounting;
 pub mod line;
