@@ -644,6 +644,19 @@ mod tests {
     }
 
     #[test]
+    fn every_shard_listens_on_every_address_of_both_families() {
+        let addresses = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
+        let (sets, bound) = listen(&addresses, 3, "auth.listen").unwrap();
+        assert!(sets.len() == 3 && sets.iter().all(|sockets| sockets.len() == 2));
+        assert!(bound[0].is_ipv4() && bound[1].is_ipv6() && bound.iter().all(|a| a.port() != 0));
+        drop(sets);
+        let taken = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let again = [taken.local_addr().unwrap()];
+        assert!(matches!(listen(&again, 1, "auth.listen"), Err(RunError::Listen { .. })));
+        assert!(listen(&[], 1, "auth.listen").is_err());
+    }
+
+    #[test]
     fn sessions_are_restored_from_what_can_be_read_of_this_journal() {
         let data = std::env::temp_dir().join(format!("lastmile-restore-{}", Uuid::now_v7()));
         fs::create_dir_all(&data).unwrap();

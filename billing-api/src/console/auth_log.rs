@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
+use model::identity::MacAddress;
 use model::reject::RejectReason;
-use model::{Ts, identity::MacAddress};
 
 use super::failure::{Failure, spare};
 use super::guard::{Fields, Signed};
@@ -17,7 +17,6 @@ use crate::domain::{Office, PAGE_DEFAULT, Page};
 
 /// What the page shows.
 struct View<'a> {
-    now: Ts,
     login: &'a str,
     station: &'a str,
     reason: Option<RejectReason>,
@@ -46,8 +45,8 @@ pub(super) async fn list(
     };
     let listed = auth_log::list(&office, &signed.actor, &filter, after, PAGE_DEFAULT).await;
     let refused = spare(&request, listed);
-    let (now, later) = (office.now(), after.is_some());
-    let view = View { now, login, station, reason, later, refused };
+    let later = after.is_some();
+    let view = View { login, station, reason, later, refused };
     Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))
 }
 
@@ -101,7 +100,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
                     (page::empty(&words.say(words::AUTH_LOG_EMPTY), None))
                 }
                 Some(refused) => {
-                    (table(words, view.now, &title, &refused.rows))
+                    (table(words, &title, &refused.rows))
                     (page::pager(words, &address, view.later, refused.next.as_deref()))
                 }
             }
@@ -110,8 +109,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
     page::page(viewer, Some(Place::At("auth-log")), &title, None, &body)
 }
 
-/// A table of refusals; on other pages too.
-fn table(words: &Words, now: Ts, caption: &str, rows: &[auth_log::View]) -> Markup {
+fn table(words: &Words, caption: &str, rows: &[auth_log::View]) -> Markup {
     let columns = [
         Column::text(words, words::AUTH_LOG_LAST),
         Column::text(words, words::SESSION_LOGIN),
@@ -120,11 +118,11 @@ fn table(words: &Words, now: Ts, caption: &str, rows: &[auth_log::View]) -> Mark
         Column::text(words, words::SESSION_MAC),
         Column::text(words, words::SESSION_NAS),
     ];
-    let rows: Vec<Vec<Markup>> = rows.iter().map(|refused| row(words, now, refused)).collect();
+    let rows: Vec<Vec<Markup>> = rows.iter().map(|refused| row(words, refused)).collect();
     page::table(caption, &columns, &rows)
 }
 
-fn row(words: &Words, _now: Ts, refused: &auth_log::View) -> Vec<Markup> {
+fn row(words: &Words, refused: &auth_log::View) -> Vec<Markup> {
     let login = match refused.login.as_str() {
         "" => html! { span.dim { (words.say(words::SESSION_UNKNOWN_LOGIN)) } },
         login => html! { (login) },
@@ -159,7 +157,7 @@ fn row(words: &Words, _now: Ts, refused: &auth_log::View) -> Vec<Markup> {
 
 #[cfg(test)]
 mod tests {
-    use model::{NasId, RefusalId, ServiceId};
+    use model::{NasId, RefusalId, ServiceId, Ts};
     use uuid::Uuid;
 
     use super::*;
@@ -183,9 +181,8 @@ mod tests {
     }
 
     fn shown(refused: Option<Page<auth_log::View>>, login: &str) -> String {
-        let now = "2026-03-01T11:35:00Z".parse().unwrap();
         let (station, reason, later) = ("", None, false);
-        render(&viewer(), &View { now, login, station, reason, later, refused }).into_string()
+        render(&viewer(), &View { login, station, reason, later, refused }).into_string()
     }
 
     #[test]
