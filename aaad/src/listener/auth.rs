@@ -179,16 +179,6 @@ impl AuthShard {
             _ => return Err(DropReason::UnexpectedCode),
         }
         let origin = nas_of(&self.engine.cache, &client, attributes, path, now);
-        let asked = Asked {
-            source: path.peer.ip().to_canonical(),
-            nas: origin.nas,
-            signed: verified.signed(),
-            must: attributes.first(attr::EAP_MESSAGE).is_some(),
-            at: now,
-        };
-        if !self.shared.sources.passes(&client, origin.signing, &asked, &self.shared.notices) {
-            return Err(DropReason::Unsigned);
-        }
         let repeat = RequestKey {
             peer: path.peer,
             identifier: packet.identifier(),
@@ -206,6 +196,17 @@ impl AuthShard {
                 return Err(DropReason::AnswerWaits);
             }
             None => {}
+        }
+        // Behind the duplicates: a repeat shows nothing about how a NAS signs.
+        let asked = Asked {
+            source: path.peer.ip().to_canonical(),
+            nas: origin.nas,
+            signed: verified.signed(),
+            must: attributes.first(attr::EAP_MESSAGE).is_some(),
+            at: now,
+        };
+        if !self.shared.sources.passes(&client, origin.signing, &asked, &self.shared.notices) {
+            return Err(DropReason::Unsigned);
         }
         let request = AccessRequest { packet, key, vendor: origin.vendor, nas: origin.nas };
         let answer = self.decide(now, &request, bench, reply);
