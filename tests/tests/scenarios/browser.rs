@@ -616,6 +616,7 @@ fn pages_of_their_own(_: &Lab) -> Vec<String> {
         "/",
         "/sessions",
         "/sessions?state=all",
+        "/auth-log",
         "/organisations",
         "/organisations/new",
         "/settings/business",
