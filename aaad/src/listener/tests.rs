@@ -203,7 +203,7 @@ fn mutate(packet: &mut Vec<u8>, random: &mut Random) {
 fn what_must_be_dropped_gets_no_answer_however_it_is_changed() {
     let key = ClientKey::new(SECRET);
     for signing in ["learn", "require"] {
-        let mut door = gate(signing, 0);
+        let mut gate = gate(signing, 0);
         let seeds = [
             login(1, true, b"s3cret"),
             login(2, false, b"s3cret"),
@@ -221,8 +221,8 @@ fn what_must_be_dropped_gets_no_answer_however_it_is_changed() {
             packet.extend_from_slice(&seeds[round % seeds.len()]);
             mutate(&mut packet, &mut random);
             // The refusals of the ones before are not of interest.
-            while door.refusals.try_recv().is_ok() {}
-            let Ok(reply) = door.answer(&packet, [192, 0, 2, 1]) else { continue };
+            while gate.refusals.try_recv().is_ok() {}
+            let Ok(reply) = gate.answer(&packet, [192, 0, 2, 1]) else { continue };
             answered += 1;
             let read = Packet::parse(&packet).expect("what does not parse is dropped");
             let proven = verify_access_request(&read, &key).expect("what is forged is dropped");
@@ -233,7 +233,7 @@ fn what_must_be_dropped_gets_no_answer_however_it_is_changed() {
             // A refusal is a sentence and what the request brought along; an accept is a plan.
             let echoed: usize =
                 read.attributes().all(attr::PROXY_STATE).map(|state| state.len() + 2).sum();
-            let limit = if answer.code() == Code::ACCESS_REJECT { 100 } else { 300 };
+            let limit = if answer.code() == Code::ACCESS_REJECT { 128 } else { 300 };
             assert!(reply.len() <= limit + echoed, "{} octets", reply.len());
             if answer.code() == Code::ACCESS_ACCEPT && read.code() == Code::ACCESS_REQUEST {
                 accepted += 1;
@@ -250,55 +250,55 @@ fn what_must_be_dropped_gets_no_answer_however_it_is_changed() {
 
 #[test]
 fn nobody_else_gets_an_answer() {
-    let mut door = gate("learn", 0);
+    let mut gate = gate("learn", 0);
     let packet = login(1, true, b"s3cret");
-    let unknown = door.answer(&packet, [192, 0, 2, 2]);
+    let unknown = gate.answer(&packet, [192, 0, 2, 2]);
     assert_eq!(unknown, Err(DropReason::UnknownClient));
-    assert_eq!(door.answer(&packet, [192, 0, 2, 1]).unwrap()[0], Code::ACCESS_ACCEPT.0);
+    assert_eq!(gate.answer(&packet, [192, 0, 2, 1]).unwrap()[0], Code::ACCESS_ACCEPT.0);
     let mut forged = packet.clone();
     *forged.last_mut().unwrap() ^= 1;
-    assert_eq!(door.answer(&forged, [192, 0, 2, 1]), Err(DropReason::BadAuthenticator));
+    assert_eq!(gate.answer(&forged, [192, 0, 2, 1]), Err(DropReason::BadAuthenticator));
     let eap = request(9, false, |w| w.attribute(attr::EAP_MESSAGE, &[2, 1, 0, 4]).unwrap());
-    assert_eq!(door.answer(&eap, [192, 0, 2, 1]), Err(DropReason::Unsigned));
-    let listed = crate::strangers::list(&[door.shard.door.strangers.clone()]);
+    assert_eq!(gate.answer(&eap, [192, 0, 2, 1]), Err(DropReason::Unsigned));
+    let listed = crate::strangers::list(std::slice::from_ref(&gate.shard.door.strangers));
     let reasons: Vec<&str> = listed.iter().map(|sender| sender.reason.as_str()).collect();
     assert_eq!(listed.len(), 2, "{reasons:?}");
 }
 
 #[test]
 fn a_repeat_gets_the_first_answer_once_that_went_out() {
-    let mut door = gate("learn", 0);
+    let mut gate = gate("learn", 0);
     let right = login(1, true, b"s3cret");
-    let first = door.answer(&right, [192, 0, 2, 1]).unwrap();
-    assert_eq!(door.answer(&right, [192, 0, 2, 1]).as_ref(), Ok(&first));
+    let first = gate.answer(&right, [192, 0, 2, 1]).unwrap();
+    assert_eq!(gate.answer(&right, [192, 0, 2, 1]).as_ref(), Ok(&first));
     let states: Vec<&[u8]> = Packet::parse(&first).unwrap().attributes().all(33).collect();
     assert_eq!(states, [&b"first"[..], b"second"], "in order and unchanged");
     let wrong = login(2, true, b"guess");
-    let refused = door.answer(&wrong, [192, 0, 2, 1]).unwrap();
+    let refused = gate.answer(&wrong, [192, 0, 2, 1]).unwrap();
     assert_eq!(refused[0], Code::ACCESS_REJECT.0);
-    assert_eq!(door.answer(&wrong, [192, 0, 2, 1]), Err(DropReason::AnswerWaits));
+    assert_eq!(gate.answer(&wrong, [192, 0, 2, 1]), Err(DropReason::AnswerWaits));
     // The same identifier and authenticator from another port is another request.
-    let mut reply = Vec::new();
     let mut elsewhere = path([192, 0, 2, 1]);
     elsewhere.peer.set_port(40_001);
-    let again = door.shard.answer(NOW, &right, elsewhere, &mut door.bench, &mut reply);
-    assert!(again.is_ok() && reply != first, "its Class was minted anew or is the same");
+    let mut reply = Vec::new();
+    let again = gate.shard.answer(NOW, &wrong, elsewhere, &mut gate.bench, &mut reply);
+    assert!(again.is_ok() && reply[0] == Code::ACCESS_REJECT.0);
 }
 
 #[test]
 fn a_pair_that_guesses_is_blocked_and_told_of() {
-    let mut door = gate("learn", 3);
+    let mut gate = gate("learn", 3);
     for number in 0..3 {
-        let reply = door.answer(&login(number, true, b"guess"), [192, 0, 2, 1]).unwrap();
+        let reply = gate.answer(&login(number, true, b"guess"), [192, 0, 2, 1]).unwrap();
         assert_eq!(reply[0], Code::ACCESS_REJECT.0);
     }
-    let block = door.begun.try_recv().expect("a block is told of");
+    let block = gate.begun.try_recv().expect("a block is told of");
     assert_eq!((block.login.as_bytes(), block.failures), (&b"asha"[..], 3));
     assert!(block.service.is_some() && block.until == NOW.plus_seconds(300));
-    let right = door.answer(&login(9, true, b"s3cret"), [192, 0, 2, 1]).unwrap();
+    let right = gate.answer(&login(9, true, b"s3cret"), [192, 0, 2, 1]).unwrap();
     assert_eq!(right[0], Code::ACCESS_REJECT.0);
     let mut reasons = Vec::new();
-    while let Ok(line) = door.refusals.try_recv() {
+    while let Ok(line) = gate.refusals.try_recv() {
         assert!(line.service.is_some(), "the log knows whose it was");
         reasons.push(line.reason.unwrap());
     }
@@ -309,7 +309,7 @@ fn a_pair_that_guesses_is_blocked_and_told_of() {
         let attributes = Attributes::parse(&reply[20..]).unwrap();
         attributes.first(attr::REPLY_MESSAGE).unwrap().to_vec()
     };
-    let other = door.answer(&request(10, true, |w| w.text(1, "nobody").unwrap()), [192, 0, 2, 1]);
+    let other = gate.answer(&request(10, true, |w| w.text(1, "nobody").unwrap()), [192, 0, 2, 1]);
     assert_eq!(text(&right), text(&other.unwrap()));
-    assert_eq!(door.shard.shared.blocks.lift(b"asha", None), 0, "the teller did not run");
+    assert_eq!(gate.shard.shared.blocks.lift(b"asha", None), 0, "the teller did not run");
 }
