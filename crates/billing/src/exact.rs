@@ -23,7 +23,7 @@ choice! {
 }
 
 /// A fraction in lowest terms, the sign above the line.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exact {
     over: i128,
     under: i128,

@@ -9,7 +9,7 @@
 //! sum to it. A repair gives back what was billed less what the remaining days cost, so nothing
 //! is lost between two roundings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use model::Currency;
@@ -70,9 +70,14 @@ pub fn generate(
         };
         let own: Vec<&Event> = events.iter().filter(concerns).copied().collect();
         let Timeline { pieces, fees } = timeline::of(&own, &terms.policy, horizon)?;
-        let mut standing = standing(service, existing, &terms.policy)?;
-        making.repair(service, &own, &pieces, &mut standing)?;
-        making.bill(service, &pieces, &standing)?;
+        let standing = standing(service, existing, &terms.policy)?;
+        let mut periods = periods(&pieces, standing);
+        for period in &mut periods {
+            making.repair(service, &own, period)?;
+        }
+        for period in &periods {
+            making.bill(service, period)?;
+        }
         making.charge_fees(service, &fees);
     }
     making.charge_once(&events);
@@ -95,20 +100,33 @@ struct Standing<'a> {
     parts: Vec<(Interval, i64)>,
 }
 
-impl Standing<'_> {
-    fn days(&self) -> Days {
-        Days::of(self.parts.iter().map(|part| part.0))
-    }
-
-    /// Whether it is for the same thing, so that it may stand where the piece is wanted.
-    fn is_for(&self, piece: &Piece) -> bool {
-        self.item.label == piece.label && same_price(&self.of, &piece.of)
-    }
+/// All about one period at one price, whose pieces sum to it: what is wanted, and what stands.
+#[derive(Default)]
+struct Period<'a> {
+    pieces: Vec<&'a Piece>,
+    standing: Vec<Standing<'a>>,
 }
 
-/// Whether two are parts of the same period at the same price. Pieces of it sum to that price.
-fn same_price(a: &Recurrence, b: &Recurrence) -> bool {
-    a.period.days == b.period.days && a.price == b.price && a.discount == b.discount
+/// Sorts pieces and lines by period and price; those that stand first, then in the order of days.
+fn periods<'a>(pieces: &'a [Piece], standing: Vec<Standing<'a>>) -> Vec<Period<'a>> {
+    let key = |of: &Recurrence| (of.period.days, of.price, of.discount);
+    let mut places = HashMap::new();
+    let mut all: Vec<Period<'a>> = Vec::new();
+    for line in standing {
+        let place = *places.entry(key(&line.of)).or_insert(all.len());
+        if place == all.len() {
+            all.push(Period::default());
+        }
+        all[place].standing.push(line);
+    }
+    for piece in pieces {
+        let place = *places.entry(key(&piece.of)).or_insert(all.len());
+        if place == all.len() {
+            all.push(Period::default());
+        }
+        all[place].pieces.push(piece);
+    }
+    all
 }
 
 /// The items of days of a service, less their repairs.
@@ -117,16 +135,21 @@ fn standing<'a>(
     existing: &'a [Item],
     policy: &Policy,
 ) -> Result<Vec<Standing<'a>>, TooLarge> {
-    let own = existing.iter().filter(|item| item.service.as_deref() == Some(service));
+    let own = || existing.iter().filter(|item| item.service.as_deref() == Some(service));
+    let mut repairs: HashMap<u64, Vec<&Item>> = HashMap::new();
+    for repair in own() {
+        if let Some(number) = repair.repairs {
+            repairs.entry(number).or_default().push(repair);
+        }
+    }
     let mut all = Vec::new();
-    for (item, of) in own.filter_map(|item| Some((item, item.of?))) {
+    for (item, of) in own().filter_map(|item| Some((item, item.of?))) {
         if item.repairs.is_some() {
             continue;
         }
-        let repairs = existing.iter().filter(|repair| repair.repairs == Some(item.number));
         let mut amount = item.amount;
         let mut gone = Vec::new();
-        for repair in repairs {
+        for repair in repairs.get(&item.number).into_iter().flatten() {
             amount += repair.amount;
             gone.push(repair.days);
         }
@@ -196,16 +219,12 @@ impl<'a> Making<'a> {
         &mut self,
         service: &str,
         events: &[&Event],
-        pieces: &[Piece],
-        standing: &mut [Standing<'_>],
+        period: &mut Period<'_>,
     ) -> Result<(), TooLarge> {
         let policy = &self.terms.policy;
-        for line in standing.iter_mut() {
-            let same = pieces.iter().filter(|piece| line.is_for(piece));
+        for line in &mut period.standing {
+            let same = period.pieces.iter().filter(|piece| piece.label == line.item.label);
             let wanted = Days::of(same.map(|piece| piece.days));
-            if line.days().without(&wanted).is_empty() {
-                continue;
-            }
             let mut kept_parts = Vec::new();
             for &(days, amount) in &line.parts {
                 let part = Days::of([days]);
@@ -255,50 +274,16 @@ impl<'a> Making<'a> {
     }
 
     /// Bills the days that are wanted, due, and do not stand.
-    fn bill(
-        &mut self,
-        service: &str,
-        pieces: &[Piece],
-        standing: &[Standing<'_>],
-    ) -> Result<(), TooLarge> {
-        let mut done = vec![false; pieces.len()];
-        for first in 0..pieces.len() {
-            if done[first] {
-                continue;
-            }
-            // Pieces of a period lie close together, those of its discounts further on.
-            let group: Vec<&Piece> = pieces
-                .iter()
-                .zip(&mut done)
-                .skip(first)
-                .filter(|(piece, _)| same_price(&piece.of, &pieces[first].of))
-                .map(|(piece, done)| {
-                    *done = true;
-                    piece
-                })
-                .collect();
-            let lines: Vec<&Standing<'_>> =
-                standing.iter().filter(|line| same_price(&line.of, &pieces[first].of)).collect();
-            self.bill_period(service, &group, &lines)?;
-        }
-        Ok(())
-    }
-
-    /// Bills the pieces of one period at one price.
-    fn bill_period(
-        &mut self,
-        service: &str,
-        group: &[&Piece],
-        lines: &[&Standing<'_>],
-    ) -> Result<(), TooLarge> {
+    fn bill(&mut self, service: &str, period: &Period<'_>) -> Result<(), TooLarge> {
         let policy = &self.terms.policy;
+        let Period { pieces: group, standing: lines } = period;
         let Some(of) = group.first().map(|piece| piece.of) else { return Ok(()) };
         // Which piece, and which of its days.
         let mut missing: Vec<(usize, Interval)> = Vec::new();
         // What stands of each piece.
         let mut beside = vec![0; group.len()];
         for (index, piece) in group.iter().enumerate() {
-            let same = lines.iter().filter(|line| line.is_for(piece));
+            let same = lines.iter().filter(|line| line.item.label == piece.label);
             let there: Vec<(Interval, i64)> = same
                 .flat_map(|line| line.parts.iter().copied())
                 .filter(|part| !part.0.and(&piece.days).is_empty())

@@ -107,14 +107,19 @@ pub(crate) fn of(events: &[&Event], policy: &Policy, horizon: Date) -> Result<Ti
         let next = walk.stints.get(index + 1).map_or(Date::MAX, |next| next.days.from);
         lay_out(stint, next, &idle, policy, horizon, &mut pieces)?;
     }
-    let charges = pieces.len();
-    for discount in walk.discounts {
-        for index in 0..charges {
-            if let Some(piece) = discounted(&pieces, index, charges, discount, policy)? {
-                pieces.push(piece);
+    let mut discounts = Vec::new();
+    for charge in &pieces {
+        let first = discounts.len();
+        for &(event, discount) in &walk.discounts {
+            if let Some(piece) = discounted(charge, &discounts[first..], event, discount, policy)? {
+                discounts.push(piece);
             }
         }
+        if pieces.len() + discounts.len() > PIECES_MAX {
+            return Err(Refused::TooManyPieces);
+        }
     }
+    pieces.append(&mut discounts);
     Ok(Timeline { pieces, fees: walk.fees })
 }
 
@@ -353,33 +358,27 @@ fn piece(offer: &(Date, Offer, u64), days: Interval, period: &Period, due: Date)
     Piece { label: offer.plan.clone(), days, of, due, taxes, event: *event }
 }
 
-/// The discount on a piece of a charge, if it counts there. Together the discounts on a piece
-/// take off its price at most.
+/// A discount on a charge, if it counts there. `earlier` are the discounts the charge has already:
+/// together they take off its price at most.
 fn discounted(
-    pieces: &[Piece],
-    index: usize,
-    charges: usize,
-    (event, discount): (&Event, &Discount),
+    charge: &Piece,
+    earlier: &[Piece],
+    event: &Event,
+    discount: &Discount,
     policy: &Policy,
 ) -> Result<Option<Piece>, TooLarge> {
-    let charge = &pieces[index];
     let counts = Interval::new(event.at, discount.until.unwrap_or(Date::MAX));
-    let days = if policy.proration == Proration::None {
-        if !counts.holds(charge.days.from) {
-            return Ok(None);
-        }
-        charge.days
-    } else {
-        charge.days.and(&counts)
+    let days = match policy.proration {
+        Proration::None if counts.holds(charge.days.from) => charge.days,
+        Proration::None => return Ok(None),
+        Proration::Actual | Proration::Fixed30 => charge.days.and(&counts),
     };
     if days.is_empty() {
         return Ok(None);
     }
     let mut left = charge.of.price;
-    for earlier in &pieces[charges..] {
-        if earlier.of.period == charge.of.period && !earlier.days.and(&days).is_empty() {
-            left = left.plus(earlier.of.price)?;
-        }
+    for other in earlier.iter().filter(|other| !other.days.and(&days).is_empty()) {
+        left = left.plus(other.of.price)?;
     }
     let mut off = match discount.off {
         Off::Share(share) => charge.of.price.times(share)?,

@@ -35,9 +35,19 @@ impl History {
 
     /// Runs on these days.
     fn play(&self, days: impl IntoIterator<Item = i64>) -> Played {
-        let mut played = Played { items: Vec::new(), documents: Vec::new(), account: Account::default() };
+        let mut played =
+            Played { items: Vec::new(), documents: Vec::new(), account: Account::default() };
+        let mut before = -1;
         for day in days {
             let target = self.day(day);
+            for (at, event) in &self.events {
+                if let Action::Payment(amount) = event.action
+                    && (before + 1..=day).contains(at)
+                {
+                    played.account.receive(amount, &self.terms.policy).unwrap();
+                }
+            }
+            before = day;
             let mut new = generate(&self.known(day), &played.items, target, &self.terms).unwrap();
             tax::assess(&mut new, &played.items, &self.terms.policy).unwrap();
             let document = played.account.post(target, &new, &self.terms.policy).unwrap();
@@ -317,7 +327,7 @@ proptest! {
                 action: Action::Payment(amount),
             }));
         }
-        let played = history.play((0..DAYS).step_by(every as usize));
+        let played = history.play((0..DAYS).step_by(every as usize).chain([DAYS]));
         for (document, items, (credit, outstanding)) in &played.documents {
             let net: i64 = items.iter().map(Item::net).sum();
             let tax: i64 = items.iter().map(Item::tax_sum).sum();
@@ -334,7 +344,12 @@ proptest! {
         }
         // What was charged is owed, paid or credit; nothing is made or lost.
         let charged: i64 = played.items.iter().map(Item::gross).sum();
-        prop_assert_eq!(charged, played.account.outstanding() - played.account.credit());
+        let paid: i64 = history.events.iter().map(|(_, event)| match event.action {
+            Action::Payment(amount) => amount,
+            _ => 0,
+        }).sum();
+        let balance = played.account.outstanding() - played.account.credit();
+        prop_assert_eq!(charged - paid, balance);
     }
 
     #[test]
