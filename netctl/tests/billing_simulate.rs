@@ -96,18 +96,29 @@ fn a_mistake_is_named_by_its_place() {
         (policy(r#""change_fee":{"up":"1"}"#), "/policy/change_fee/up: "),
         (policy(r#""cash_rounding":"0.00""#), "/policy/cash_rounding: must be more than zero"),
         (policy(r#""end_day_billed":"yes""#), "/policy/end_day_billed: true or false"),
-        (file(r#""tax":[{"name":"V","rate":20}],"events":[],"runs":[]"#), "/tax/0/rate: a percentage"),
+        (
+            file(r#""tax":[{"name":"V","rate":20}],"events":[],"runs":[]"#),
+            "/tax/0/rate: a percentage",
+        ),
         (file(r#""tax":[{"name":"V","rate":"-1"}],"events":[],"runs":[]"#), "/tax/0/rate: "),
         (
-            file(r#""tax":[{"name":"V","rate":"1"},{"name":"V","rate":"2"}],"events":[],"runs":[]"#),
+            file(
+                r#""tax":[{"name":"V","rate":"1"},{"name":"V","rate":"2"}],"events":[],"runs":[]"#,
+            ),
             "/tax/1/name: is there twice",
         ),
         (event(r#""at":"2024-03-05","do":"stop","service":"s1""#), "/events/1/do: one of start"),
         (event(r#""do":"pause","service":"s1""#), "/events/1/at: is missing"),
         (event(r#""at":"2024-03-05T10:00:00","do":"pause","service":"s1""#), "/events/1/at: "),
         (event(r#""at":"2024-03-05","do":"pause""#), "/events/1/service: is missing"),
-        (event(r#""at":"2024-03-05","do":"pause","service":"s9""#), "/events/1: s9 has not started"),
-        (event(r#""at":"2024-03-04","do":"pause","service":"s1""#), "/events/1: s1 has not started"),
+        (
+            event(r#""at":"2024-03-05","do":"pause","service":"s9""#),
+            "/events/1: s9 has not started",
+        ),
+        (
+            event(r#""at":"2024-03-04","do":"pause","service":"s1""#),
+            "/events/1: s1 has not started",
+        ),
         (
             event(
                 r#""at":"2024-03-09","do":"start","service":"s1","plan":"a","period":"month",
@@ -117,8 +128,14 @@ fn a_mistake_is_named_by_its_place() {
         ),
         (event(r#""at":"2024-03-05","do":"charge","amount":5"#), "/events/1/amount: an amount"),
         (event(r#""at":"2024-03-05","do":"charge","amount":"5.001""#), "/events/1/amount: "),
-        (event(r#""at":"2024-03-05","do":"charge","amount":"-5""#), "/events/1/amount: must not be"),
-        (event(r#""at":"2024-03-05","do":"payment","amount":"0""#), "/events/1/amount: must be more"),
+        (
+            event(r#""at":"2024-03-05","do":"charge","amount":"-5""#),
+            "/events/1/amount: must not be",
+        ),
+        (
+            event(r#""at":"2024-03-05","do":"payment","amount":"0""#),
+            "/events/1/amount: must be more",
+        ),
         (event(r#""at":"2024-03-05","do":"discount""#), "/events/1/percent: is missing"),
         (
             event(r#""at":"2024-03-05","do":"discount","percent":"101""#),

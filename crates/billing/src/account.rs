@@ -199,6 +199,7 @@ fn tax_totals(items: &[Item]) -> Vec<TaxTotal> {
 }
 
 #[cfg(test)]
+#[allow(clippy::inconsistent_digit_grouping, reason = "100_00 is 100.00")]
 mod tests {
     use super::*;
     use crate::item::tests::charge;

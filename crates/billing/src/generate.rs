@@ -362,11 +362,8 @@ impl<'a> Making<'a> {
         let exact = share.times(of.price)?;
         let Share { part, whole, .. } = share;
         let rounded = exact.round(self.terms.policy.rounding)?;
-        let mut text = format!(
-            "{price} × {part}/{whole} = {} → {}",
-            exact.show(decimals),
-            self.show(rounded)
-        );
+        let mut text =
+            format!("{price} × {part}/{whole} = {} → {}", exact.show(decimals), self.show(rounded));
         if rounded != amount {
             text.push_str(&format!("; {shown} so that the days of the period sum to its price"));
         }
@@ -487,8 +484,12 @@ impl<'a> Making<'a> {
             .cloned()
             .collect();
         let base: i64 = charges.iter().map(|item| item.amount).sum();
-        let taken: i64 = self.new.iter().filter(|item| item.kind == Kind::Discount)
-            .map(|item| -item.amount).sum();
+        let taken: i64 = self
+            .new
+            .iter()
+            .filter(|item| item.kind == Kind::Discount)
+            .map(|item| -item.amount)
+            .sum();
         let wanted = match discount.off {
             Off::Amount(amount) => amount - used,
             Off::Share(_) if used != 0 => 0,

@@ -131,11 +131,8 @@ mod tests {
     #[test]
     fn days_are_counted_by_the_calendar() {
         let days = |from: (i16, i8, i8), to: (i16, i8, i8)| {
-            Interval::new(
-                Date::constant(from.0, from.1, from.2),
-                Date::constant(to.0, to.1, to.2),
-            )
-            .days()
+            Interval::new(Date::constant(from.0, from.1, from.2), Date::constant(to.0, to.1, to.2))
+                .days()
         };
         assert_eq!(days((2024, 2, 1), (2024, 3, 1)), 29);
         assert_eq!(days((2023, 2, 1), (2023, 3, 1)), 28);

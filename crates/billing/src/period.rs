@@ -94,11 +94,13 @@ impl Schedule {
                 let month = month_number(self.origin)
                     .saturating_add(index.saturating_mul(i64::from(months.max(1))));
                 let year = i16::try_from(month.div_euclid(12));
-                let first = year.ok().and_then(|year| {
-                    Date::new(year, month.rem_euclid(12) as i8 + 1, 1).ok()
-                });
+                let first = year
+                    .ok()
+                    .and_then(|year| Date::new(year, month.rem_euclid(12) as i8 + 1, 1).ok());
                 match first {
-                    Some(first) => days_after(first, i64::from(self.day.min(first.days_in_month())) - 1),
+                    Some(first) => {
+                        days_after(first, i64::from(self.day.min(first.days_in_month())) - 1)
+                    }
                     // Beyond the calendar: its end, so that loops over periods end.
                     None if index < 0 => Date::MIN,
                     None => Date::MAX,
@@ -115,9 +117,7 @@ impl Schedule {
     /// The period a day lies in.
     pub fn period_of(&self, day: Date) -> Period {
         let index = match self.length {
-            Length::Days(days) => {
-                days_between(self.origin, day).div_euclid(i64::from(days.max(1)))
-            }
+            Length::Days(days) => days_between(self.origin, day).div_euclid(i64::from(days.max(1))),
             Length::Months(months) => {
                 let months = i64::from(months.max(1));
                 (month_number(day) - month_number(self.origin)).div_euclid(months)
@@ -207,9 +207,10 @@ mod tests {
 
     #[test]
     fn periods_tile_the_calendar_for_every_length_and_day() {
-        let lengths = [1u8, 3, 6, 12].map(Length::Months).into_iter().chain(
-            [1u16, 7, 30, 90, 365].map(Length::Days),
-        );
+        let lengths = [1u8, 3, 6, 12]
+            .map(Length::Months)
+            .into_iter()
+            .chain([1u16, 7, 30, 90, 365].map(Length::Days));
         for length in lengths {
             for day in [1, 15, 28, 29, 30, 31] {
                 let schedule = Schedule::fixed(date("2023-01-15"), length, day, None);

@@ -133,11 +133,12 @@ fn level(new: &mut [Item], policy: &Policy) -> Result<(), TooLarge> {
         }
         let mut failed = None;
         by_error.sort_by(|a, b| {
-            compare(a.0, b.0).unwrap_or_else(|error| {
-                failed = Some(error);
-                std::cmp::Ordering::Equal
-            })
-            .then(a.1.cmp(&b.1))
+            compare(a.0, b.0)
+                .unwrap_or_else(|error| {
+                    failed = Some(error);
+                    std::cmp::Ordering::Equal
+                })
+                .then(a.1.cmp(&b.1))
         });
         if let Some(error) = failed {
             return Err(error);
@@ -165,6 +166,7 @@ fn compare(a: Exact, b: Exact) -> Result<std::cmp::Ordering, TooLarge> {
 }
 
 #[cfg(test)]
+#[allow(clippy::inconsistent_digit_grouping, reason = "100_00 is 100.00")]
 mod tests {
     use super::*;
     use crate::exact::Rounding;
@@ -217,7 +219,11 @@ mod tests {
     fn a_document_rounded_once_still_is_the_sum_of_its_lines() {
         let taxes = [tax("VAT", "15", false)];
         let lines = assessed(&[43, 43, 43, 43], &taxes, &Policy::default());
-        assert_eq!(lines.iter().map(Item::tax_sum).sum::<i64>(), 24, "0.0645 each, four times 0.06");
+        assert_eq!(
+            lines.iter().map(Item::tax_sum).sum::<i64>(),
+            24,
+            "0.0645 each, four times 0.06"
+        );
         let policy = Policy { tax_rounding: TaxRounding::Document, ..Policy::default() };
         let lines = assessed(&[43, 43, 43, 43], &taxes, &policy);
         assert_eq!(lines.iter().map(Item::tax_sum).collect::<Vec<_>>(), [7, 7, 6, 6]);

@@ -226,8 +226,8 @@ impl<'a> Walk<'a> {
     fn change(&mut self, event: &'a Event, change: &'a Change) {
         let policy = self.policy;
         // Where periods are not divided, money follows from the next one.
-        let waits = policy.change_effect == ChangeEffect::NextPeriod
-            || policy.proration == Proration::None;
+        let waits =
+            policy.change_effect == ChangeEffect::NextPeriod || policy.proration == Proration::None;
         let Some(stint) = self.open() else { return };
         let boundary = stint.schedule.boundary_from(event.at);
         let old = stint.offer().clone();

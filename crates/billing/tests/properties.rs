@@ -77,9 +77,8 @@ impl Played {
         let mut days: BTreeMap<Date, Vec<&Item>> = BTreeMap::new();
         for item in self.items.iter().filter(|item| item.kind == Kind::Recurring) {
             for day in each_day(item) {
-                let gone = |repair: &&Item| {
-                    repair.repairs == Some(item.number) && repair.days.holds(day)
-                };
+                let gone =
+                    |repair: &&Item| repair.repairs == Some(item.number) && repair.days.holds(day);
                 if !self.items.iter().any(|repair| gone(&repair)) {
                     days.entry(day).or_default().push(item);
                 }

@@ -82,7 +82,10 @@ fn the_table_is_about_something() {
         .chain([63, 64, 72, 73, 75])
     {
         let id = format!("2.7 H{number}");
-        assert!(names.iter().any(|name| *name == id || name.starts_with(&format!("{id} "))), "{id}");
+        assert!(
+            names.iter().any(|name| *name == id || name.starts_with(&format!("{id} "))),
+            "{id}"
+        );
     }
     for case in &table {
         let runs = case["runs"].as_array().unwrap();

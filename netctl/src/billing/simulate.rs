@@ -68,8 +68,8 @@ pub(crate) fn main(args: &Args) -> Ended {
 
 fn simulate(file: &Path) -> Result<Outcome, SimulateError> {
     let (path, text) = read(file)?;
-    let node: Node = serde_json::from_slice(&text)
-        .map_err(|source| SimulateError::Syntax { path, source })?;
+    let node: Node =
+        serde_json::from_slice(&text).map_err(|source| SimulateError::Syntax { path, source })?;
     let scenario = Scenario::read(&node, |zone| TimeZone::get(zone).ok())?;
     Ok(scenario.play()?)
 }
@@ -173,9 +173,12 @@ mod tests {
         let node: Node = serde_json::from_str(file).unwrap();
         let scenario = Scenario::read(&node, |zone| TimeZone::get(zone).ok()).unwrap();
         let text = show(&scenario.play().unwrap(), &Style::default());
-        for part in
-            ["2024-04-16  total 5.01 USD, due 5.01", "15 of 30 days", "10.01 × 15/30", "nothing new"]
-        {
+        for part in [
+            "2024-04-16  total 5.01 USD, due 5.01",
+            "15 of 30 days",
+            "10.01 × 15/30",
+            "nothing new",
+        ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
     }

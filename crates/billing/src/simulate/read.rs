@@ -151,8 +151,10 @@ impl Reader {
     fn time(&self, at: &At<'_>) -> Result<(Date, Option<Timestamp>), Misplaced> {
         let text = at.text()?;
         let expected = || {
-            at.wrong("a date such as 2024-03-05 is expected, or an instant such as \
-                 2024-03-05T10:30:00Z; from 1970 to 2199")
+            at.wrong(
+                "a date such as 2024-03-05 is expected, or an instant such as \
+                 2024-03-05T10:30:00Z; from 1970 to 2199",
+            )
         };
         // Alone it is a date; a time of day needs its offset.
         let (date, moment) = if text.len() == 10 {
@@ -251,9 +253,7 @@ impl Reader {
                 "trial_days",
                 "tax",
             ],
-            "change" => {
-                &["plan", "price", "period", "billing_day", "billing_month", "mode", "tax"]
-            }
+            "change" => &["plan", "price", "period", "billing_day", "billing_month", "mode", "tax"],
             "pause" | "resume" | "cancel" => &[],
             "block" => &["reason", "stops_billing"],
             "unblock" => &["reason"],
