@@ -261,7 +261,7 @@ impl<'a> Making<'a> {
                         amount: -back,
                         tax: Vec::new(),
                         repairs: Some(line.item.number),
-                        event: cause(events, interval.from, policy),
+                        event: cause(events, interval.from),
                         quantity_note: format!("{} taken back", quantity(&share, &line.of)),
                         formula,
                         ..line.item.clone()
@@ -306,13 +306,15 @@ impl<'a> Making<'a> {
             let share = Share::of(&days, &of.period, policy.proration);
             let completes = complete && place + 1 == count;
             let ends_piece = missing.get(place + 1).is_none_or(|next| next.0 != index);
+            // What is left of the price; lines of another policy may have cost more than it.
+            let left = within(price - before, price);
             let amount = if completes {
-                within(price - before, price)
+                left
             } else if ends_piece && !complete {
                 // Days that join others of their piece cost what the piece does, less those.
-                within(cost(&piece.days, &of, policy)? - beside[index], price - before)
+                within(cost(&piece.days, &of, policy)? - beside[index], left)
             } else {
-                within(cost(&days, &of, policy)?, price - before)
+                within(cost(&days, &of, policy)?, left)
             };
             beside[index] += amount;
             let formula = self.formula(&of, &share, amount, before, completes)?;
@@ -576,11 +578,20 @@ impl<'a> Making<'a> {
     }
 }
 
-/// The event that made days from here on wrong, as far as one can be named.
-fn cause(events: &[&Event], from: Date, policy: &Policy) -> Option<u64> {
-    let before = if policy.end_day_billed { crate::interval::days_after(from, -1) } else { from };
-    let named = events.iter().rev().find(|event| event.at == from || event.at == before);
-    named.map(|event| event.number)
+/// The event behind the state of a service on a day, and so behind a repair from that day on.
+fn cause(events: &[&Event], day: Date) -> Option<u64> {
+    let of_money = |action: &Action| {
+        matches!(
+            action,
+            Action::Charge(_)
+                | Action::Adjust(_)
+                | Action::Credit(_)
+                | Action::Payment(_)
+                | Action::Refund(_)
+        )
+    };
+    let until = events.iter().filter(|event| event.at <= day && !of_money(&event.action));
+    until.last().map(|event| event.number)
 }
 
 /// How much of a period: `24 of 31 days`.

@@ -72,6 +72,21 @@ fn every_worked_case_comes_out_as_the_table_says() {
 }
 
 #[test]
+fn every_line_says_how_it_came_about_and_repairs_say_of_what_and_why() {
+    for case in table() {
+        let node: Node = serde_json::from_value(case["input"].clone()).expect("a tree");
+        let scenario = Scenario::read(&node, |zone| TimeZone::get(zone).ok()).expect("it is read");
+        for line in scenario.play().expect("it is played").runs.iter().flat_map(|run| &run.items) {
+            let event = line.event.and_then(|event| scenario.events.get(event as usize - 1));
+            assert!(event.is_some(), "{}: {line:?} names no event", case["case"]);
+            assert!(!line.quantity_note.is_empty(), "{}: {line:?}", case["case"]);
+            assert!(line.formula.contains(|c: char| c.is_ascii_digit()), "{line:?}");
+            assert_eq!(line.kind == "repair", line.repairs.is_some(), "{line:?}");
+        }
+    }
+}
+
+#[test]
 fn the_table_is_about_something() {
     let table = table();
     let names: std::collections::BTreeSet<&str> =
