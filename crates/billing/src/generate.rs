@@ -359,7 +359,8 @@ impl<'a> Making<'a> {
             return Ok(format!("{whole} for the period − {before} for its other days = {shown}"));
         }
         if share.is_whole() {
-            return Ok(format!("{price} → {shown}"));
+            let rounded = if price == shown { String::new() } else { format!(" → {shown}") };
+            return Ok(format!("{price} for the whole period{rounded}"));
         }
         let exact = share.times(of.price)?;
         let Share { part, whole, .. } = share;
