@@ -591,8 +591,8 @@ fn cause(events: &[&Event], day: Date) -> Option<u64> {
                 | Action::Refund(_)
         )
     };
-    let until = events.iter().filter(|event| event.at <= day && !of_money(&event.action));
-    until.last().map(|event| event.number)
+    let of_service = |event: &&&Event| event.at <= day && !of_money(&event.action);
+    events.iter().rfind(of_service).map(|event| event.number)
 }
 
 /// How much of a period: `24 of 31 days`.
