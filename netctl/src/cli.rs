@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
 use crate::{
-    access, auth_log, backup, bench, block, coa, dict, disconnect, explain, key, nas, policy,
-    radius, sessions, status, up,
+    access, auth_log, backup, bench, billing, block, coa, dict, disconnect, explain, key, nas,
+    policy, radius, sessions, status, up,
 };
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
@@ -55,6 +55,9 @@ enum Command {
     /// Backups of the databases and the configuration
     #[command(subcommand, after_help = backup::HELP)]
     Backup(backup::Verb),
+    /// What a customer has to pay
+    #[command(subcommand)]
+    Billing(billing::Verb),
     /// Changes to live sessions
     #[command(subcommand)]
     Coa(coa::Verb),
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Key(verb) => key::main(verb),
         Command::Access(verb) => wait(access::main(verb)),
         Command::Backup(verb) => wait(backup::main(verb)),
+        Command::Billing(verb) => billing::main(verb),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
     };
@@ -157,6 +161,8 @@ mod tests {
             "netctl auth-log -f --login a --nas b --reason wrong_password -n 5 --json",
             "netctl block list",
             "netctl block lift asha --station 02:00:00:00:00:07",
+            "netctl billing simulate year.json",
+            "netctl billing simulate - --text",
             "netctl coa release",
             "netctl policy accept",
         ] {
@@ -177,6 +183,8 @@ mod tests {
             "netctl backup now",
             "netctl backup now --to /b --data var --config x",
             "netctl backup restore",
+            "netctl billing",
+            "netctl billing simulate",
         ] {
             assert!(!parses(line), "{line}");
         }

@@ -10,6 +10,7 @@
 //!   what they are asked.
 //! - `key`: the key file.
 //! - `backup`: backups, and restoring them.
+//! - `billing`: what a customer has to pay, and why.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
 //! - `bench`: how fast a RADIUS server is, and the office.
 //! - `dict`: what an attribute is.
@@ -35,6 +36,7 @@ mod sessions;
 mod status;
 
 mod backup;
+mod billing;
 mod key;
 mod radius;
 
