@@ -11,7 +11,7 @@ use store::{Row, args};
 
 use super::{Actor, Event, Fault, Input, Office, Page, Unit, service};
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Verb, Written, read, write};
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique, Verb, Written, read, write};
 use crate::store::organisation;
 use crate::store::plan as sql;
 
@@ -48,6 +48,7 @@ pub(crate) const PLAN: Entity = Entity {
     permission: "plans",
     module: Some("catalog.plans"),
     custom: true,
+    unique: &[Unique::within(&["name"])],
     fields: &[
         Field::new(
             "name",

@@ -11,7 +11,7 @@ use store::{Row, StoreError, args};
 
 use super::{Actor, Fault, Input, Office, Page, Unit};
 use crate::entity::{
-    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Verb, Written, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
 use crate::store::organisation;
 use crate::store::service as sql;
@@ -32,6 +32,7 @@ pub(crate) const SERVICE: Entity = Entity {
     home: Some("customer_id"),
     actions: &[SUSPEND, ACTIVATE],
     title: "login",
+    unique: &[Unique::everywhere(&["login"]), Unique::everywhere(&["ipv4"])],
     fields: &[
         Field::new(
             "login",

@@ -240,6 +240,30 @@ impl std::fmt::Debug for Action {
     }
 }
 
+/// Fields that no two live records have alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unique {
+    pub(crate) fields: &'static [&'static str],
+    /// In the whole installation, where letters' case is no difference; else within each
+    /// organisation.
+    pub(crate) everywhere: bool,
+}
+
+impl Unique {
+    /// What every entity with the base columns has.
+    pub(crate) const EXTERNAL: Unique = Unique::within(&["external_source", "external_id"]);
+
+    /// Within each organisation.
+    pub(crate) const fn within(fields: &'static [&'static str]) -> Self {
+        Self { fields, everywhere: false }
+    }
+
+    /// In the whole installation.
+    pub(crate) const fn everywhere(fields: &'static [&'static str]) -> Self {
+        Self { fields, everywhere: true }
+    }
+}
+
 /// An entity.
 pub(crate) struct Entity {
     /// The singular: events are `name.created`, problems say "no such name", and the
@@ -267,6 +291,9 @@ pub(crate) struct Entity {
     pub(crate) actions: &'static [Action],
     /// Its own fields; see [`BASE`] for those every entity has.
     pub(crate) fields: &'static [Field],
+    /// What no two records have alike, besides [`Unique::EXTERNAL`]. The database keeps it; it is
+    /// named here for those who tell before anything is written.
+    pub(crate) unique: &'static [Unique],
     /// The reference to the record it belongs to: it lives in that record's organisation.
     pub(crate) home: Option<&'static str>,
     /// The series its records are numbered in.
@@ -291,6 +318,7 @@ impl Entity {
         custom: false,
         actions: &[],
         fields: &[],
+        unique: &[],
         home: None,
         series: None,
         title: "name",
@@ -301,6 +329,12 @@ impl Entity {
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = &'static Field> + use<> {
         let base = if self.base { BASE } else { &[] };
         self.fields.iter().chain(base)
+    }
+
+    /// What no two of its live records have alike.
+    pub(crate) fn unique(&self) -> impl Iterator<Item = &'static Unique> + use<> {
+        let external: &[Unique] = if self.base { &[Unique::EXTERNAL] } else { &[] };
+        self.unique.iter().chain(external)
     }
 
     /// A field by name.

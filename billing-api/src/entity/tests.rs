@@ -9,7 +9,7 @@ use store::testing::TestDb;
 
 use super::query::ListQuery;
 use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
-use super::{Flags, read, write};
+use super::{Flags, Unique, Verbs, read, write};
 use crate::domain::{Actor, Fault, Office};
 use crate::store::{MIGRATIONS, organisation};
 
@@ -379,5 +379,38 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         let result = settled(&office, &order(&partner, named).await.unwrap()).await;
         assert_eq!((&result["changed"], &result["failed"]), (&json!(0), &json!(2)));
         assert_eq!(names(&office, &isp, &[("name", "L001")]).await, ["L001"]);
+    }
+}
+
+/// What the database keeps apart is named in the descriptions, so that a dry run tells it.
+#[tokio::test]
+async fn every_unique_key_of_what_is_imported_is_described() {
+    let all = offices().await;
+    let (db, _) = all.iter().find(|(db, _)| db.engine() == store::Engine::Sqlite).unwrap();
+    for entity in ENTITIES.iter().filter(|entity| entity.verbs.has(Verbs::ALL)) {
+        let sql = format!(
+            "SELECT i.name AS key, c.name AS part FROM pragma_index_list('{}') i
+             JOIN pragma_index_info(i.name) c WHERE i.\"unique\" = 1 AND i.origin = 'c'
+             AND c.name <> 'organisation_id'",
+            entity.table
+        );
+        let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in db.db.dynamic_all(&sql, args![]).await.unwrap() {
+            keys.entry(row.get("key").unwrap()).or_default().insert(row.get("part").unwrap());
+        }
+        for (key, parts) in keys {
+            let given = |part: &String| entity.field(part).is_some_and(|f| f.is_writable());
+            // What the program numbers itself is no duplicate of a file's.
+            if !parts.iter().all(given) {
+                continue;
+            }
+            let own = |unique: &&Unique| {
+                unique.fields.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>() == parts
+            };
+            assert!(entity.unique().any(|unique| own(&unique)), "{key} of {}", entity.name);
+        }
+        for unique in entity.unique() {
+            assert!(unique.fields.iter().all(|name| entity.field(name).is_some()), "{unique:?}");
+        }
     }
 }

@@ -21,7 +21,9 @@ use tokio::time::Instant;
 use super::schedule::{self, Backoff};
 use super::{catalogue, filter, payload};
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Step, Verb, Written, read, write};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Kind, Step, Unique, Verb, Written, read, write,
+};
 use crate::store::hook as sql;
 use crate::store::hook::WebhookRow;
 
@@ -57,6 +59,7 @@ pub(crate) const WEBHOOK: Entity = Entity {
     table: "webhook",
     prefix: "whk",
     permission: "hooks",
+    unique: &[Unique::within(&["name"])],
     fields: &[
         Field::new(
             "name",

@@ -840,6 +840,7 @@ field-skipped_count = Skipped
 field-failed_count = Failed
 field-undone_count = Taken back
 field-purge_at = Forgotten at
+field-undo_until = Can be undone until
 field-permissions = Permissions
 field-second_factor = Needs a second factor
 field-role_id = Role
