@@ -15,6 +15,7 @@ mod account;
 mod audit;
 mod branding;
 mod find;
+mod imports;
 mod jobs;
 mod login;
 mod modules;
@@ -53,7 +54,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use maud::{Markup, html};
 
-use crate::domain::{Fault, Office};
+use crate::domain::{Actor, Fault, Office};
 use crate::entity::Entity;
 use crate::http::access::{self, Need, Needs, Route, get, may, post};
 use failure::Failure;
@@ -117,6 +118,15 @@ pub(crate) const PAGES: &[Route] = &[
     // Whose console it is, for those too who are not signed in.
     get("/brand/theme.css", Need::Public, || web::to(brand::theme)),
     get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
+    // Files that came. Besides this, each asks for the import permission of the file's records.
+    get("/imports/new", may("imports.view"), || web::to(imports::choose)),
+    get("/imports/{id}", may("imports.view"), || web::to(imports::show)),
+    get("/imports/{id}/mapping", may("imports.view"), || web::to(imports::columns)),
+    post("/imports/{id}/mapping", may("imports.view"), || web::to(imports::change)),
+    post("/imports/{id}/dry-run", may("imports.view"), || web::to(imports::dry_run)),
+    post("/imports/{id}/run", may("imports.view"), || web::to(imports::run)),
+    post("/imports/{id}/undo", may("imports.undo"), || web::to(imports::undo)),
+    get("/imports/{id}/error-file", may("imports.view"), || web::to(imports::error_file)),
     // Jobs.
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
@@ -171,6 +181,14 @@ async fn extra(
         "staff" => Ok(staff::of_staff(signed, id)),
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
+    }
+}
+
+/// What the list of one kind of record offers besides new ones.
+fn offer(actor: &Actor, words: &words::Words, entity: &'static Entity) -> Markup {
+    let imports = entity.name == "import" && viewer::holds(actor, "imports.view");
+    html! {
+        @if imports { a.button data-new href="/imports/new" { (words.say(words::IMPORT_NEW)) } }
     }
 }
 

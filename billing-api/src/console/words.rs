@@ -167,6 +167,11 @@ impl Words {
         ]
     }
 
+    /// What can be done with a record: "Suspend".
+    pub(super) fn act(&self, entity: &Entity, action: &str) -> String {
+        self.first(&[format!("act-{}-{action}", entity.name)], action)
+    }
+
     /// What was done, as the audit log calls it.
     pub(super) fn action(&self, action: &str) -> String {
         // It stands within a sentence, after the record.
@@ -631,11 +636,151 @@ keys! {
     BULK_SET = "console-bulk-set";
     BULK_TITLE = "console-bulk-title";
     BULK_NONE = "console-bulk-none";
-    BULK_MANY = "console-bulk-many";
     BULK_CONFIRM = "console-bulk-confirm";
     BULK_AND_MORE = "console-bulk-and-more";
     BULK_YES = "console-bulk-yes";
-    BULK_PART = "console-bulk-part";
+
+    // Importing.
+    IMPORT_NEW = "console-import-new";
+    IMPORT_CHOOSE = "console-import-choose";
+    IMPORT_TITLE = "console-import-title";
+    IMPORT_STEPS = "console-import-steps";
+    IMPORT_STEP_FILE = "console-import-step-file";
+    IMPORT_STEP_COLUMNS = "console-import-step-columns";
+    IMPORT_STEP_TRIAL = "console-import-step-trial";
+    IMPORT_STEP_RESULT = "console-import-step-result";
+    IMPORT_FILE = "console-import-file";
+    IMPORT_FILE_HINT = "console-import-file-hint";
+    IMPORT_FILE_MISSING = "console-import-file-missing";
+    IMPORT_FORMAT = "console-import-format";
+    IMPORT_FORMAT_CSV = "console-import-format-csv";
+    IMPORT_FORMAT_XLSX = "console-import-format-xlsx";
+    IMPORT_FORMAT_JSON = "console-import-format-json";
+    IMPORT_FORMAT_JSON_LINES = "console-import-format-json-lines";
+    IMPORT_DELIMITER = "console-import-delimiter";
+    IMPORT_FIND_OUT = "console-import-find-out";
+    IMPORT_SHEET = "console-import-sheet";
+    IMPORT_HEADER = "console-import-header";
+    IMPORT_UPLOAD = "console-import-upload";
+    IMPORT_REFUSED = "console-import-refused";
+    IMPORT_TEMPLATE = "console-import-template";
+    IMPORT_TEMPLATE_TEXT = "console-import-template-text";
+    IMPORT_FIELDS = "console-import-fields";
+    IMPORT_FIELD = "console-import-field";
+    IMPORT_FIELD_COLUMN = "console-import-field-column";
+    IMPORT_FIELD_ABOUT = "console-import-field-about";
+    IMPORT_FIELD_REQUIRED = "console-import-field-required";
+    IMPORT_TARGET_ID = "console-import-target-id";
+    IMPORT_TARGET_CURRENCY = "console-import-target-currency";
+    IMPORT_COLUMNS = "console-import-columns";
+    IMPORT_COLUMNS_TEXT = "console-import-columns-text";
+    IMPORT_COLUMNS_WRONG = "console-import-columns-wrong";
+    IMPORT_COLUMN = "console-import-column";
+    IMPORT_SAMPLES = "console-import-samples";
+    IMPORT_MEANS = "console-import-means";
+    IMPORT_MEANS_OF = "console-import-means-of";
+    IMPORT_LEAVE_OUT = "console-import-leave-out";
+    IMPORT_RULES = "console-import-rules";
+    IMPORT_MATCH = "console-import-match";
+    IMPORT_MATCH_HINT = "console-import-match-hint";
+    IMPORT_MATCH_NONE = "console-import-match-none";
+    IMPORT_EXISTING = "console-import-existing";
+    IMPORT_EXISTING_HINT = "console-import-existing-hint";
+    IMPORT_EXISTING_UPDATE = "console-import-existing-update";
+    IMPORT_EXISTING_SKIP = "console-import-existing-skip";
+    IMPORT_EMPTY = "console-import-empty";
+    IMPORT_EMPTY_HINT = "console-import-empty-hint";
+    IMPORT_EMPTY_KEEP = "console-import-empty-keep";
+    IMPORT_EMPTY_CLEAR = "console-import-empty-clear";
+    IMPORT_VALUE = "console-import-value";
+    IMPORT_VALUE_SECRET = "console-import-value-secret";
+    IMPORT_MISSING = "console-import-missing";
+    IMPORT_TRY = "console-import-try";
+    IMPORT_LOOK = "console-import-look";
+    IMPORT_PREVIEW = "console-import-preview";
+    IMPORT_PREVIEW_TEXT = "console-import-preview-text";
+    IMPORT_ROW = "console-import-row";
+    IMPORT_BAD_ROW = "console-import-bad-row";
+    IMPORT_WHY = "console-import-why";
+    IMPORT_COUNTS = "console-import-counts";
+    IMPORT_WOULD_CREATE = "console-import-would-create";
+    IMPORT_WOULD_UPDATE = "console-import-would-update";
+    IMPORT_WOULD_SKIP = "console-import-would-skip";
+    IMPORT_WOULD_FAIL = "console-import-would-fail";
+    IMPORT_CREATED = "console-import-created";
+    IMPORT_UPDATED = "console-import-updated";
+    IMPORT_SKIPPED = "console-import-skipped";
+    IMPORT_FAILED = "console-import-failed";
+    IMPORT_TRYING = "console-import-trying";
+    IMPORT_RUNNING = "console-import-running";
+    IMPORT_UNDOING = "console-import-undoing";
+    IMPORT_MAY_LEAVE = "console-import-may-leave";
+    IMPORT_RELOAD = "console-import-reload";
+    IMPORT_NOTHING = "console-import-nothing";
+    IMPORT_SOME_FAIL = "console-import-some-fail";
+    IMPORT_NONE_FAIL = "console-import-none-fail";
+    IMPORT_RUN = "console-import-run";
+    IMPORT_BACK = "console-import-back";
+    IMPORT_TRY_AGAIN = "console-import-try-again";
+    IMPORT_FAILURES = "console-import-failures";
+    IMPORT_FAILURES_TEXT = "console-import-failures-text";
+    IMPORT_FILE_OF_FAILED = "console-import-file-of-failed";
+    IMPORT_FORGOTTEN = "console-import-forgotten";
+    IMPORT_WORTH = "console-import-worth";
+    IMPORT_WORTH_TEXT = "console-import-worth-text";
+    IMPORT_FIRST_ONLY = "console-import-first-only";
+    IMPORT_KEPT = "console-import-kept";
+    IMPORT_KEPT_TEXT = "console-import-kept-text";
+    IMPORT_OPEN = "console-import-open";
+    IMPORT_ANOTHER = "console-import-another";
+    IMPORT_UNDO = "console-import-undo";
+    IMPORT_UNDO_CONFIRM = "console-import-undo-confirm";
+    IMPORT_UNDO_UNTIL = "console-import-undo-until";
+    IMPORT_UNDO_OVER = "console-import-undo-over";
+    IMPORT_UNDONE = "console-import-undone";
+    IMPORT_BECOMES = "console-import-becomes";
+    IMPORT_BECOMES_NEW = "console-import-becomes-new";
+    IMPORT_BECOMES_UPDATED = "console-import-becomes-updated";
+    IMPORT_BECOMES_SKIPPED = "console-import-becomes-skipped";
+    IMPORT_BECOMES_NOTHING = "console-import-becomes-nothing";
+    DELIMITER_COMMA = "console-delimiter-comma";
+    DELIMITER_SEMICOLON = "console-delimiter-semicolon";
+    DELIMITER_TAB = "console-delimiter-tab";
+    DELIMITER_PIPE = "console-delimiter-pipe";
+
+    // One deed for many records, as a job.
+    BULK_FIELDS = "console-bulk-fields";
+    BULK_FIELDS_TEXT = "console-bulk-fields-text";
+    BULK_FIELDS_NONE = "console-bulk-fields-none";
+    BULK_LEAVE = "console-bulk-leave";
+    BULK_LABEL = "console-bulk-label";
+    BULK_UNLABEL = "console-bulk-unlabel";
+    BULK_LABEL_NONE = "console-bulk-label-none";
+    BULK_NO_LABELS = "console-bulk-no-labels";
+    BULK_LABELLED = "console-bulk-labelled";
+    BULK_UNLABELLED = "console-bulk-unlabelled";
+    BULK_CHANGED_FIELDS = "console-bulk-changed-fields";
+    BULK_TITLE_MORE = "console-bulk-title-more";
+    BULK_TRY = "console-bulk-try";
+    BULK_TRY_HINT = "console-bulk-try-hint";
+    BULK_TRIAL = "console-bulk-trial";
+    BULK_QUEUED = "console-bulk-queued";
+    BULK_RUNNING = "console-bulk-running";
+    BULK_CANCELLED = "console-bulk-cancelled";
+    BULK_COUNTS = "console-bulk-counts";
+    BULK_RECORDS = "console-bulk-records";
+    BULK_CHANGED = "console-bulk-changed";
+    BULK_FAILED = "console-bulk-failed";
+    BULK_WOULD_CHANGE = "console-bulk-would-change";
+    BULK_WOULD_FAIL = "console-bulk-would-fail";
+    BULK_JOB = "console-bulk-job";
+    BULK_RESULTS = "console-bulk-results";
+    BULK_ALL = "console-bulk-all";
+    BULK_ONLY_FAILED = "console-bulk-only-failed";
+    BULK_OUTCOME = "console-bulk-outcome";
+    BULK_OUTCOME_CHANGED = "console-bulk-outcome-changed";
+    BULK_OUTCOME_WOULD = "console-bulk-outcome-would";
+    BULK_OUTCOME_FAILED = "console-bulk-outcome-failed";
     RECORD_EDIT = "console-record-edit";
     RECORD_DELETE = "console-record-delete";
     RECORD_DELETE_CONFIRM = "console-record-delete-confirm";
@@ -688,7 +833,6 @@ keys! {
     DONE_DELETED = "console-done-deleted";
     DONE_RESTORED = "console-done-restored";
     DONE_UNCHANGED = "console-done-unchanged";
-    DONE_BULK = "console-done-bulk";
     MORE = "console-more";
 
     // The audit log.
@@ -758,6 +902,9 @@ mod tests {
     fn keys_of(entity: &Entity) -> Vec<Vec<String>> {
         let one = format!("entity-{}", entity.name);
         let mut keys = vec![vec![one.clone()], vec![format!("{one}-many")]];
+        for action in entity.actions {
+            keys.push(vec![format!("act-{}-{}", entity.name, action.name)]);
+        }
         for field in entity.all_fields() {
             keys.push(Words::field_keys(entity, field.name).into());
             if let crate::entity::Kind::Choice(choices) = field.kind {
@@ -788,7 +935,7 @@ mod tests {
                 known.push(format!("hint-{}", field.name));
             }
         }
-        let about = ["entity-", "field-", "hint-", "choice-"];
+        let about = ["entity-", "field-", "hint-", "choice-", "act-"];
         for line in source.lines().filter(|line| about.iter().any(|word| line.starts_with(word))) {
             let name = line.split('=').next().unwrap_or("").trim();
             assert!(known.iter().any(|key| key == name), "{name} is of nothing");

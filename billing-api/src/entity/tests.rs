@@ -359,11 +359,11 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         assert_eq!((&result["changed"], &result["state"]), (&json!(119), &json!("partial")));
         assert_eq!(names(&office, &isp, &[("kind", "customer")]).await, ["P", "L007"]);
         let run = model::RunId(done.id);
-        let all = super::bulk::results(&office, &isp, run, 0, 500).await.unwrap().rows;
+        let all = super::bulk::results(&office, &isp, run, false, 0, 500).await.unwrap().rows;
         let bad: Vec<&Json> = all.iter().filter(|row| row["outcome"] == "failed").collect();
         assert_eq!((all.len(), bad.len()), (120, 1));
         assert!(bad[0]["detail"].as_str().unwrap().contains("another label has this"), "{bad:?}");
-        let theirs = super::bulk::results(&office, &partner, run, 0, 5).await;
+        let theirs = super::bulk::results(&office, &partner, run, false, 0, 5).await;
         assert!(matches!(theirs, Err(Fault::NotFound(_))));
 
         // Somebody below reaches nothing above, however it is asked for.

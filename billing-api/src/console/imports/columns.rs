@@ -228,7 +228,7 @@ fn render(viewer: &Viewer, view: &View<'_>, notice: Option<Notice>) -> Markup {
         h1 { (title) }
         (trail(words, Step::Columns))
         @if !view.faults.is_empty() { (problem(words, words::IMPORT_COLUMNS_WRONG, &view.faults)) }
-        form method="post" action=(address(view.id, "/mapping")) {
+        form.wizard method="post" action=(address(view.id, "/mapping")) {
             (page::csrf(viewer))
             input type="hidden" name="version" value=(view.import.version);
             section {

@@ -115,7 +115,7 @@ impl Sheet {
     }
 
     /// The document of a form. `changed`: of what differs from what stood there.
-    async fn document(
+    pub(super) async fn document(
         &self,
         office: &Office,
         actor: &Actor,
@@ -170,7 +170,7 @@ impl Filled {
     }
 
     /// Brings a fault back to the fields; one that is not about them is returned.
-    fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
+    pub(super) fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
         let faults = match fault {
             Fault::Invalid(faults) => {
                 faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
@@ -196,7 +196,7 @@ impl Filled {
         Ok(self)
     }
 
-    fn is_wrong(&self) -> bool {
+    pub(super) fn is_wrong(&self) -> bool {
         !self.wrong.is_empty() || !self.elsewhere.is_empty()
     }
 }
@@ -397,7 +397,12 @@ fn offered(
 }
 
 /// The controls of a form, filled in.
-fn controls(words: &Words, sheet: &Sheet, filled: &Filled, edits: bool) -> Vec<(Control, bool)> {
+pub(super) fn controls(
+    words: &Words,
+    sheet: &Sheet,
+    filled: &Filled,
+    edits: bool,
+) -> Vec<(Control, bool)> {
     let control = |slot: &Slot| {
         let name = &slot.name;
         let known = filled.found.get(name).filter(|found| !found.is_empty());

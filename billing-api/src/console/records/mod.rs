@@ -2,7 +2,8 @@
 //!
 //! In the order a request meets the modules: `slot` is a field as a page sees it, with its label
 //! and its words; `asked` reads the address of a list; `list`, `detail` and `edit` are the pages;
-//! `conflict` is shown where two people edited one record; `columns` and `bulk` belong to lists.
+//! `conflict` is shown where two people edited one record; `columns`, `bulk` and its
+//! `outcome` belong to lists.
 //! `value`, `cell` and `control` turn one value into a form's text, into something to look at,
 //! and into something to type in. Nothing here knows any entity by name.
 
@@ -16,6 +17,7 @@ mod detail;
 mod edit;
 mod list;
 mod lookup;
+mod outcome;
 mod slot;
 mod value;
 
@@ -23,6 +25,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::guard::Fields;
+use super::imports;
 use super::page::{Notice, Toast};
 use super::words::{self, Words};
 use crate::domain::access::permission;
@@ -36,6 +39,9 @@ pub(super) use cell::{Look, Titles};
 pub(super) use slot::{Slot, slots};
 pub(super) use value::text as text_of;
 
+/// What records that come from files must offer.
+const IMPORT: Verbs = Verbs::IMPORT.and(Verbs::CREATE);
+
 /// What the pages of every description need.
 pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
     ENTITIES.iter().flat_map(|entity| {
@@ -47,8 +53,12 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
             (Method::POST, "/columns", "view", Verbs::READ),
             // The deed itself is asked for where it is known.
             (Method::POST, "/bulk", "view", Verbs::READ),
+            (Method::GET, "/bulk/{id}", "view", Verbs::READ),
             (Method::GET, "/lookup", "view", Verbs::READ),
             (Method::GET, "/export", "export", Verbs::READ),
+            (Method::GET, "/import", "import", IMPORT),
+            (Method::POST, "/import", "import", IMPORT),
+            (Method::GET, "/import-template", "import", IMPORT),
             (Method::GET, "/{id}", "view", Verbs::READ),
             (Method::POST, "/{id}", "edit", Verbs::UPDATE),
             (Method::GET, "/{id}/edit", "edit", Verbs::UPDATE),
@@ -80,6 +90,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             let new = web::get().to(move |r, o, s| edit::new(entity, r, o, s));
             config.service(at("/new").route(new));
         }
+        if offers(IMPORT) {
+            let form = web::get().to(move |r, o, s| imports::form(entity, r, o, s));
+            let send = web::post().to(move |r, o, p| imports::send(entity, r, o, p));
+            let template = web::get().to(move |r, o, s| imports::template(entity, r, o, s));
+            config.service(at("/import").route(form).route(send));
+            config.service(at("/import-template").route(template));
+        }
         if offers(Verbs::UPDATE) {
             one = one.route(web::post().to(move |r, o, p, i| edit::update(entity, r, o, p, i)));
             let edit = web::get().to(move |r, o, s, i| edit::edit(entity, r, o, s, i));
@@ -95,6 +112,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .route(web::get().to(move |r, o, s| columns::show(entity, r, o, s)))
             .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
         let bulk = web::post().to(move |r, o, p| bulk::run(entity, r, o, p));
+        let outcome = web::get().to(move |r, o, s, i| outcome::show(entity, r, o, s, i));
         let lookup = web::get().to(move |r, o, s| lookup::suggest(entity, r, o, s));
         let export = web::get().to(move |r, o, s| list::export(entity, r, o, s));
         config
@@ -102,6 +120,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .service(at("/export").route(export))
             .service(columns)
             .service(at("/bulk").route(bulk))
+            .service(at("/bulk/{id}").route(outcome))
             .service(at("/lookup").route(lookup))
             .service(one);
     }
@@ -144,11 +163,6 @@ fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
         "deleted" => words::DONE_DELETED,
         "restored" => words::DONE_RESTORED,
         "unchanged" => words::DONE_UNCHANGED,
-        "bulk" => {
-            let count: i64 = fields.get("of").parse().ok()?;
-            let text = words.say_with(words::DONE_BULK, &[("count", count.into())]);
-            return Some(Toast { text, problem: false, undo: None });
-        }
         word => return Notice::from_word(word).map(|notice| notice.toast(words)),
     };
     let undo = fields.get("undo");

@@ -120,6 +120,9 @@ const COUNT: Kind = Kind::Integer(0, i64::MAX);
 const STATES: &[&str] =
     &["ready", "checking", "checked", "running", "finished", "broken", "undoing", "undone"];
 
+/// States in which its columns can be given a meaning.
+const MAPPED: &[&str] = &["ready", "checked"];
+
 /// How the file is read, as it was found out or said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
@@ -193,6 +196,26 @@ impl Import {
             undo_until: row.get("undo_until")?,
             purge_at: row.get("purge_at")?,
         })
+    }
+
+    /// What its columns are called.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What they mean.
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// How its rows are taken.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether its columns can still be given another meaning.
+    pub(crate) fn can_be_mapped(&self) -> bool {
+        MAPPED.contains(&self.state.as_str())
     }
 
     /// Refuses where the import is in none of these states.
@@ -375,7 +398,7 @@ pub(crate) async fn set_mapping(
     body: &[u8],
     expected: Option<i64>,
 ) -> Result<(), Fault> {
-    import.must_be(&["ready", "checked"])?;
+    import.must_be(MAPPED)?;
     if expected.is_some_and(|expected| expected != import.version) {
         return Err(Fault::Stale);
     }
