@@ -244,11 +244,32 @@ impl<'b> Console<'b> {
         self.find_table(name).unwrap_or_else(|| panic!("no table {name}"))
     }
 
-    /// The figure of a tile.
+    /// The figure of a tile, where it is shown.
+    pub fn find_tile(&self, name: &str) -> Option<String> {
+        let tile = format!("//main//li[.//*[@class='name'][normalize-space()={}]]", quoted(name));
+        let found = self.browser.all(&format!("{tile}//*[@class='figure']"));
+        found.first().map(Element::text)
+    }
+
+    /// As [`Console::find_tile`], for a tile that must be there.
     #[track_caller]
     pub fn tile(&self, name: &str) -> String {
-        let tile = format!("//main//li[.//*[@class='name'][normalize-space()={}]]", quoted(name));
-        self.browser.find(&format!("{tile}//*[@class='figure']")).text()
+        self.find_tile(name).unwrap_or_else(|| panic!("no tile {name}"))
+    }
+
+    /// Picks the row of a list with this title.
+    #[track_caller]
+    pub fn pick(&self, title: &str) {
+        let label = quoted(&format!("Pick {title}"));
+        self.browser.find(&format!("//main//input[@aria-label={label}]")).click();
+    }
+
+    /// Ticks the box whose label begins so.
+    #[track_caller]
+    pub fn check(&self, label: &str) {
+        let label = quoted(label);
+        let path = format!("//main//label[starts-with(normalize-space(), {label})]/input");
+        self.browser.find(&path).click();
     }
 
     /// The only table of the page.

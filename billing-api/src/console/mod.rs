@@ -120,7 +120,7 @@ pub(crate) const PAGES: &[Route] = &[
     get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
     // Files that came. Besides this, each asks for the import permission of the file's records.
     get("/imports/new", may("imports.view"), || web::to(imports::choose)),
-    get("/imports/{id}", may("imports.view"), || web::to(imports::show)),
+    get("/imports/{id}/result", may("imports.view"), || web::to(imports::show)),
     get("/imports/{id}/mapping", may("imports.view"), || web::to(imports::columns)),
     post("/imports/{id}/mapping", may("imports.view"), || web::to(imports::change)),
     post("/imports/{id}/dry-run", may("imports.view"), || web::to(imports::dry_run)),
@@ -179,9 +179,15 @@ async fn extra(
         "service" => services::of_service(request, office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
         "staff" => Ok(staff::of_staff(signed, id)),
+        "export_template" => records::of_template(office, signed, id).await,
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
     }
+}
+
+/// Where a record of this kind has a page of its own, in place of its fields.
+fn elsewhere(entity: &Entity, id: &str) -> Option<String> {
+    (entity.name == "import").then(|| format!("/imports/{id}/result"))
 }
 
 /// What the list of one kind of record offers besides new ones.

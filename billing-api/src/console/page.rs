@@ -430,6 +430,18 @@ pub(super) fn empty(text: &str, next: Option<(&str, &str)>) -> Markup {
     }
 }
 
+/// Parameters of a list that could not be used: their names, and what they said or why.
+pub(super) fn left_out(words: &Words, wrong: &[(String, String)]) -> Markup {
+    html! {
+        @if !wrong.is_empty() {
+            div.notice.caution role="status" {
+                p { (words.say(words::LIST_FILTERS_WRONG)) }
+                ul { @for (name, why) in wrong { li { code { (name) } ": " (why) } } }
+            }
+        }
+    }
+}
+
 /// A column of a table.
 pub(super) struct Column {
     name: String,

@@ -781,6 +781,18 @@ keys! {
     BULK_OUTCOME_CHANGED = "console-bulk-outcome-changed";
     BULK_OUTCOME_WOULD = "console-bulk-outcome-would";
     BULK_OUTCOME_FAILED = "console-bulk-outcome-failed";
+
+    // A list as a file.
+    EXPORT_TITLE = "console-export-title";
+    EXPORT_FILTERED = "console-export-filtered";
+    EXPORT_ALL = "console-export-all";
+    EXPORT_HEADER = "console-export-header";
+    EXPORT_NO_COLUMN = "console-export-no-column";
+    EXPORT_TAKE = "console-export-take";
+    EXPORT_KEEP = "console-export-keep";
+    EXPORT_KEEP_TEXT = "console-export-keep-text";
+    EXPORT_NAME = "console-export-name";
+    EXPORT_MORE = "console-export-more";
     RECORD_EDIT = "console-record-edit";
     RECORD_DELETE = "console-record-delete";
     RECORD_DELETE_CONFIRM = "console-record-delete-confirm";

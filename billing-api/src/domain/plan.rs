@@ -11,7 +11,9 @@ use store::{Row, args};
 
 use super::{Actor, Event, Fault, Input, Office, Page, Unit, service};
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique, Verb, Written, read, write};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique, Verb, Written, read, write,
+};
 use crate::store::organisation;
 use crate::store::plan as sql;
 

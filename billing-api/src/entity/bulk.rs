@@ -13,8 +13,8 @@ use store::args;
 use uuid::Uuid;
 
 use super::custom::Custom;
-use super::registry::LABEL;
 use super::query::ListQuery;
+use super::registry::LABEL;
 use super::{Draft, Entity, Kind as FieldKind, Scope, Verbs, custom, read, registry, write};
 use crate::domain::access;
 use crate::domain::access::permission;

@@ -405,7 +405,8 @@ async fn every_unique_key_of_what_is_imported_is_described() {
                 continue;
             }
             let own = |unique: &&Unique| {
-                unique.fields.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>() == parts
+                unique.fields.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>()
+                    == parts
             };
             assert!(entity.unique().any(|unique| own(&unique)), "{key} of {}", entity.name);
         }

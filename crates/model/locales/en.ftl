@@ -631,6 +631,20 @@ console-bulk-outcome-changed = Changed
 console-bulk-outcome-would = Would be changed
 console-bulk-outcome-failed = Not changed
 
+console-export-title = Export { $many }
+console-export-filtered = { $count ->
+    [one] What the list has with its one filter.
+   *[other] What the list has with its { $count } filters.
+}
+console-export-all = Everything the list has.
+console-export-header = The first row names the columns (CSV and Excel)
+console-export-no-column = Choose at least one column.
+console-export-take = Download
+console-export-keep = Keep as a template
+console-export-keep-text = So that the same file can be had again, with the filters, columns and format chosen here.
+console-export-name = Name of the template
+console-export-more = Choose columns and format …
+
 console-record-edit = Edit
 console-record-delete = Delete
 console-record-delete-confirm = Delete “{ $title }”? It can be restored.

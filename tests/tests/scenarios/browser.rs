@@ -336,7 +336,10 @@ fn a_file_with_a_bad_row_is_imported_and_undone() {
     console.follow("Import");
     console.expect_page("Import customers");
     let template = console.fetch("/customers/import-template");
-    assert!(template["text"].as_str().is_some_and(|text| text.contains("name,email")), "{template}");
+    assert!(
+        template["text"].as_str().is_some_and(|text| text.contains("name,email")),
+        "{template}"
+    );
     let mut faults = Vec::new();
     judge(&browser, "import-file", &mut faults);
 
@@ -411,6 +414,94 @@ fn a_file_with_a_bad_row_is_imported_and_undone() {
     let history = console.table();
     assert_eq!(history.row("customers.csv")["State"], "Undone");
     judge(&browser, "imports-list", &mut faults);
+    assert_none(&faults);
+}
+
+#[test]
+fn many_customers_are_changed_by_a_job() {
+    let lab = Lab::embedded();
+    let plan = lab.api().create_plan("Home 50", 50_000_000, 20_000_000);
+    let asha = lab.api().create_customer("Asha Rao", "asha@example.net");
+    lab.api().create_service(&asha, &plan, "asha", "s3cret");
+    for n in 0..30 {
+        let email = format!("c{n}@example.net");
+        lab.api().create_customer(&format!("Customer {n:02}"), &email);
+    }
+    let browser = Browser::start();
+    let console = Console::new(&browser, &lab);
+    console.enter(&lab);
+    let mut faults = Vec::new();
+    let active = || {
+        let page = lab.api().get("/api/v1/customers?status=active&total=true").expect(200);
+        page["total"].clone()
+    };
+
+    // All that fit, not only those of the page: tried first, which changes nothing.
+    console.open("/customers?limit=25&name%5Bcontains%5D=customer");
+    console.pick("Customer 29");
+    console.check("All 30 that fit");
+    console.choose("With these", "Set Status to Inactive");
+    judge(&browser, "bulk-list", &mut faults);
+    console.press("Go");
+    console.expect_page("Set Status to Inactive: 30 records");
+    judge(&browser, "bulk-asked", &mut faults);
+    console.press("Try it first");
+    console.expect_page("Set Status to Inactive: dry run");
+    browser.wait("the dry run ends", || console.find_tile("Would be changed"));
+    assert_eq!(console.tile("Would be changed"), "30");
+    assert_eq!(active(), 31);
+    judge(&browser, "bulk-tried", &mut faults);
+    console.press("Yes, do it");
+    console.expect_page("Set Status to Inactive");
+    browser.wait("the job ends", || console.find_tile("Changed"));
+    assert_eq!(console.tile("Changed"), "30");
+    let results = console.table_called("Record by record");
+    assert_eq!(results.row("Customer 07")["Outcome"], "Changed");
+    assert_eq!(active(), 1);
+
+    // One that cannot be deleted does not keep the others, and says why.
+    console.open("/customers?limit=100");
+    console.pick("Asha Rao");
+    console.pick("Customer 00");
+    console.choose("With these", "Delete");
+    console.press("Go");
+    console.expect_page("Delete: 2 records");
+    console.press("Yes, do it");
+    browser.wait("the job ends", || console.find_tile("Not changed"));
+    assert_eq!(console.tile("Not changed"), "1");
+    let results = console.table_called("Record by record");
+    assert!(results.row("Asha Rao")["What is wrong"].contains("service"), "{results:#?}");
+    assert_eq!(results.row("Customer 00")["Outcome"], "Changed");
+    judge(&browser, "bulk-part", &mut faults);
+
+    // A label, and a field, for some.
+    console.open("/labels/new");
+    console.fill("Name", "VIP");
+    console.choose("Kind", "Customer");
+    console.press("Create label");
+    console.expect_said("Label created.");
+    console.open("/customers");
+    console.pick("Customer 29");
+    console.choose("With these", "Put on a label");
+    console.press("Go");
+    console.choose("Label", "VIP");
+    console.press("Yes, do it");
+    console.expect_page("Put on the label VIP");
+    browser.wait("the job ends", || console.find_tile("Changed"));
+    let tied = lab.api().get("/api/v1/customer-labels").expect(200);
+    assert_eq!(tied["data"].as_array().map(Vec::len), Some(1), "{tied}");
+    console.open("/customers");
+    console.pick("Customer 28");
+    console.choose("With these", "Change fields");
+    console.press("Go");
+    console.press("Yes, do it");
+    console.expect_said("Nothing to change was given");
+    browser.expect_status(422);
+    console.fill("Phone", "+91 98100 00001");
+    judge(&browser, "bulk-fields", &mut faults);
+    console.press("Yes, do it");
+    console.expect_page("Change Phone");
+    browser.wait("the job ends", || console.find_tile("Changed"));
     assert_none(&faults);
 }
 

@@ -79,12 +79,7 @@ struct Chosen {
 
 impl Default for Chosen {
     fn default() -> Self {
-        Self {
-            format: String::new(),
-            delimiter: String::new(),
-            header: true,
-            sheet: String::new(),
-        }
+        Self { format: String::new(), delimiter: String::new(), header: true, sheet: String::new() }
     }
 }
 
@@ -219,10 +214,12 @@ fn render(
                         maxlength="100" autocomplete="off" spellcheck="false";
                 }
                 div.field {
-                    label.check for="f-header" {
-                        input id="f-header" name="header" type="checkbox" value="true"
-                            checked[chosen.header];
-                        (words.say(words::IMPORT_HEADER))
+                    div {
+                        label.check {
+                            input name="header" type="checkbox" value="true"
+                                checked[chosen.header];
+                            (words.say(words::IMPORT_HEADER))
+                        }
                     }
                 }
             }

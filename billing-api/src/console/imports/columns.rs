@@ -22,6 +22,10 @@ use crate::http::{self, Problem};
 /// Characters of a sample that are shown.
 const SAMPLE_CHARACTERS: usize = 60;
 
+/// Where a record comes from, and what that is called unless somebody says better.
+const SOURCE: &str = "external_source";
+const SOURCE_UNNAMED: &str = "file";
+
 /// What the page shows.
 struct View<'a> {
     id: &'a str,
@@ -64,17 +68,22 @@ impl Chosen {
             let target = fields.get(&format!("column.{at}"));
             (!target.is_empty()).then(|| (column.clone(), target.to_owned()))
         });
+        let mapping: BTreeMap<String, String> = named.collect();
+        // Where a record comes from says nothing without its id there.
+        let external = mapping.values().any(|target| target == "external_id");
         let values = fields.0.iter().filter_map(|(name, value)| {
             let target = name.strip_prefix("value.")?;
             let value = value.trim();
-            (!value.is_empty()).then(|| (target.to_owned(), value.to_owned()))
+            let counts = !value.is_empty() && (external || target != SOURCE);
+            counts.then(|| (target.to_owned(), value.to_owned()))
         });
+        let values = values.collect();
         Self {
-            mapping: named.collect(),
+            mapping,
             match_by: fields.get("match").to_owned(),
             existing: fields.get("existing").to_owned(),
             empty: fields.get("empty").to_owned(),
-            values: values.collect(),
+            values,
         }
     }
 
@@ -170,14 +179,13 @@ fn named(words: &Words, import: &Import, faults: Vec<String>) -> Vec<String> {
             "options/match" => words.say(words::IMPORT_MATCH),
             "options/existing" => words.say(words::IMPORT_EXISTING),
             "options/empty" => words.say(words::IMPORT_EMPTY),
-            about => match (
-                about.strip_prefix("mapping/"),
-                about.strip_prefix("options/values/"),
-            ) {
-                (Some(column), _) => column.to_owned(),
-                (_, Some(target)) => name(target),
-                _ => about.to_owned(),
-            },
+            about => {
+                match (about.strip_prefix("mapping/"), about.strip_prefix("options/values/")) {
+                    (Some(column), _) => column.to_owned(),
+                    (_, Some(target)) => name(target),
+                    _ => about.to_owned(),
+                }
+            }
         };
         if about.is_empty() { fault } else { format!("{about}: {detail}") }
     };
@@ -309,25 +317,28 @@ fn is_required(view: &View<'_>, target: &str) -> bool {
 
 /// How rows meet what is there.
 fn rules(words: &Words, view: &View<'_>) -> Markup {
-    let select = |name: &str, label: Key, hint: Option<Key>, choices: &[(String, String)], chosen: &str| {
-        let (id, hint_id) = (format!("f-{name}"), format!("h-{name}"));
-        html! {
-            div.field {
-                label for=(id) { (words.say(label)) }
-                @if let Some(hint) = hint { p.hint id=(hint_id) { (words.say(hint)) } }
-                select id=(id) name=(name) aria-describedby=[hint.map(|_| &hint_id)] {
-                    @for (value, text) in choices {
-                        option value=(value) selected[value == chosen] { (text) }
+    let select =
+        |name: &str, label: Key, hint: Option<Key>, choices: &[(String, String)], chosen: &str| {
+            let (id, hint_id) = (format!("f-{name}"), format!("h-{name}"));
+            html! {
+                div.field {
+                    label for=(id) { (words.say(label)) }
+                    @if let Some(hint) = hint { p.hint id=(hint_id) { (words.say(hint)) } }
+                    select id=(id) name=(name) aria-describedby=[hint.map(|_| &hint_id)] {
+                        @for (value, text) in choices {
+                            option value=(value) selected[value == chosen] { (text) }
+                        }
                     }
                 }
             }
-        }
-    };
+        };
     let own = |value: &str, name: Key| (value.to_owned(), words.say(name));
     let mut keys = vec![own("", words::IMPORT_MATCH_NONE)];
-    keys.extend(mapping::keys(view.entity).into_iter().map(|target| {
-        (target.to_owned(), target_name(words, view.entity, view.customs, target))
-    }));
+    keys.extend(
+        mapping::keys(view.entity).into_iter().map(|target| {
+            (target.to_owned(), target_name(words, view.entity, view.customs, target))
+        }),
+    );
     let existing =
         [own("update", words::IMPORT_EXISTING_UPDATE), own("skip", words::IMPORT_EXISTING_SKIP)];
     let empty = [own("keep", words::IMPORT_EMPTY_KEEP), own("clear", words::IMPORT_EMPTY_CLEAR)];
@@ -346,15 +357,15 @@ fn values(words: &Words, view: &View<'_>) -> Markup {
     let mapped = |target: &str| view.chosen.mapping.values().any(|known| known == target);
     let targets = mapping::targets(view.entity, view.customs);
     let wanted = targets.iter().filter(|target| {
-        let source = *target == "external_source" && mapped("external_id");
         let given = view.chosen.values.contains_key(*target);
-        !mapped(target) && (given || source || is_required(view, target))
+        !mapped(target) && (given || *target == SOURCE || is_required(view, target))
     });
     html! {
         @for target in wanted {
             @let name = format!("value.{target}");
             @let id = format!("f-{name}");
-            @let value = view.chosen.values.get(target).map_or("", String::as_str);
+            @let unsaid = if target == SOURCE { SOURCE_UNNAMED } else { "" };
+            @let value = view.chosen.values.get(target).map_or(unsaid, String::as_str);
             @let label = target_name(words, view.entity, view.customs, target);
             @let kind = view.entity.field(target).map(|field| field.kind);
             div.field {
@@ -399,7 +410,8 @@ fn preview(words: &Words, view: &View<'_>) -> Markup {
     let line = |row: &Json| -> Vec<Markup> {
         let mut cells = vec![html! { (row["row"]) }];
         if let Some(detail) = row["detail"].as_str() {
-            cells.push(html! { span.badge.bad { (words.say(words::IMPORT_BAD_ROW)) } " " (detail) });
+            cells
+                .push(html! { span.badge.bad { (words.say(words::IMPORT_BAD_ROW)) } " " (detail) });
             return cells;
         }
         cells.extend(used.iter().map(|target| cell(words, &of(&row["record"], target))));

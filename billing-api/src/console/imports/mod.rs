@@ -58,9 +58,12 @@ fn trail(words: &Words, here: Step) -> Markup {
     }
 }
 
-/// Where an import is.
+/// Where an import is, or one of its steps.
 fn address(id: &str, rest: &str) -> String {
-    format!("/imports/{id}{rest}")
+    match rest {
+        "" => format!("/imports/{id}/result"),
+        rest => format!("/imports/{id}{rest}"),
+    }
 }
 
 /// The entities whose records the viewer may import.

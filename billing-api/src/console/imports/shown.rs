@@ -54,7 +54,7 @@ struct Rows {
     more: bool,
 }
 
-/// `GET /imports/{id}`
+/// `GET /imports/{id}/result`
 pub(in crate::console) async fn show(
     request: HttpRequest,
     office: Data<Office>,
@@ -292,7 +292,8 @@ fn progress(words: &Words, view: &View<'_>) -> Markup {
         }
         state => {
             let done = taken.iter().map(|name| view.count(name)).sum();
-            let key = if state == "checking" { words::IMPORT_TRYING } else { words::IMPORT_RUNNING };
+            let key =
+                if state == "checking" { words::IMPORT_TRYING } else { words::IMPORT_RUNNING };
             (done, view.count("row_count"), key)
         }
     };
@@ -503,9 +504,9 @@ fn first_rows(
         };
         let mut cells =
             vec![html! { (row["row"]) }, html! { span class=(class) { (words.say(name)) } }];
-        cells.extend(targets.iter().map(|target| {
-            super::columns::cell(words, &row["record"][*target])
-        }));
+        cells.extend(
+            targets.iter().map(|target| super::columns::cell(words, &row["record"][*target])),
+        );
         cells
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(row).collect();

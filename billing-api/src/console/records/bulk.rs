@@ -55,9 +55,11 @@ pub(super) fn actions(actor: &Actor, words: &Words, view: &View) -> Vec<(String,
         }
         if view.allowed.edit {
             for slot in &view.slots {
-                actions.extend(settings(slot).map(|value| {
-                    (format!("set:{}:{value}", slot.name), set(words, slot, value))
-                }));
+                actions.extend(
+                    settings(slot).map(|value| {
+                        (format!("set:{}:{value}", slot.name), set(words, slot, value))
+                    }),
+                );
             }
             actions.push(named("fields", words::BULK_FIELDS));
         }
@@ -112,7 +114,8 @@ impl<'a> Deed<'a> {
         word: &str,
     ) -> Result<Self, Fault> {
         let unknown = || Fault::field("/action", "is not an action here");
-        let allowed = |may: bool, deed: Self| if may { Ok(deed) } else { Err(Fault::NotFound("page")) };
+        let allowed =
+            |may: bool, deed: Self| if may { Ok(deed) } else { Err(Fault::NotFound("page")) };
         let deletes = offers(actor, entity, Verbs::DELETE, "delete");
         let edits = offers(actor, entity, Verbs::UPDATE, "edit");
         match word {
@@ -226,12 +229,15 @@ pub(super) async fn run(
         let action = fields.get("action");
         let deed = Deed::of(actor, entity, &slots, action)?;
         let picked = picked(words, entity, &customs, &slots, &fields)?;
-        let (count, named) = first(&office, actor, entity, &customs, &slots, words, &picked).await?;
+        let (count, named) =
+            first(&office, actor, entity, &customs, &slots, words, &picked).await?;
         let mut sheet = match deed {
             Deed::Fields => {
                 let mut sheet = Sheet::load(&office, actor, words, entity, false).await?;
                 // A secret is for one record, and what differs for each is not set for many.
-                sheet.slots.retain(|slot| !matches!(slot.kind, Kind::Secret(_) | Kind::Document(_)));
+                sheet
+                    .slots
+                    .retain(|slot| !matches!(slot.kind, Kind::Secret(_) | Kind::Document(_)));
                 let filled = sheet.sent(&fields);
                 Some((sheet, filled))
             }
@@ -429,7 +435,9 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
     let told = || [("count", count.into())];
     let name = deed.name(words, entity);
     let title = match exact {
-        true => words.say_with(words::BULK_TITLE, &[("action", name.into()), ("count", count.into())]),
+        true => {
+            words.say_with(words::BULK_TITLE, &[("action", name.into()), ("count", count.into())])
+        }
         false => words
             .say_with(words::BULK_TITLE_MORE, &[("action", name.into()), ("count", count.into())]),
     };

@@ -244,6 +244,8 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
         (&[("format", "json")], words::LIST_EXPORT_JSON),
     ];
     let list = format!("/{}", view.path());
+    let mut options = view.address.without(&["page", "cursor", "limit"]);
+    options.path = format!("{list}/export-options");
     html! {
         @if view.allowed.export {
             details.menu {
@@ -252,6 +254,7 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
                     @for (format, name) in formats {
                         a href=(export(format)) download { (words.say(name)) }
                     }
+                    a href=(options) { (words.say(words::EXPORT_MORE)) }
                 }
             }
         }
@@ -384,12 +387,7 @@ fn applied(viewer: &Viewer, view: &View) -> Markup {
         })
         .collect();
     html! {
-        @if !view.wrong.is_empty() {
-            div.notice.caution role="status" {
-                p { (words.say(words::LIST_FILTERS_WRONG)) }
-                ul { @for (name, why) in &view.wrong { li { code { (name) } ": " (why) } } }
-            }
-        }
+        (page::left_out(words, &view.wrong))
         @if !chips.is_empty() {
             div.applied {
                 @for (chip, without) in &chips {

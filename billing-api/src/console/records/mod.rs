@@ -3,7 +3,7 @@
 //! In the order a request meets the modules: `slot` is a field as a page sees it, with its label
 //! and its words; `asked` reads the address of a list; `list`, `detail` and `edit` are the pages;
 //! `conflict` is shown where two people edited one record; `columns`, `bulk` and its
-//! `outcome` belong to lists.
+//! `outcome` belong to lists, as does `files`: a list as a file.
 //! `value`, `cell` and `control` turn one value into a form's text, into something to look at,
 //! and into something to type in. Nothing here knows any entity by name.
 
@@ -15,6 +15,7 @@ mod conflict;
 mod control;
 mod detail;
 mod edit;
+mod files;
 mod list;
 mod lookup;
 mod outcome;
@@ -36,6 +37,7 @@ use crate::http::access::Need;
 
 pub(super) use asked::Address;
 pub(super) use cell::{Look, Titles};
+pub(super) use files::of_template;
 pub(super) use slot::{Slot, slots};
 pub(super) use value::text as text_of;
 
@@ -56,6 +58,8 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
             (Method::GET, "/bulk/{id}", "view", Verbs::READ),
             (Method::GET, "/lookup", "view", Verbs::READ),
             (Method::GET, "/export", "export", Verbs::READ),
+            (Method::GET, "/export-options", "export", Verbs::READ),
+            (Method::POST, "/export-options", "export", Verbs::READ),
             (Method::GET, "/import", "import", IMPORT),
             (Method::POST, "/import", "import", IMPORT),
             (Method::GET, "/import-template", "import", IMPORT),
@@ -112,12 +116,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .route(web::get().to(move |r, o, s| columns::show(entity, r, o, s)))
             .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
         let bulk = web::post().to(move |r, o, p| bulk::run(entity, r, o, p));
+        let options = web::get().to(move |r, o, s| files::options(entity, r, o, s));
+        let take = web::post().to(move |r, o, p| files::take(entity, r, o, p));
         let outcome = web::get().to(move |r, o, s, i| outcome::show(entity, r, o, s, i));
         let lookup = web::get().to(move |r, o, s| lookup::suggest(entity, r, o, s));
         let export = web::get().to(move |r, o, s| list::export(entity, r, o, s));
         config
             .service(all)
             .service(at("/export").route(export))
+            .service(at("/export-options").route(options).route(take))
             .service(columns)
             .service(at("/bulk").route(bulk))
             .service(at("/bulk/{id}").route(outcome))

@@ -279,7 +279,8 @@ fn can_match(entity: &Entity, target: &str) -> bool {
     let text = |field: &Field| {
         field.is_writable()
             && field.is_column()
-            && field.flags.has(Flags::FILTERABLE) && matches!(field.kind, Kind::Text(_) | Kind::Email)
+            && field.flags.has(Flags::FILTERABLE)
+            && matches!(field.kind, Kind::Text(_) | Kind::Email)
     };
     target == "id" || entity.field(target).is_some_and(text)
 }

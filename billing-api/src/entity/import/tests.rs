@@ -302,7 +302,8 @@ async fn a_dry_run_tells_every_row_that_a_run_would_refuse() {
         run(&office, &isp, id, false).await;
 
         // Far enough apart to be in different transactions.
-        let rows: String = (0..700).map(|n| format!("c{n},C{n},c{n}@example.net,active\n")).collect();
+        let rows: String =
+            (0..700).map(|n| format!("c{n},C{n},c{n}@example.net,active\n")).collect();
         let file = format!(
             "ref,name,email,status\nx,Bo,bo@example.net,active\n{rows}\
              x,Bo again,bo2@example.net,active\ny,,no,sleeping\nz,Cy,bo@example.net,active\n\
