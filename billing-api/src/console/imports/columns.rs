@@ -418,7 +418,7 @@ fn preview(words: &Words, view: &View<'_>) -> Markup {
         cells
     };
     let lines: Vec<Vec<Markup>> = rows.iter().map(line).collect();
-    html! { (page::table(&words.say(words::IMPORT_PREVIEW), &headings, &lines)) }
+    html! { div.numbered { (page::table(&words.say(words::IMPORT_PREVIEW), &headings, &lines)) } }
 }
 
 /// A value as the API would be given it.

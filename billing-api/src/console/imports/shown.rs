@@ -470,7 +470,7 @@ fn table(words: &Words, view: &View<'_>, name: Key, rows: &[Json]) -> Markup {
         ]
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(row).collect();
-    html! { div.told { (page::table(&words.say(name), &columns, &rows)) } }
+    html! { div.numbered.told { (page::table(&words.say(name), &columns, &rows)) } }
 }
 
 /// The first rows as they would be given to the API, and what would become of each.
@@ -510,5 +510,5 @@ fn first_rows(
         cells
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(row).collect();
-    page::table(&words.say(words::IMPORT_PREVIEW), &columns, &rows)
+    html! { div.numbered { (page::table(&words.say(words::IMPORT_PREVIEW), &columns, &rows)) } }
 }
