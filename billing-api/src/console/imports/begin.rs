@@ -25,7 +25,7 @@ const FORMATS: [(Format, Key); 4] = [
     (Format::JsonLines, words::IMPORT_FORMAT_JSON_LINES),
 ];
 
-pub(super) const DELIMITERS: [(Delimiter, Key); 4] = [
+const DELIMITERS: [(Delimiter, Key); 4] = [
     (Delimiter::Comma, words::DELIMITER_COMMA),
     (Delimiter::Semicolon, words::DELIMITER_SEMICOLON),
     (Delimiter::Tab, words::DELIMITER_TAB),
@@ -33,11 +33,7 @@ pub(super) const DELIMITERS: [(Delimiter, Key); 4] = [
 ];
 
 /// `GET /imports/new`: which records.
-pub(in crate::console) async fn choose(
-    request: HttpRequest,
-    signed: Signed,
-) -> Result<HttpResponse, Failure> {
-    let _ = request;
+pub(in crate::console) async fn choose(signed: Signed) -> HttpResponse {
     let words = &signed.viewer.words;
     let title = words.say(words::IMPORT_NEW);
     let body = html! {
@@ -51,7 +47,7 @@ pub(in crate::console) async fn choose(
         }
     };
     let page = page::page(&signed.viewer, Some(Place::At("imports")), &title, None, &body);
-    Ok(page::send(StatusCode::OK, page))
+    page::send(StatusCode::OK, page)
 }
 
 /// `GET /{path}/import`
