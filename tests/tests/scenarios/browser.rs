@@ -369,7 +369,7 @@ fn a_file_with_a_bad_row_is_imported_and_undone() {
     console.choose("What full name means", "Name");
     console.choose("What ref means", "External id");
     console.choose("A record is there already if it has the same", "External id");
-    console.fill("External source of every row", "splynx");
+    console.fill("External system of every row", "splynx");
     console.press("Update the preview");
     browser.find("//td[normalize-space()='splynx']");
     judge(&browser, "import-columns", &mut faults);
