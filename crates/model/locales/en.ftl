@@ -474,9 +474,15 @@ console-bulk-action = With these
 console-bulk-go = Go
 console-bulk-delete = Delete
 console-bulk-set = Set { $field } to { $value }
-console-bulk-title = { $action }: { $count } records
+console-bulk-title = { $count ->
+    [one] { $action }: one record
+   *[other] { $action }: { $count } records
+}
 console-bulk-none = No row was picked. Pick rows in the list, then choose what to do with them.
-console-bulk-confirm = This changes { $count } records:
+console-bulk-confirm = { $count ->
+    [one] This changes one record:
+   *[other] This changes { $count } records:
+}
 console-bulk-and-more = and { $count } more
 console-bulk-yes = Yes, do it
 console-import-new = Import a file

@@ -433,7 +433,9 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
     let Asking { entity, deed, back, .. } = asking;
     let (count, exact) = asking.count;
     let told = || [("count", count.into())];
+    // What is still to be chosen is chosen on this page.
     let name = deed.name(words, entity);
+    let name = name.trim_end_matches([' ', '…']).to_owned();
     let title = match exact {
         true => {
             words.say_with(words::BULK_TITLE, &[("action", name.into()), ("count", count.into())])
