@@ -168,11 +168,11 @@ impl Control {
     }
 
     fn explain(&self, query: &ExplainQuery) -> Result<model::control::Explanation, ControlError> {
-        let vendor = match &query.nas {
-            None => Vendor::Mikrotik,
+        let (nas, vendor) = match &query.nas {
+            None => (None, Vendor::Mikrotik),
             Some(nas) => {
                 let clients = self.engine.cache.clients();
-                let found = clients.find_nas(nas).map(|nas| nas.vendor);
+                let found = clients.find_nas(nas).map(|nas| (Some(nas.id), nas.vendor));
                 found.ok_or_else(|| ControlError::BadArgs(format!("nas: no NAS \"{nas}\"")))?
             }
         };
@@ -181,7 +181,7 @@ impl Control {
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.of_login(&key).count()
         };
-        Ok(self.engine.explain(self.clock.now(), &query.login, vendor, live))
+        Ok(self.engine.explain(self.clock.now(), &query.login, (nas, vendor), live))
     }
 
     async fn disconnect(&self, query: DisconnectQuery) -> Result<Disconnected, ControlError> {

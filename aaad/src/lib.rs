@@ -9,7 +9,6 @@
 //! - `duplicate`: replies kept for retransmissions.
 //! - `cache`: the policy cache: RADIUS clients, NAS, profiles, subscribers.
 //! - `engine`: decides a login; plain functions of `now`, cache and request.
-//! - `dialect`: what a NAS of each vendor is told.
 //! - `class`: the evidence a session carries of what it was given.
 //! - `sessions`: the live session table and its checkpoint.
 //! - `shipper`: journal → bus, behind a cursor.
@@ -23,7 +22,8 @@ mod coa;
 pub mod config;
 mod control;
 mod counters;
-mod dialect;
+#[cfg(test)]
+mod counting;
 mod duplicate;
 mod engine;
 mod follower;

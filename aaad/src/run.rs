@@ -25,7 +25,6 @@ use journal::{Journal, JournalError};
 use model::accounting::Record;
 use model::{Clock, SystemClock};
 use radius_wire::Attributes;
-use radius_wire::accounting::Facts;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -39,7 +38,7 @@ use crate::counters::Counters;
 use crate::duplicate::Duplicates;
 use crate::engine::Engine;
 use crate::follower::{self, Follower, FollowerState};
-use crate::listener::{AcctLoop, AuthShard, Positions, RejectLine, SEEN_QUEUE};
+use crate::listener::{AcctLoop, AuthShard, Positions, RejectLine, SEEN_QUEUE, facts_of};
 use crate::sessions::{self, Sessions};
 use crate::shipper::Shipper;
 use crate::socket::{self, Batch, SOCKETS_MAX};
@@ -356,7 +355,7 @@ fn restore_sessions(config: &Config, journal: &Journal) -> Sessions {
         for entry in entries.drain(..) {
             let Ok(record) = Record::decode(&entry.payload) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
-            sessions.apply(entry.sequence, &record, &Facts::of(attributes));
+            sessions.apply(entry.sequence, &record, &facts_of(&record, attributes));
         }
     }
 }
@@ -403,7 +402,7 @@ async fn log_rejects(
                 Some(line) => {
                     let clients = engine.cache.clients();
                     let nas = clients.nas(line.nas).map_or("?", |nas| nas.name.as_str());
-                    info!(target: "aaad::auth", login = %line.login, station = %line.station, nas, reason = %line.reason, "login rejected");
+                    info!(target: "aaad::auth", login = %line.login, station = %line.station, nas, reason = %line.reason, unfit = line.unfit.map(display), "login rejected");
                 }
                 None => {
                     stop.soft().await;
@@ -536,6 +535,7 @@ mod tests {
             service: ServiceId::NONE,
             plan_version: PlanVersionId::NONE,
             policy_hash: 0,
+            ipv6_counters: model::nas::Ipv6Counters::Included,
             source: IpAddr::from([192, 0, 2, 1]),
             attributes: &[40, 6, 0, 0, 0, 1, 44, 3, b'a'],
         }
@@ -569,7 +569,11 @@ mod tests {
         // A checkpoint far ahead, of another journal, hides nothing of this one.
         let mut ahead = Sessions::new(true);
         let record = start();
-        ahead.apply(500, &record, &Facts::of(Attributes::parse(record.attributes).unwrap()));
+        ahead.apply(
+            500,
+            &record,
+            &radius_wire::accounting::Facts::of(Attributes::parse(record.attributes).unwrap()),
+        );
         ahead.name_journal(journal(&data.join("two")).incarnation());
         sessions::save(&data.join("sessions.checkpoint"), &ahead.encode().0).unwrap();
         let restored = restore_sessions(&config, &one);

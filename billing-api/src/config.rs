@@ -33,6 +33,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// The list of programs that hear of events; absent: there are none.
     pub hooks_file: Option<PathBuf>,
+    /// Backups that are made by themselves.
+    pub backup: Backup,
     /// What the very first start creates.
     pub first_start: FirstStart,
     /// Logging.
@@ -52,6 +54,7 @@ impl Default for Config {
             calls: Calls::default(),
             webhooks: Webhooks::default(),
             hooks_file: None,
+            backup: Backup::default(),
             first_start: FirstStart::default(),
             log: daemon::telemetry::LogConfig::default(),
         }
@@ -206,6 +209,44 @@ impl Webhooks {
             }
         }
         Ok(())
+    }
+}
+
+/// Backups that are made by themselves: the job `backup.run`, every night unless its schedule says
+/// otherwise.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// The folder they lie in; absent: none are made.
+    pub folder: Option<PathBuf>,
+    /// Configuration files that go into them.
+    pub include: Vec<PathBuf>,
+    /// How many of the newest stay.
+    pub keep: usize,
+    /// The newest of each of so many days stays.
+    pub keep_daily: usize,
+    /// The same of weeks.
+    pub keep_weekly: usize,
+    /// The same of months.
+    pub keep_monthly: usize,
+    /// Whether each is restored and compared, as `netctl backup verify` does it.
+    pub verify: bool,
+    /// Where SQLite files are made for that; absent: the system's folder for temporary files.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            include: Vec::new(),
+            keep: 0,
+            keep_daily: 7,
+            keep_weekly: 5,
+            keep_monthly: 12,
+            verify: true,
+            scratch: None,
+        }
     }
 }
 

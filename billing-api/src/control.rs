@@ -11,6 +11,7 @@ use serde_json::Value;
 use store::args;
 
 use crate::domain::Office;
+use crate::domain::access::rules;
 use crate::relay::LINE;
 use crate::store::policy;
 
@@ -30,6 +31,10 @@ impl Handler for Control {
             match call.as_str() {
                 "status" => serde_json::to_value(self.status().await)
                     .map_err(|error| ControlError::failed(&error)),
+                "open_access" => match rules::open(&self.office).await {
+                    Ok(opened) => Ok(opened.into()),
+                    Err(fault) => Err(ControlError::failed(&fault)),
+                },
                 _ => Err(ControlError::UnknownCall(call)),
             }
         })

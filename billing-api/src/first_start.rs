@@ -7,9 +7,13 @@ use model::{OrganisationId, Secret};
 use store::args;
 
 use crate::config::FirstStart;
+use crate::domain::access::description::{ROLE, STAFF, TOKEN};
 use crate::domain::access::{password as passwords, role, sign_in, token as tokens};
+use crate::domain::organisation::ORGANISATION;
 use crate::domain::setting::registry;
 use crate::domain::{Actor, Fault, Office, nas};
+use crate::entity::export::EXPORT_TEMPLATE;
+use crate::entity::{Entity, search};
 use crate::jobs;
 use crate::relay;
 use crate::run::RunError;
@@ -33,6 +37,9 @@ pub(crate) type Tell = Box<dyn FnOnce(&Welcome) -> std::io::Result<()> + Send>;
 const PASSWORD_CHARACTERS_MIN: usize = 8;
 const TOKEN_CHARACTERS_MIN: usize = 8;
 
+/// What this makes, and what is found by its words all the same.
+static FOUND: &[&Entity] = &[&ORGANISATION, &ROLE, &STAFF, &TOKEN, &EXPORT_TEMPLATE];
+
 /// Prepares an empty database, and makes sure of what every start needs.
 ///
 /// `tell` hears what was made up before the database keeps it.
@@ -53,6 +60,9 @@ pub(crate) async fn prepare(
         }
     };
     ensure_roles(office, root.id).await?;
+    for entity in FOUND {
+        search::catch_up(office, entity).await?;
+    }
     let actor = Actor::system("config", root.id, root.path.clone());
     for client in &config.clients {
         let secret = client.secret.load()?;

@@ -13,6 +13,7 @@
 
 mod state;
 
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use daemon::health::Part;
 use daemon::lifecycle::Shutdown;
 use metrics::{counter, gauge};
 use model::policy::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Row, StoreError, Tx, args};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -35,7 +36,9 @@ use crate::store::policy as sql;
 pub(crate) const LINE: &str = "billing";
 
 /// Events taken over in one transaction.
-const EVENTS: i64 = 500;
+const EVENTS: i64 = 2000;
+/// Records read and written with one round of statements.
+const SET: usize = 2000;
 /// Records published at once.
 const CHUNK: i64 = 500;
 /// How long the lease lasts; it is renewed at every turn.
@@ -190,44 +193,24 @@ impl Relay {
         let row = tx.fetch_optional(&sql::LOCK_LINE, args![LINE]).await?;
         let mut at = line(&row.ok_or(RelayError::NoLine)?)?;
         let events = tx.fetch_all(&sql::WAITING, args![EVENTS]).await?;
-        let mut done: Vec<String> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
+        let mut named: HashSet<Key> = HashSet::new();
+        let mut relayed: Vec<i64> = Vec::with_capacity(events.len());
         for event in &events {
-            let keys: String = event.get("policy_keys")?;
-            for key in keys.split(' ').filter(|key| !key.is_empty()) {
-                if done.iter().any(|d| d == key) {
-                    continue;
+            let text: String = event.get("policy_keys")?;
+            for key in text.split(' ').filter(|key| !key.is_empty()) {
+                match Key::from_str(key) {
+                    Ok(key) if named.insert(key) => keys.push(key),
+                    Ok(_) => {}
+                    Err(error) => unreadable(key, &error),
                 }
-                done.push(key.to_owned());
-                let body = match load(&mut tx, key).await {
-                    Ok(body) => body,
-                    // One record that does not read must not hold up all others: it keeps the
-                    // state it had.
-                    Err(RelayError::Record { key, reason }) => {
-                        counter!("billing_relay_unreadable_total").increment(1);
-                        error!(
-                            key,
-                            reason,
-                            "a policy record does not read; the network keeps its last state"
-                        );
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                let before = tx.fetch_optional(&sql::FIND_STATE, args![key]).await?;
-                let before: Option<Option<Value>> =
-                    before.map(|row| row.get("body")).transpose()?;
-                let known = before.clone().flatten();
-                if known == body && (before.is_some() || body.is_none()) {
-                    continue;
-                }
-                at.revision += 1;
-                at.live = (at.live + u64::from(body.is_some()))
-                    .saturating_sub(u64::from(known.is_some()));
-                tx.execute(&sql::PUT_STATE, args![key, at.revision, body]).await?;
             }
-            let seq: i64 = event.get("seq")?;
-            tx.execute(&sql::SET_RELAYED, args![seq, now]).await?;
+            relayed.push(event.get("seq")?);
         }
+        for set in keys.chunks(SET) {
+            take_over_set(&mut tx, &mut at, set).await?;
+        }
+        tx.execute(&sql::SET_RELAYED, args![json!(relayed), now]).await?;
         tx.execute(&sql::ADVANCE_LINE, args![LINE, at.revision, at.live]).await?;
         tx.commit().await?;
         gauge!("billing_policy_revision").set(at.revision as f64);
@@ -355,18 +338,48 @@ pub(crate) fn new_epoch() -> u64 {
     (u64::from_be_bytes(daemon::secrets::random::<8>()) >> 1) | 1
 }
 
-/// A record's present state.
-async fn load(tx: &mut Tx, key: &str) -> Result<Option<Value>, RelayError> {
-    let unreadable = |reason: String| RelayError::Record { key: key.to_owned(), reason };
-    let parsed = Key::from_str(key).map_err(|error| unreadable(error.to_string()))?;
-    let body = match state::load(tx, parsed).await {
-        Ok(body) => body,
-        Err(error @ StoreError::Column { .. }) => {
-            return Err(unreadable(daemon::exit::chain(&error)));
+/// Gives each of these records whose state has changed the line's next revision.
+async fn take_over_set(tx: &mut Tx, at: &mut Line, keys: &[Key]) -> Result<(), RelayError> {
+    let mut found = state::load(tx, keys).await?;
+    let texts: Vec<String> = keys.iter().map(Key::to_string).collect();
+    let mut before: HashMap<String, Option<Value>> = HashMap::with_capacity(keys.len());
+    for row in tx.fetch_all(&sql::FIND_STATES, args![json!(texts)]).await? {
+        before.insert(row.get("key")?, row.get("body")?);
+    }
+    let mut states = Vec::new();
+    for (key, text) in keys.iter().zip(texts) {
+        let body = match found.remove(key).transpose() {
+            Ok(body) => body.map(serde_json::to_value).transpose()?,
+            // One record that does not read must not hold up all others: it keeps the state it
+            // had.
+            Err(error) => {
+                unreadable(&text, &error);
+                continue;
+            }
+        };
+        let before = before.remove(&text);
+        let was_there = before.is_some();
+        let known = before.flatten();
+        if known == body && (was_there || body.is_none()) {
+            continue;
         }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(body.map(serde_json::to_value).transpose()?)
+        at.revision += 1;
+        at.live = (at.live + u64::from(body.is_some())).saturating_sub(u64::from(known.is_some()));
+        states.push(json!([text, at.revision, body.map(|body| body.to_string())]));
+    }
+    if !states.is_empty() {
+        tx.execute(&sql::PUT_STATES, args![Value::Array(states)]).await?;
+    }
+    Ok(())
+}
+
+fn unreadable(key: &str, error: &dyn std::error::Error) {
+    counter!("billing_relay_unreadable_total").increment(1);
+    error!(
+        key,
+        reason = %daemon::exit::chain(error),
+        "a policy record does not read; the network keeps its last state"
+    );
 }
 
 fn change(row: &Row, epoch: u64, after: u64) -> Result<Change, RelayError> {
@@ -376,4 +389,110 @@ fn change(row: &Row, epoch: u64, after: u64) -> Result<Change, RelayError> {
     let parsed = Key::from_str(&key)
         .map_err(|error| RelayError::Record { key: key.clone(), reason: error.to_string() })?;
     Ok(Change { format: FORMAT, epoch, revision: row.get("revision")?, after, key: parsed, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use daemon::health::Health;
+    use daemon::secrets::Keyring;
+    use model::{ServiceId, SystemClock};
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    store::statements! {
+        STATES = "SELECT key, revision, body FROM policy_state
+            WHERE key LIKE 'svc%' ORDER BY revision";
+        /// As a service's change leaves it; several keys and repeats are one event's business.
+        NAME = "INSERT INTO outbox (id, organisation_id, at, kind, entity_id, format, payload, policy_keys)
+            SELECT $1, organisation_id, at, kind, entity_id, format, payload, $2
+            FROM outbox WHERE seq = (SELECT MIN(seq) FROM outbox)";
+        SET_LOGIN = "UPDATE access_identity SET value = $2 WHERE service_id = $1";
+        SET_KIND = "UPDATE access_identity SET credential_kind = $2 WHERE service_id = $1";
+        HOLD = "INSERT INTO hold
+            (id, organisation_id, service_id, reason, network, billing, owner, placed_at, placed_by)
+            SELECT $1, organisation_id, id, 'admin', 'reject', 'off', 'staff', created_at, 'test'
+            FROM service WHERE id = $2";
+        DELETE = "UPDATE service SET deleted_at = created_at WHERE id = $1";
+    }
+
+    async fn states(office: &Office) -> Vec<Change> {
+        let rows = office.db.fetch_all(&STATES, args![]).await.unwrap();
+        rows.iter().map(|row| change(row, 1, 0).unwrap()).collect()
+    }
+
+    async fn name(office: &Office, keys: &str) {
+        let id = model::EventId::generate();
+        office.db.execute(&NAME, args![id, keys]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sets_are_taken_over_as_one_by_one_and_one_bad_record_holds_up_nobody() {
+        for test in store::testing::engines("billing").await {
+            test.db.migrate(&MIGRATIONS).await.unwrap();
+            let office = Arc::new(Office::new(
+                test.db.clone(),
+                test.db.clone(),
+                Keyring::ephemeral(),
+                Arc::new(SystemClock),
+            ));
+            let config = crate::config::FirstStart::default();
+            crate::first_start::prepare(&office, &config, None).await.unwrap();
+            let relay = Relay {
+                office: office.clone(),
+                bus: Bus::local(),
+                part: Health::new().part("relay"),
+                stop: Shutdown::new().1,
+            };
+            const COUNT: usize = SET + 7;
+            crate::seed::grow(&office, COUNT as u64).await.unwrap();
+            while relay.take_over().await.unwrap() {}
+            let first = states(&office).await;
+            assert_eq!(first.len(), COUNT);
+            let line = relay.line().await.unwrap();
+            // The plan's profile is a record too.
+            assert_eq!((line.live, line.revision), (COUNT as u64 + 1, COUNT as u64 + 1));
+
+            let ids: Vec<ServiceId> = first
+                .iter()
+                .take(5)
+                .map(|change| match (&change.key, &change.body) {
+                    (Key::Subscriber(id), Some(Body::Subscriber(one))) => {
+                        assert_eq!((one.service, one.identities.len()), (*id, 1));
+                        *id
+                    }
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let db = &office.db;
+            db.execute(&SET_LOGIN, args![ids[0], "renamed"]).await.unwrap();
+            db.execute(&SET_KIND, args![ids[1], "rot13"]).await.unwrap();
+            db.execute(&HOLD, args![model::HoldId::generate(), ids[2]]).await.unwrap();
+            db.execute(&DELETE, args![ids[3]]).await.unwrap();
+            let keys: Vec<String> = ids.iter().map(ServiceId::to_string).collect();
+            name(&office, &format!("{} nonsense_1 {}", keys.join(" "), keys[0])).await;
+            name(&office, &keys[2]).await;
+            while relay.take_over().await.unwrap() {}
+
+            let moved = relay.line().await.unwrap();
+            assert_eq!((moved.live, moved.revision), (line.live - 1, line.revision + 3));
+            let second = states(&office).await;
+            let changed = &second[COUNT - 3..];
+            let all: Vec<Key> = changed.iter().map(|change| change.key).collect();
+            assert_eq!(all, [0, 2, 3].map(|n| Key::Subscriber(ids[n])), "in the order named");
+            match [&changed[0].body, &changed[1].body, &changed[2].body] {
+                [Some(Body::Subscriber(renamed)), Some(Body::Subscriber(held)), None] => {
+                    assert_eq!(renamed.identities[0].value, "renamed");
+                    assert_eq!(held.holds.len(), 1);
+                }
+                other => panic!("{other:?}"),
+            }
+            // What does not read, and what did not change, keep the state they had.
+            for n in [1, 4] {
+                let kept = second.iter().find(|change| change.key == Key::Subscriber(ids[n]));
+                assert_eq!(kept, Some(&first[n]));
+            }
+            assert!(!relay.take_over().await.unwrap(), "everything is taken over");
+        }
+    }
 }

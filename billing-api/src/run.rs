@@ -28,10 +28,12 @@ use crate::config::{Access, Config, Database};
 use crate::control::Control;
 use crate::domain::Office;
 use crate::domain::access::flush::Flush;
+use crate::domain::access::rules;
 use crate::first_start::{self, Tell, Welcome};
 use crate::hook::Hooks;
 use crate::hook::dispatcher::Dispatcher;
 use crate::http::{self, Web};
+use crate::jobs::backup::Backups;
 use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
 use crate::relay::Relay;
@@ -125,6 +127,9 @@ impl Opened {
         let hooks = Hooks::open(&config).map_err(RunError::Config)?;
         let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks);
         office.policy = policy(&config.access)?;
+        let defaults = rules::defaults(&office.policy);
+        office.settings = std::mem::take(&mut office.settings).with_defaults(defaults);
+        office.backups = Backups::of(&config)?;
         let office = Arc::new(office);
         let welcome = first_start::prepare(&office, &config.first_start, tell).await?;
         let started = office.now();
@@ -181,6 +186,7 @@ impl Opened {
                 .app_data(actix_web::web::PayloadConfig::new(http::REQUEST_OCTETS_MAX))
                 .wrap(actix_web::middleware::Compress::default())
                 .wrap(actix_web::middleware::from_fn(http::limit))
+                .wrap(actix_web::middleware::from_fn(http::target))
                 .wrap(actix_web::middleware::from_fn(http::headers))
                 .wrap(actix_web::middleware::from_fn(http::request_id))
                 .configure(http::routes)

@@ -8,7 +8,7 @@
 
 pub(crate) mod customers;
 
-use model::policy::{Key, Overrides};
+use model::policy::Key;
 use model::{CustomerId, EventId, IdentityId, PlanId, ServiceId};
 use serde_json::{Value, json};
 use store::{StoreError, args};
@@ -36,16 +36,16 @@ store::statements! {
     /// Services from the columns of a set.
     INSERT_SERVICES = {
         sqlite: "INSERT INTO service
-            (id, organisation_id, customer_id, plan_id, login, status, zone, overrides,
+            (id, organisation_id, customer_id, plan_id, login, status, zone,
              external_source, external_id, created_at, created_by, updated_at, updated_by)
-            SELECT unhex(value ->> 0), $2, $3, $4, value ->> 2, 'active', $5, $6, 'seed',
-                value ->> 2, $7, $8, $7, $8
+            SELECT unhex(value ->> 0), $2, $3, $4, value ->> 2, 'active', $5, 'seed',
+                value ->> 2, $6, $7, $6, $7
             FROM json_each($1)",
         postgres: "INSERT INTO service
-            (id, organisation_id, customer_id, plan_id, login, status, zone, overrides,
+            (id, organisation_id, customer_id, plan_id, login, status, zone,
              external_source, external_id, created_at, created_by, updated_at, updated_by)
             SELECT (value ->> 0)::uuid, $2::uuid, $3::uuid, $4::uuid, value ->> 2, 'active',
-                $5::text, $6::jsonb, 'seed', value ->> 2, $7::timestamptz, $8::text, $7, $8
+                $5::text, 'seed', value ->> 2, $6::timestamptz, $7::text, $6, $7
             FROM jsonb_array_elements($1::jsonb) AS t (value)",
     };
     /// Their logins.
@@ -154,8 +154,6 @@ impl Seed<'_> {
     async fn write(&self, first: u64, end: u64) -> Result<(), Fault> {
         let rows: Result<Vec<Value>, Fault> = (first..end).map(|number| self.row(number)).collect();
         let rows = Value::Array(rows?);
-        let overrides =
-            serde_json::to_value(Overrides::default()).map_err(|e| Fault::Internal(Box::new(e)))?;
         let (organisation, by) = (self.actor.organisation, self.actor.label());
         let mut unit = Unit::begin(self.office, self.actor).await?;
         let now = unit.now;
@@ -167,7 +165,6 @@ impl Seed<'_> {
                 self.customer,
                 self.plan,
                 self.zone,
-                overrides,
                 now,
                 by.as_str()
             ],
@@ -280,7 +277,7 @@ mod tests {
             assert_eq!(waiting.len() as u64, SET + 6);
             let key: String = waiting[4].get("policy_keys").unwrap();
             let id: ServiceId = key.parse().unwrap();
-            let row = office.db.fetch_one(&policy::LOAD_SERVICE, args![id]).await.unwrap();
+            let row = office.db.fetch_one(&policy::LOAD_SERVICES, args![vec![id]]).await.unwrap();
             assert_eq!(row.get::<String>("external_id").unwrap(), "u0000003");
             let rows = office.db.fetch_all(&service::IDENTITIES, args![vec![id]]).await.unwrap();
             let identity = service::identity(&rows[0]).unwrap();

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
 use crate::{
-    backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status, up,
+    access, backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status,
+    up,
 };
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
@@ -41,6 +42,9 @@ enum Command {
     /// The key file that seals secrets
     #[command(subcommand)]
     Key(key::Verb),
+    /// Getting back into the office
+    #[command(subcommand)]
+    Access(access::Verb),
     /// Backups of the databases and the configuration
     #[command(subcommand, after_help = backup::HELP)]
     Backup(backup::Verb),
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Dict(args) => dict::main(args),
         Command::Bench(verb) => bench::main(verb),
         Command::Key(verb) => key::main(verb),
+        Command::Access(verb) => wait(access::main(verb)),
         Command::Backup(verb) => wait(backup::main(verb)),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
@@ -136,6 +141,7 @@ mod tests {
             "netctl backup list --from /b",
             "netctl backup verify --config /etc/lastmile/billing-api.toml --scratch /x /b/1.backup",
             "netctl backup restore /b/1.backup --replace --configuration-to /x --run /r",
+            "netctl access open --json",
             "netctl coa release",
             "netctl policy accept",
         ] {

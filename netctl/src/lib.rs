@@ -22,6 +22,7 @@ pub mod cli;
 mod exit;
 mod output;
 
+mod access;
 mod ask;
 mod coa;
 mod disconnect;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use model::accounting::{Record, RecordError};
 use model::identity::login_key;
+use model::nas::Ipv6Counters;
 use model::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 use radius_wire::accounting::{Facts, Status, terminate_cause_name};
 use radius_wire::{Attributes, ParseError};
@@ -114,7 +115,11 @@ pub(crate) fn read(record: &[u8], fold_case: bool) -> Result<Message, Unfit> {
     if !(RECEIVED_MIN..=RECEIVED_MAX).contains(&record.received) {
         return Err(Unfit::Received(record.received));
     }
-    let facts = Facts::of(Attributes::parse(record.attributes)?);
+    let attributes = Attributes::parse(record.attributes)?;
+    let mut facts = Facts::of(attributes);
+    if record.ipv6_counters == Ipv6Counters::Separate {
+        facts.add_ipv6_counters(attributes);
+    }
     let delay_s = if facts.delay_s > DELAY_S_MAX { 0 } else { facts.delay_s };
     let at = record.received.plus_seconds(-i64::from(delay_s));
     let kind = match facts.status {
@@ -199,6 +204,27 @@ mod tests {
         match read(&said.record(), true).unwrap() {
             Message::Session(report) => *report,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn ipv6_that_is_counted_apart_is_added_where_the_nas_says_so() {
+        let said = Said::stop("8100", 4600, 3600).octets(100, 10).record();
+        let mut record = Record::decode(&said).unwrap();
+        let mut attributes = record.attributes.to_vec();
+        // Huawei-Acct-IPv6-Input-Octets and -Output-Octets.
+        for (kind, octets) in [(144u8, 7u32), (145, 70)] {
+            let value = octets.to_be_bytes();
+            radius_wire::write::push_vendor(&mut attributes, 2011, kind, &value).unwrap();
+        }
+        record.attributes = &attributes;
+        for (ipv6_counters, octets) in
+            [(Ipv6Counters::Included, (100, 10)), (Ipv6Counters::Separate, (170, 17))]
+        {
+            let mut bytes = Vec::new();
+            Record { ipv6_counters, ..record }.encode(&mut bytes);
+            let Message::Session(report) = read(&bytes, true).unwrap() else { panic!("nothing") };
+            assert_eq!((report.download_octets, report.upload_octets), octets);
         }
     }
 

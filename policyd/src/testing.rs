@@ -9,6 +9,7 @@ use bytes::Bytes;
 use daemon::health::Health;
 use daemon::lifecycle::{Shutdown, Trigger};
 use model::accounting::{self, ACKS, Ack, Record, Shipped};
+use model::nas::Ipv6Counters;
 use model::{
     ClientId, Clock, CustomerId, ManualClock, NasId, OrganisationId, PlanVersionId, ServiceId, Ts,
 };
@@ -144,6 +145,7 @@ impl Said {
             customer: CustomerId(owner(1000)),
             service: ServiceId(owner(2000)),
             plan_version: PlanVersionId(owner(3000)),
+            ipv6_counters: Ipv6Counters::Included,
             policy_hash: if self.organisation == 0 { 0 } else { self.policy_hash },
             source: IpAddr::from([192, 0, 2, 1]),
             attributes: &self.attributes,

@@ -8,6 +8,7 @@
 //! - [`nas`]: the network's side, through FreeRADIUS's `radclient`.
 //! - [`peer`]: the NAS's CoA port, a real UDP peer that decodes with the `radius` crate.
 //! - [`wire`]: a client of our own for what `radclient` does not show: bytes, and load.
+//! - [`receiver`]: what webhooks lead to.
 //! - [`console`]: the console as staff use it, in a [`browser`]; [`accessible`] judges its pages.
 //! - [`waiting`]: deadlines instead of sleeps.
 //!
@@ -21,6 +22,7 @@ pub mod lab;
 pub mod api;
 pub mod nas;
 pub mod peer;
+pub mod receiver;
 pub mod wire;
 
 pub mod accessible;

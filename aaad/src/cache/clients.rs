@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemon::secrets::Keyring;
 use ipnetwork::IpNetwork;
-use model::nas::{Client, Nas, Vendor, derived_nas_id};
+use model::nas::{Client, Ipv6Counters, Nas, Vendor, derived_nas_id};
 use model::policy::{Body, Change, Key};
 use model::{ClientId, NasId, Sealed};
 use radius_wire::ClientKey;
@@ -34,6 +34,7 @@ pub(crate) struct NasEntry {
     pub(crate) coa_port: u16,
     pub(crate) coa_key: Option<ClientKey>,
     pub(crate) accepts_coa: bool,
+    pub(crate) ipv6_counters: Ipv6Counters,
     /// Published by billing; false for one only seen here so far.
     pub(crate) published: bool,
 }
@@ -66,6 +67,7 @@ impl NasEntry {
             coa_port: model::nas::COA_PORT,
             coa_key: None,
             accepts_coa: true,
+            ipv6_counters: Ipv6Counters::default(),
             published: false,
         }
     }
@@ -204,6 +206,7 @@ fn open_nas(nas: &Nas, keyring: &Keyring) -> NasEntry {
         coa_port: nas.coa_port,
         coa_key: nas.coa_secret.as_ref().and_then(|s| open_secret(s, &bound, keyring)),
         accepts_coa: nas.accepts_coa,
+        ipv6_counters: nas.ipv6_counters,
         published: true,
     }
 }

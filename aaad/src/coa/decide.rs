@@ -3,8 +3,6 @@
 use model::nas::Vendor;
 use model::policy::{Access, Difference, difference};
 
-use crate::dialect;
-
 /// The step to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Move {

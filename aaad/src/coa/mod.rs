@@ -27,7 +27,6 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config;
-use crate::dialect::Unfit;
 use crate::engine::Engine;
 use crate::sessions::{Session, SessionKey, Sessions};
 
@@ -56,7 +55,7 @@ enum NotSent {
     #[error("the plan is not known")]
     UnknownPlan,
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Unfit(#[from] packet::Uncomposed),
 }
 
 /// Why sessions should be compared with their policy.
@@ -234,7 +233,7 @@ impl Coa {
 
     fn is_on(&self, session: &Session, profile: PlanVersionId) -> bool {
         let entry = self.engine.cache.subscribers().find(session.service);
-        entry.is_some_and(|entry| entry.subscriber.profile == profile)
+        entry.is_some_and(|entry| entry.profile() == profile)
     }
 
     /// What a session needs now, and the hash of the policy it should have.

@@ -2,14 +2,25 @@
 
 use std::net::IpAddr;
 
+use dialect::Unfit;
 use model::Ts;
 use model::nas::Vendor;
 use model::policy::Effective;
 use radius_wire::{ClientKey, Code, Writer, attr};
 
 use super::decide::Move;
-use crate::dialect::{self, Unfit};
 use crate::sessions::Session;
+
+/// Why a request cannot be composed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Uncomposed {
+    /// The vendor has no words for what changed.
+    #[error("{0}")]
+    Policy(#[from] Unfit),
+    /// What names the session is too long.
+    #[error("{0}")]
+    Full(#[from] radius_wire::Full),
+}
 
 /// Composes a CoA-Request or Disconnect-Request (RFC 5176).
 ///
@@ -23,7 +34,7 @@ pub(crate) fn compose(
     vendor: Vendor,
     policy: Option<&Effective<'_>>,
     key: &ClientKey,
-) -> Result<Vec<u8>, Unfit> {
+) -> Result<Vec<u8>, Uncomposed> {
     let code = match step {
         Move::Change => Code::COA_REQUEST,
         Move::Disconnect | Move::Stay => Code::DISCONNECT_REQUEST,

@@ -1,25 +1,30 @@
 //! `explain`: the same decision with a trace, for people.
 
+use std::sync::LazyLock;
+
+use dialect::{Item, Sink, Unfit};
 use model::control::{ExplainAttribute, ExplainStep, Explanation};
 use model::identity::{IdentityKind, login_key};
 use model::nas::Vendor;
 use model::policy::{Access, Context, Step, effective};
 use model::reject::RejectReason;
 use model::units::ShowRate;
-use model::{Ts, text};
-use radius_wire::{Attribute, dict};
+use model::{NasId, Ts, text};
+use radius_wire::dictionary::{Dictionary, builtin};
+use radius_wire::write::{push, push_vendor};
+use radius_wire::{Attribute, Full, attr};
 
 use super::Engine;
 use crate::cache::{Opened, SubscriberEntry};
-use crate::dialect::{self, Rule, Sink, Unfit};
 
 impl Engine {
-    /// What a login with the right password would get now on a NAS of `vendor`, and why.
+    /// What a login with the right password would get now on a NAS of this vendor, and why.
+    /// Without an id it is some NAS.
     pub(crate) fn explain(
         &self,
         now: Ts,
         login: &str,
-        vendor: Vendor,
+        (nas, vendor): (Option<NasId>, Vendor),
         sessions: usize,
     ) -> Explanation {
         let mut key = Vec::new();
@@ -33,18 +38,18 @@ impl Engine {
             attributes: Vec::new(),
             sessions,
         };
-        let found = self.cache.subscribers().identify(IdentityKind::Login, &key, &mut Vec::new());
+        let found = self.cache.subscribers().identify(IdentityKind::Login, &key);
         let Some(entry) = found else {
             explanation.step("identity", format!("no identity \"{}\"", explanation.login));
             explanation.refuse(RejectReason::UnknownLogin);
             return explanation;
         };
-        let subscriber = &entry.subscriber;
+        let subscriber = entry.subscriber();
         explanation.step(
             "identity",
             format!("login \"{}\" is service {}", explanation.login, subscriber.service),
         );
-        explanation.step("credential", credential_text(&entry, &key));
+        explanation.step("credential", self.credential_text(&entry, &key));
         let Some(compiled) = self.cache.profile(subscriber.profile) else {
             explanation.step("profile", format!("{} is not known here", subscriber.profile));
             explanation.refuse(RejectReason::NoProfile);
@@ -52,7 +57,8 @@ impl Engine {
         };
         let context = Context { now, billing_heard: self.cache.billing_heard() };
         let mut steps = Vec::new();
-        let policy = effective(context, &compiled.profile, subscriber, &entry.overlays, &mut steps);
+        let policy =
+            effective(context, &compiled.profile, &subscriber, entry.overlays(), &mut steps);
         for step in &steps {
             let (rule, outcome) = step_text(step);
             explanation.step(rule, outcome);
@@ -65,20 +71,50 @@ impl Engine {
             Access::Garden(_) => explanation.garden = true,
             Access::Full => {}
         }
-        let mut shown = Shown(Vec::new());
-        if let Err(error) = dialect::accept(vendor, &policy, &mut shown) {
-            explanation
-                .step("reply", format!("cannot be sent to a {} NAS: {error}", vendor.as_str()));
+        if let (Some(own), Some(nas)) = (subscriber.own().nas, nas)
+            && own != nas
+        {
+            explanation.step("NAS", format!("the service may come through {own} only"));
+            explanation.refuse(RejectReason::NasNotAllowed);
             return explanation;
         }
-        shown.0.push(ExplainAttribute {
+        let mut shown = Shown { attributes: Vec::new(), left_out: Vec::new(), octets: 0 };
+        let told = dialect::accept(vendor, &policy, &mut shown);
+        for left_out in &shown.left_out {
+            explanation.step("left out", left_out.to_string());
+        }
+        if let Err(unfit) = told {
+            explanation.step("reply", format!("cannot be told to this NAS: {unfit}"));
+            explanation.refuse(RejectReason::PolicyUnfit);
+            return explanation;
+        }
+        shown.put(
+            &[attr::ACCT_INTERIM_INTERVAL, 6],
+            &policy.interim_s.to_be_bytes(),
+            Item::Interim.as_str(),
+        );
+        if let Some(interim) = shown.attributes.last_mut() {
+            interim.value += " ± 10 % by session";
+        }
+        shown.attributes.push(ExplainAttribute {
             name: "Class".to_owned(),
             value: format!("service {}, policy {:016x}", subscriber.service, policy.hash()),
             from: "evidence".to_owned(),
         });
-        explanation.attributes = shown.0;
+        explanation.attributes = shown.attributes;
         explanation.accepted = true;
         explanation
+    }
+
+    fn credential_text(&self, entry: &SubscriberEntry, key: &[u8]) -> String {
+        let mut room = Vec::new();
+        let sealed = entry.credential(IdentityKind::Login, key);
+        match sealed.and_then(|sealed| self.cache.open(&sealed, &mut room)) {
+            Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
+            Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
+            None => "none that opens: every login is refused",
+        }
+        .to_owned()
     }
 }
 
@@ -102,15 +138,6 @@ impl Explain for Explanation {
     }
 }
 
-fn credential_text(entry: &SubscriberEntry, key: &[u8]) -> String {
-    match entry.credential(IdentityKind::Login, key) {
-        Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
-        Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
-        None => "none that opens: every login is refused",
-    }
-    .to_owned()
-}
-
 fn step_text(step: &Step<'_>) -> (&'static str, String) {
     let rate = |rate: Option<u64>| rate.map_or("no limit".to_owned(), |r| ShowRate(r).to_string());
     match step {
@@ -128,8 +155,8 @@ fn step_text(step: &Step<'_>) -> (&'static str, String) {
             format!(
                 "\"{}\": {} down, {} up",
                 profile.name,
-                rate(profile.download_bps),
-                rate(profile.upload_bps)
+                rate(profile.gives.download_bps),
+                rate(profile.gives.upload_bps)
             ),
         ),
         Step::Override(field) => ("override", format!("{field} is the subscriber's own")),
@@ -150,28 +177,56 @@ fn step_text(step: &Step<'_>) -> (&'static str, String) {
     }
 }
 
+/// The names of the shipped dictionaries. That they can be read is tested.
+static NAMES: LazyLock<Dictionary> = LazyLock::new(|| builtin().unwrap_or_default());
+
 /// Collects attributes as text.
-struct Shown(Vec<ExplainAttribute>);
+struct Shown {
+    attributes: Vec<ExplainAttribute>,
+    left_out: Vec<Unfit>,
+    octets: usize,
+}
 
 impl Shown {
-    fn put(&mut self, shown: String, from: Rule) {
+    /// An attribute's head, of which only the type counts here, and its value.
+    fn put(&mut self, head: &[u8], value: &[u8], from: &str) {
+        self.octets += head.len() + value.len();
+        let shown = NAMES.show(&Attribute { kind: head[0], value });
         let (name, value) = shown.split_once(" = ").unwrap_or((shown.as_str(), ""));
-        self.0.push(ExplainAttribute {
+        self.attributes.push(ExplainAttribute {
             name: name.to_owned(),
             value: value.to_owned(),
-            from: from.as_str().to_owned(),
+            from: from.to_owned(),
         });
+    }
+
+    fn show(&mut self, octets: &[u8], from: Item) -> Result<(), Full> {
+        if self.octets + octets.len() > radius_wire::PACKET_OCTETS_MAX {
+            return Err(Full::Packet);
+        }
+        if let Some((head, value)) = octets.split_at_checked(2) {
+            self.put(head, value, from.as_str());
+        }
+        Ok(())
     }
 }
 
 impl Sink for Shown {
-    fn standard(&mut self, kind: u8, value: &[u8], from: Rule) -> Result<(), Unfit> {
-        self.put(dict::show(&Attribute { kind, value }).to_string(), from);
-        Ok(())
+    fn standard(&mut self, kind: u8, value: &[u8], from: Item) -> Result<(), Full> {
+        let mut octets = Vec::new();
+        push(&mut octets, kind, value)?;
+        self.show(&octets, from)
     }
 
-    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], from: Rule) -> Result<(), Unfit> {
-        self.put(dict::show_vendor(vendor, kind, value).to_string(), from);
-        Ok(())
+    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], from: Item) -> Result<(), Full> {
+        let mut octets = Vec::new();
+        push_vendor(&mut octets, vendor, kind, value)?;
+        self.show(&octets, from)
+    }
+
+    fn left_out(&mut self, unfit: Unfit) {
+        if !self.left_out.contains(&unfit) {
+            self.left_out.push(unfit);
+        }
     }
 }

@@ -5,8 +5,8 @@ use radius_wire::auth::{self, Mppe};
 use radius_wire::{ClientKey, Packet, Writer, attr, password, vendor};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::Refusal;
 use crate::cache::Opened;
-use crate::dialect::Unfit;
 
 /// What the reply owes the client besides the policy.
 pub(crate) enum Proof {
@@ -33,7 +33,7 @@ pub(crate) fn prove(
     packet: &Packet<'_>,
     key: &ClientKey,
     name: &[u8],
-    credential: Option<&Opened>,
+    credential: Option<&Opened<'_>>,
 ) -> Result<Proof, RejectReason> {
     let attributes = packet.attributes();
     let credential = credential.ok_or(RejectReason::MethodNotPossible)?;
@@ -91,13 +91,11 @@ fn ms_chap_v2(
     Ok(Proof::MsChapV2 { success, keys })
 }
 
-fn nt_hash_of(credential: &Opened) -> Result<[u8; 16], RejectReason> {
+fn nt_hash_of(credential: &Opened<'_>) -> Result<[u8; 16], RejectReason> {
     match credential {
         Opened::Clear(own) => Ok(auth::nt_hash(own.expose())),
         // A stored hash of another length is broken; guessing one would let anybody in.
-        Opened::NtHash(own) => {
-            own.expose().as_slice().try_into().map_err(|_| RejectReason::MethodNotPossible)
-        }
+        Opened::NtHash(own) => own.expose().try_into().map_err(|_| RejectReason::MethodNotPossible),
     }
 }
 
@@ -108,12 +106,12 @@ impl Proof {
         writer: &mut Writer<'_>,
         packet: &Packet<'_>,
         key: &ClientKey,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), Refusal> {
         let Self::MsChapV2 { success, keys } = self else { return Ok(()) };
         writer.vendor(vendor::MICROSOFT, MS_CHAP2_SUCCESS, success)?;
         // RFC 2548 §2.4.2: the salts of a packet differ, and their highest bit is set.
         let mut salt = [0; 2];
-        SystemRandom::new().fill(&mut salt).map_err(|_| Unfit::NoRandom)?;
+        SystemRandom::new().fill(&mut salt).map_err(|_| Refusal::Unsaid)?;
         for (kind, session_key, mark) in
             [(MS_MPPE_SEND_KEY, &keys.send, 0), (MS_MPPE_RECV_KEY, &keys.receive, 1)]
         {

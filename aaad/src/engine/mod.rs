@@ -8,17 +8,17 @@ mod method;
 
 use std::sync::Arc;
 
+use dialect::{Item, Unfit, Why};
 use model::identity::{IdentityKind, login_key};
 use model::nas::Vendor;
 use model::policy::{Access, Context, Effective, NoTrace, effective};
 use model::reject::RejectReason;
-use model::{CustomerId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
+use model::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
 use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 
 use crate::cache::{Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
-use crate::dialect::{self, Unfit};
 
 /// What the engine decided about an Access-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     Accept,
     /// The reply refuses it.
     Reject(RejectReason),
+    /// The reply refuses it: the policy cannot be told to this NAS.
+    Unfit(Unfit),
     /// There is no reply.
     Drop(DropReason),
 }
@@ -35,6 +37,7 @@ pub(crate) enum Answer {
 pub(crate) struct AccessRequest<'a> {
     pub(crate) packet: Packet<'a>,
     pub(crate) key: &'a ClientKey,
+    pub(crate) nas: NasId,
     pub(crate) vendor: Vendor,
 }
 
@@ -42,7 +45,8 @@ pub(crate) struct AccessRequest<'a> {
 #[derive(Default)]
 pub(crate) struct Scratch {
     login: Vec<u8>,
-    lookup: Vec<u8>,
+    /// Room for a credential while it is open.
+    credential: Vec<u8>,
 }
 
 /// Who an accounting record concerns, as far as this node knows.
@@ -92,11 +96,13 @@ impl Engine {
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
-            Err(Refusal::Reject(reason)) => match self.compose_reject(request, reason, out) {
-                Ok(()) => Answer::Reject(reason),
-                Err(_) => Answer::Drop(DropReason::ReplyUnfit),
-            },
-            Err(Refusal::Unfit) => Answer::Drop(DropReason::ReplyUnfit),
+            Err(Refusal::Reject(reason)) => {
+                self.refuse(request, reason, Answer::Reject(reason), out)
+            }
+            Err(Refusal::Policy(unfit)) => {
+                self.refuse(request, RejectReason::PolicyUnfit, Answer::Unfit(unfit), out)
+            }
+            Err(Refusal::Unsaid) => Answer::Drop(DropReason::ReplyUnfit),
         }
     }
 
@@ -115,20 +121,25 @@ impl Engine {
         let entry = self
             .cache
             .subscribers()
-            .identify(IdentityKind::Login, &scratch.login, &mut scratch.lookup)
+            .identify(IdentityKind::Login, &scratch.login)
             .ok_or(Refusal::Reject(RejectReason::UnknownLogin))?;
-        let credential = entry.credential(IdentityKind::Login, &scratch.login);
-        let proof = method::prove(&request.packet, request.key, name, credential)?;
+        let credential = entry
+            .credential(IdentityKind::Login, &scratch.login)
+            .and_then(|sealed| self.cache.open(&sealed, &mut scratch.credential));
+        let proof = method::prove(&request.packet, request.key, name, credential.as_ref())?;
+        drop(credential);
 
-        let compiled = self
-            .cache
-            .profile(entry.subscriber.profile)
-            .ok_or(Refusal::Reject(RejectReason::NoProfile))?;
+        let compiled =
+            self.cache.profile(entry.profile()).ok_or(Refusal::Reject(RejectReason::NoProfile))?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
+        let subscriber = entry.subscriber();
         let policy =
-            effective(context, &compiled.profile, &entry.subscriber, &entry.overlays, &mut NoTrace);
+            effective(context, &compiled.profile, &subscriber, entry.overlays(), &mut NoTrace);
         if let Access::Reject(reason) = policy.access {
             return Err(Refusal::Reject(reason.into()));
+        }
+        if subscriber.own().nas.is_some_and(|nas| nas != request.nas) {
+            return Err(Refusal::Reject(RejectReason::NasNotAllowed));
         }
 
         let hash = policy.hash();
@@ -137,13 +148,30 @@ impl Engine {
             Some(bytes) => writer.raw(bytes?)?,
             None => dialect::accept(request.vendor, &policy, &mut writer)?,
         }
-        let service = entry.subscriber.service;
+        let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
+        let service = entry.service();
         let class = self.class_key.mint(Class { service, policy_hash: hash, minted: now });
-        writer.attribute(attr::CLASS, &class)?;
+        // What fits by itself and not with these is too long all the same.
+        let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
+        writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
+        writer.attribute(attr::CLASS, &class).map_err(full)?;
         proof.write(&mut writer, &request.packet, request.key)?;
         writer.proxy_states_of(&request.packet)?;
         writer.finish_response(request.key, request.packet.authenticator());
         Ok(())
+    }
+
+    fn refuse(
+        &self,
+        request: &AccessRequest<'_>,
+        reason: RejectReason,
+        answer: Answer,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        match self.compose_reject(request, reason, out) {
+            Ok(()) => answer,
+            Err(_) => Answer::Drop(DropReason::ReplyUnfit),
+        }
     }
 
     fn compose_reject(
@@ -151,7 +179,7 @@ impl Engine {
         request: &AccessRequest<'_>,
         reason: RejectReason,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), radius_wire::Full> {
         out.clear();
         let mut writer = Writer::response(Code::ACCESS_REJECT, &request.packet, out, true);
         writer.attribute(attr::REPLY_MESSAGE, &self.reply_texts[reason as usize])?;
@@ -182,11 +210,7 @@ impl Engine {
         }
         let Some(name) = user_name else { return Stamp::UNKNOWN };
         login_key(name, self.fold_case, &mut scratch.login);
-        let found = self.cache.subscribers().identify(
-            IdentityKind::Login,
-            &scratch.login,
-            &mut scratch.lookup,
-        );
+        let found = self.cache.subscribers().identify(IdentityKind::Login, &scratch.login);
         let Some(entry) = found else { return Stamp::UNKNOWN };
         let hash = self.with_policy(now, &entry, |policy| policy.hash()).unwrap_or(0);
         stamp_of(&entry, hash)
@@ -199,24 +223,20 @@ impl Engine {
         entry: &SubscriberEntry,
         f: impl FnOnce(&Effective<'_>) -> T,
     ) -> Option<T> {
-        let compiled = self.cache.profile(entry.subscriber.profile)?;
+        let compiled = self.cache.profile(entry.profile())?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
-        Some(f(&effective(
-            context,
-            &compiled.profile,
-            &entry.subscriber,
-            &entry.overlays,
-            &mut NoTrace,
-        )))
+        let subscriber = entry.subscriber();
+        let (profile, overlays) = (&compiled.profile, entry.overlays());
+        Some(f(&effective(context, profile, &subscriber, overlays, &mut NoTrace)))
     }
 }
 
 fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
     Stamp {
-        organisation: entry.subscriber.organisation,
-        customer: entry.subscriber.customer,
-        service: entry.subscriber.service,
-        plan_version: entry.subscriber.profile,
+        organisation: entry.organisation(),
+        customer: entry.customer(),
+        service: entry.service(),
+        plan_version: entry.profile(),
         policy_hash,
     }
 }
@@ -224,8 +244,10 @@ fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
 /// Why [`Engine::decide`] stopped.
 enum Refusal {
     Reject(RejectReason),
-    /// The reply cannot be composed.
-    Unfit,
+    /// The policy cannot be told to this NAS.
+    Policy(Unfit),
+    /// The rest of the reply cannot be composed: too many Proxy-States, no random numbers.
+    Unsaid,
 }
 
 impl From<RejectReason> for Refusal {
@@ -235,13 +257,13 @@ impl From<RejectReason> for Refusal {
 }
 
 impl From<Unfit> for Refusal {
-    fn from(_: Unfit) -> Self {
-        Self::Unfit
+    fn from(unfit: Unfit) -> Self {
+        Self::Policy(unfit)
     }
 }
 
 impl From<radius_wire::Full> for Refusal {
     fn from(_: radius_wire::Full) -> Self {
-        Self::Unfit
+        Self::Unsaid
     }
 }

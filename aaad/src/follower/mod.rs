@@ -11,7 +11,7 @@
 
 mod file;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use metrics::{counter, gauge};
 use model::NasId;
 use model::nas::NasSeen;
-use model::policy::{Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
+use model::policy::{Change, FORMAT, Mark, Message, STREAM, TABLE};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -233,12 +233,10 @@ impl Follower {
         self.refuse_shrunk(&mark, mark.count, extent.count)?;
         let position = self.bus.end(STREAM).await?;
         let before = self.mark().await?;
-        let mut changes: HashMap<Key, Change> = HashMap::new();
+        let mut loading = self.cache.begin(before.epoch);
         let mut bad = None;
         let mut take = |_: &str, body: &[u8]| match serde_json::from_slice::<Change>(body) {
-            Ok(change) => {
-                changes.insert(change.key, change);
-            }
+            Ok(change) => loading.take(&self.cache, change),
             Err(error) => bad = Some(error),
         };
         self.bus.load(TABLE, &mut take).await?;
@@ -246,14 +244,14 @@ impl Follower {
             return Err(LoadError::Record(error));
         }
         let after = self.mark().await?;
-        let found = changes.len() as u64;
+        let found = loading.len() as u64;
         // The table may change while it is read; the counts before and after bound it.
         let promised = before.count.min(after.count);
         if before.epoch != after.epoch || found < promised {
             return Err(LoadError::Partial { found, promised });
         }
         self.refuse_shrunk(&after, found, extent.count)?;
-        self.cache.replace(before.epoch, before.revision, &changes);
+        let differs = self.cache.replace(before.epoch, before.revision, loading);
         self.cache.set_whole();
         self.state.loaded();
         looks.loaded = true;
@@ -265,7 +263,9 @@ impl Follower {
             records = found,
             "policy snapshot loaded"
         );
-        self.file.rewrite(&before, self.cache.billing_heard(), changes.values());
+        if differs || !self.file.is_open() {
+            self.file.rewrite(&self.cache);
+        }
         self.nudge(Nudge::Everything);
         Ok(())
     }
@@ -296,6 +296,7 @@ impl Follower {
                 Ok(Message::Change(change)) if change.format <= FORMAT => {
                     match self.apply(&change) {
                         Applied::Well => applied.push(*change),
+                        Applied::Already => {}
                         Applied::AfterAGap => {
                             applied.push(*change);
                             doubt = true;
@@ -321,7 +322,7 @@ impl Follower {
             self.cache.set_billing_heard(at);
         }
         if !applied.is_empty() || heard.is_some() {
-            self.file.append(&applied, heard);
+            self.file.append(&applied, heard, &self.cache);
         }
         doubt
     }
@@ -337,6 +338,7 @@ impl Follower {
             Touched::Service(service) => self.nudge(Nudge::Service(service)),
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),
             Touched::Nothing => {}
+            Touched::Older => return Applied::Already,
         }
         if change.after > extent.revision { Applied::AfterAGap } else { Applied::Well }
     }
@@ -391,6 +393,8 @@ impl Follower {
 /// What became of a change.
 enum Applied {
     Well,
+    /// Not applied: what is in force is newer, or the same.
+    Already,
     /// Applied, but changes before it were missed.
     AfterAGap,
     /// Not applied: its epoch is another one.
@@ -399,9 +403,6 @@ enum Applied {
 
 /// Applies the local snapshot, before anything else runs.
 pub(crate) fn restore(path: &std::path::Path, cache: &Cache) -> (SnapshotFile, u64) {
-    let (file, contents) = SnapshotFile::open(path);
-    let count = contents.changes.len() as u64;
-    cache.replace(contents.epoch, contents.revision, &contents.changes);
-    cache.set_billing_heard(contents.billing_heard);
-    (file, count)
+    let file = SnapshotFile::open(path, cache);
+    (file, cache.extent().count)
 }

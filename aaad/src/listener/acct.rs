@@ -15,6 +15,7 @@ use daemon::exit::chain;
 use journal::Journal;
 use metrics::{Gauge, Histogram, gauge, histogram};
 use model::accounting::Record;
+use model::nas::Ipv6Counters;
 use model::{Clock, Ts};
 use radius_wire::accounting::{Facts, Status};
 use radius_wire::{Attributes, Code, Writer, verify_access_request, verify_accounting_request};
@@ -182,6 +183,8 @@ impl AcctLoop {
                 let nas = origin.nas;
                 origin.tell(&self.seen);
                 let stamp = self.engine.stamp(now, attributes, facts.user_name, &mut round.scratch);
+                let clients = self.engine.cache.clients();
+                let ipv6_counters = clients.nas(nas).map(|n| n.ipv6_counters).unwrap_or_default();
                 let from = round.arena.len();
                 Record {
                     received: now,
@@ -192,6 +195,7 @@ impl AcctLoop {
                     service: stamp.service,
                     plan_version: stamp.plan_version,
                     policy_hash: stamp.policy_hash,
+                    ipv6_counters,
                     source: path.peer.ip().to_canonical(),
                     attributes: attributes.as_bytes(),
                 }
@@ -254,7 +258,7 @@ impl AcctLoop {
             let Ok(record) = Record::decode(&round.arena[appended.bytes.clone()]) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
             sessions.heard(record.nas, appended.local);
-            sessions.apply(appended.sequence, &record, &Facts::of(attributes));
+            sessions.apply(appended.sequence, &record, &facts_of(&record, attributes));
         }
         // The journal may have a new incarnation after a failed sync.
         sessions.name_journal(self.journal.incarnation());
@@ -284,4 +288,13 @@ impl AcctLoop {
             );
         }
     }
+}
+
+/// What a record says, with the counters of IPv6 that its NAS keeps apart.
+pub(crate) fn facts_of<'a>(record: &Record<'_>, attributes: Attributes<'a>) -> Facts<'a> {
+    let mut facts = Facts::of(attributes);
+    if record.ipv6_counters == Ipv6Counters::Separate {
+        facts.add_ipv6_counters(attributes);
+    }
+    facts
 }

@@ -5,9 +5,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use dialect::Unfit;
 use model::reject::RejectReason;
 use model::{Clock, NasId, Ts};
-use radius_wire::{Code, Packet, Writer, attr, verify_access_request};
+use radius_wire::{Code, Writer, attr, verify_access_request};
 use tokio::sync::mpsc;
 
 use super::{Seen, admit, nas_of, with_keys};
@@ -23,6 +24,8 @@ pub(crate) struct RejectLine {
     pub(crate) station: String,
     pub(crate) nas: NasId,
     pub(crate) reason: RejectReason,
+    /// Which part of the policy cannot be told to the NAS.
+    pub(crate) unfit: Option<Unfit>,
 }
 
 /// One shard: its sockets and all it needs to answer.
@@ -110,11 +113,14 @@ impl AuthShard {
             return Ok(());
         }
         let origin = nas_of(&self.engine.cache, &client, packet.attributes(), path, now);
-        let request = AccessRequest { packet, key, vendor: origin.vendor };
+        let request = AccessRequest { packet, key, nas: origin.nas, vendor: origin.vendor };
         let answer = self.engine.access(now, &request, scratch, reply);
         match answer {
             Answer::Accept => self.counters.accepts.increment(1),
-            Answer::Reject(reason) => self.rejected(origin.nas, &request.packet, reason),
+            Answer::Reject(reason) => self.rejected(&request, reason, None),
+            Answer::Unfit(unfit) => {
+                self.rejected(&request, RejectReason::PolicyUnfit, Some(unfit));
+            }
             Answer::Drop(reason) => return Err(reason),
         }
         if verified.signed() || answer == Answer::Accept {
@@ -124,18 +130,22 @@ impl AuthShard {
         Ok(())
     }
 
-    fn rejected(&self, nas: NasId, packet: &Packet<'_>, reason: RejectReason) {
+    fn rejected(&self, request: &AccessRequest<'_>, reason: RejectReason, unfit: Option<Unfit>) {
         self.counters.reject(reason);
         let text = |kind| {
-            let value = packet.attributes().first(kind).unwrap_or_default();
+            let value = request.packet.attributes().first(kind).unwrap_or_default();
             String::from_utf8_lossy(value).into_owned()
         };
         // Full: the log lags behind an attack; the counter above does not.
         let _ = self.rejects.try_send(RejectLine {
             login: text(attr::USER_NAME),
             station: text(attr::CALLING_STATION_ID),
-            nas,
+            nas: request.nas,
             reason,
+            unfit,
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

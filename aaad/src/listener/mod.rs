@@ -19,7 +19,7 @@ use crate::cache::{Cache, ClientEntry, NasEntry};
 use crate::counters::DropReason;
 use crate::socket::Path;
 
-pub(crate) use acct::{AcctLoop, Positions};
+pub(crate) use acct::{AcctLoop, Positions, facts_of};
 pub(crate) use auth::{AuthShard, RejectLine};
 
 /// A NAS seen behind a client for the first time, for the follower to keep and to report.

@@ -405,6 +405,7 @@ mod tests {
                 service: self.service,
                 plan_version: PlanVersionId::NONE,
                 policy_hash: 1,
+                ipv6_counters: model::nas::Ipv6Counters::Included,
                 source: IpAddr::from([192, 0, 2, 1]),
                 attributes: &attributes,
             };

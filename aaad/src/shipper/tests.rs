@@ -55,6 +55,7 @@ fn record(status: u8, id: &str) -> Vec<u8> {
         service: ServiceId::NONE,
         plan_version: PlanVersionId::NONE,
         policy_hash: 0,
+        ipv6_counters: model::nas::Ipv6Counters::Included,
         source: IpAddr::from([192, 0, 2, 1]),
         attributes: &attributes,
     };

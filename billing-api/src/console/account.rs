@@ -32,7 +32,8 @@ async fn load(office: &Office, signed: &Signed) -> Result<View, Fault> {
         now: office.now(),
         account: Account::load(office, staff).await?,
         codes_left: domain::codes_left(office, staff).await?,
-        sessions: session::list(office, staff, Some(signed.session)).await?,
+        sessions: session::list(office, signed.actor.organisation, staff, Some(signed.session))
+            .await?,
     })
 }
 

@@ -7,78 +7,28 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
-use model::{AuditId, Ts};
+use model::Ts;
 use serde_json::Value as Json;
-use store::{Args, StoreError};
 
 use super::failure::Failure;
 use super::guard::{Fields, Signed};
 use super::page::{self, Column, Place, Viewer};
-use super::records::{Address, Look, Slot, Titles, slots, text_of};
+use super::records::{Address, Look, Slot, Titles, export_of, slots, text_of};
 use super::show;
 use super::words::{self, Key, Words, readable};
+use crate::domain::access::Rights;
+use crate::domain::audit::{AUDIT_ENTRY, CATEGORIES};
 use crate::domain::{Actor, Fault, Office};
-use crate::entity::registry::{ENTITIES, by_name, by_prefix};
-use crate::entity::{Kind, read};
+use crate::entity::query::ListQuery;
+use crate::entity::registry::{ENTITIES, by_name};
+use crate::entity::{Entity, Kind, read};
 
 /// Entries of a page.
 const PAGE: i64 = 50;
+static LOG: &Entity = &AUDIT_ENTRY;
+
 /// Fields named in one line of the log.
 const FIELDS_NAMED: usize = 4;
-
-/// What audit entries are about, and the records that belong to each. What is in none of these
-/// is a change of ordinary records.
-const CATEGORIES: &[(&str, Key, &[&str])] = &[
-    (
-        "authentication",
-        words::AUDIT_CATEGORY_AUTHENTICATION,
-        &["staff", "staff_session", "role", "api_token", "token"],
-    ),
-    (
-        "financial",
-        words::AUDIT_CATEGORY_FINANCIAL,
-        &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
-    ),
-    (
-        "network",
-        words::AUDIT_CATEGORY_NETWORK,
-        &["nas", "radius_client", "session", "service", "pool", "device"],
-    ),
-    (
-        "system",
-        words::AUDIT_CATEGORY_SYSTEM,
-        &[
-            "setting",
-            "module",
-            "job",
-            "job_run",
-            "webhook",
-            "organisation",
-            "custom_field",
-            "backup",
-        ],
-    ),
-];
-
-/// The category of all the rest.
-const RECORDS: &str = "records";
-
-/// Records whose every change is worth a second look: rights, money, what holds for all.
-const CRITICAL: &[&str] = &[
-    "role",
-    "staff",
-    "api_token",
-    "token",
-    "organisation",
-    "setting",
-    "invoice",
-    "payment",
-    "credit_note",
-    "refund",
-    "price",
-    "tax",
-    "radius_client",
-];
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -88,27 +38,16 @@ pub(super) struct Entry {
     actor: String,
     /// The actor's name, where the viewer may know it.
     name: Option<String>,
+    /// Whoever really sat there, where somebody acted as another.
+    impersonator: Option<String>,
     action: String,
     entity: String,
     record: String,
     organisation: String,
+    critical: bool,
     before: Json,
     after: Json,
     request: Option<String>,
-}
-
-/// What the log is narrowed to.
-#[derive(Debug, Clone, Default)]
-struct Filter {
-    record: String,
-    actor: String,
-    action: String,
-    entity: String,
-    category: String,
-    from: Option<Ts>,
-    to: Option<Ts>,
-    /// The last entry of the page before.
-    after: Option<(Ts, AuditId)>,
 }
 
 /// Whether the actor may read the log.
@@ -120,118 +59,72 @@ fn require(actor: &Actor) -> Result<(), Fault> {
     if may(actor) { Ok(()) } else { Err(Fault::NotFound("page")) }
 }
 
-impl Filter {
-    fn of(words: &Words, fields: &Fields) -> Self {
-        let day = |name: &str| show::instant(words, fields.get(name));
-        let after = fields
-            .get("cursor")
-            .split_once('.')
-            .and_then(|(at, id)| Some((Ts(at.parse().ok()?), id.parse().ok()?)));
+impl Entry {
+    /// Reads an entry as the API shows it.
+    fn of(row: &Json) -> Self {
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let optional = |name: &str| row[name].as_str().map(str::to_owned);
         Self {
-            record: fields.get("record").to_owned(),
-            actor: fields.get("actor").to_owned(),
-            action: fields.get("action").to_owned(),
-            entity: fields.get("entity").to_owned(),
-            category: fields.get("category").to_owned(),
-            from: day("from"),
-            // "To the 3rd" means to its end.
-            to: day("to").map(|at| at.plus_seconds(86_400)),
-            after,
+            id: text("id"),
+            at: row["at"].as_str().and_then(|at| at.parse().ok()).unwrap_or(Ts(0)),
+            actor: text("actor"),
+            name: optional("actor_name"),
+            impersonator: optional("impersonator"),
+            action: text("action"),
+            entity: text("entity"),
+            record: text("entity_id"),
+            organisation: text("organisation_id"),
+            critical: row["critical"].as_bool().unwrap_or(false),
+            before: row["before"].clone(),
+            after: row["after"].clone(),
+            request: optional("request_id"),
         }
     }
 }
 
-/// The entries that fit, the newest first: only the caller's subtree is read.
+/// The log as its description lists it: the newest first.
 async fn entries(
     office: &Office,
     actor: &Actor,
-    filter: &Filter,
+    mut parameters: BTreeMap<String, String>,
     limit: i64,
-) -> Result<Vec<Entry>, Fault> {
-    let mut args = Args::new();
-    args.push(actor.path.as_str());
-    let mut conditions = vec![
-        "organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')".to_owned(),
-    ];
-    let texts = [
-        ("entity_id", &filter.record),
-        ("actor", &filter.actor),
-        ("action", &filter.action),
-        ("entity", &filter.entity),
-    ];
-    for (column, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
-        conditions.push(format!("{column} = ${}", args.push(text.as_str())));
-    }
-    let named = CATEGORIES.iter().find(|(word, ..)| *word == filter.category);
-    if let Some((.., entities)) = named {
-        conditions.push(one_of(&mut args, "IN", entities));
-    } else if filter.category == RECORDS {
-        let all: Vec<&str> = CATEGORIES.iter().flat_map(|(.., own)| own.iter().copied()).collect();
-        conditions.push(one_of(&mut args, "NOT IN", &all));
-    }
-    if let Some(from) = filter.from {
-        conditions.push(format!("at >= ${}", args.push(from)));
-    }
-    if let Some(to) = filter.to {
-        conditions.push(format!("at < ${}", args.push(to)));
-    }
-    if let Some((at, id)) = filter.after {
-        let (at, id) = (args.push(at), args.push(id));
-        conditions.push(format!("at <= ${at} AND (at < ${at} OR id < ${id})"));
-    }
-    let limit = args.push(limit);
-    let sql = format!(
-        "SELECT id, organisation_id, at, actor, action, entity, entity_id, before, after, request_id
-         FROM audit_entry WHERE {} ORDER BY at DESC, id DESC LIMIT ${limit}",
-        conditions.join(" AND ")
-    );
-    let rows = office.db.dynamic_all(&sql, args).await?;
-    let entry = |row: &store::Row| -> Result<Entry, StoreError> {
-        let id: AuditId = row.get("id")?;
-        let organisation: model::OrganisationId = row.get("organisation_id")?;
-        Ok(Entry {
-            id: id.to_string(),
-            at: row.get("at")?,
-            actor: row.get("actor")?,
-            name: None,
-            action: row.get("action")?,
-            entity: row.get("entity")?,
-            record: row.get("entity_id")?,
-            organisation: organisation.to_string(),
-            before: row.get::<Option<Json>>("before")?.unwrap_or(Json::Null),
-            after: row.get::<Option<Json>>("after")?.unwrap_or(Json::Null),
-            request: row.get("request_id")?,
-        })
-    };
-    let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-    name(office, actor, &mut entries).await?;
-    Ok(entries)
+) -> Result<(Vec<Entry>, Option<String>), Fault> {
+    parameters.insert("sort".to_owned(), "-at".to_owned());
+    parameters.insert("limit".to_owned(), limit.to_string());
+    let query = ListQuery::parse(LOG, &[], parameters)?;
+    let mut listed = read::list(office, actor, LOG, &query).await?;
+    read::extend(office, actor, LOG, &mut listed.rows).await?;
+    Ok((listed.rows.iter().map(Entry::of).collect(), listed.next))
 }
 
-fn one_of(args: &mut Args, sign: &str, words: &[&str]) -> String {
-    let numbers: Vec<String> = words.iter().map(|word| format!("${}", args.push(*word))).collect();
-    format!("entity {sign} ({})", numbers.join(", "))
-}
-
-/// Names the actors: one read a kind of actor.
-async fn name(office: &Office, actor: &Actor, entries: &mut [Entry]) -> Result<(), Fault> {
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for entity in [by_prefix("usr"), by_prefix("tok")].into_iter().flatten() {
-        let mut ids: Vec<uuid::Uuid> =
-            entries.iter().filter_map(|entry| entity.id(&entry.actor).ok()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for (id, title) in read::titles(office, actor, entity, &ids).await? {
-            names.insert(model::id::show(entity.prefix, id), title);
+/// What the page's fields mean in the API's words; days are those of the reader's clock.
+fn parameters(words: &Words, fields: &Fields) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    let own = [
+        ("record", "entity_id"),
+        ("actor", "actor"),
+        ("action", "action"),
+        ("entity", "entity"),
+        ("category", "category"),
+        ("critical", "critical"),
+        ("organisation_id", "organisation_id"),
+        ("request", "request_id"),
+        ("q", "q"),
+        ("cursor", "cursor"),
+    ];
+    for (field, name) in own {
+        let text = fields.get(field).trim();
+        if !text.is_empty() {
+            parameters.insert(name.to_owned(), text.to_owned());
         }
     }
-    for entry in entries {
-        entry.name = names.get(&entry.actor).cloned();
-        if entry.name.is_none() && entry.actor == actor.label() {
-            entry.name = Some(actor.name.clone());
+    // "To the 3rd" means to its end.
+    for (field, name, days) in [("from", "at[gte]", 0), ("to", "at[lt]", 1)] {
+        if let Some(at) = show::day(words, fields.get(field), days) {
+            parameters.insert(name.to_owned(), at.to_string());
         }
     }
-    Ok(())
+    parameters
 }
 
 /// The entries of one record.
@@ -242,8 +135,8 @@ pub(super) async fn of_record(
     limit: i64,
 ) -> Result<Vec<Entry>, Fault> {
     require(actor)?;
-    let filter = Filter { record: record.to_owned(), ..Filter::default() };
-    entries(office, actor, &filter, limit).await
+    let parameters = BTreeMap::from([("entity_id".to_owned(), record.to_owned())]);
+    Ok(entries(office, actor, parameters, limit).await?.0)
 }
 
 /// One field of an entry that differs.
@@ -256,8 +149,9 @@ struct Difference {
 impl Entry {
     /// The fields that differ.
     fn differences(&self, words: &Words, titles: &Titles) -> Vec<Difference> {
-        let own: Vec<Slot> =
-            by_name(&self.entity).map(|entity| slots(words, entity, &[])).unwrap_or_default();
+        let own: Vec<Slot> = by_name(&self.entity)
+            .map(|entity| slots(words, &Rights::all(), entity, &[]))
+            .unwrap_or_default();
         let look = Look { words, titles, short: false };
         let shown = |name: &str, value: &Json| match own.iter().find(|slot| slot.name == name) {
             Some(slot) => look.cell(slot, value),
@@ -289,10 +183,6 @@ impl Entry {
         names.sort_unstable();
         names.dedup();
         names
-    }
-
-    fn is_critical(&self) -> bool {
-        self.action == "deleted" || CRITICAL.contains(&self.entity.as_str())
     }
 
     fn who(&self, words: &Words) -> String {
@@ -351,13 +241,29 @@ pub(super) async fn list(
         let Signed { actor, viewer, .. } = &signed;
         require(actor)?;
         let fields = Fields::of_query(&request);
-        let filter = Filter::of(&viewer.words, &fields);
-        let mut entries = entries(&office, actor, &filter, PAGE + 1).await?;
-        let more = entries.len() as i64 > PAGE;
-        entries.truncate(PAGE as usize);
-        Ok(page::send(StatusCode::OK, render_list(viewer, &fields, &entries, more)))
+        // What cannot be used is left out: a log is still a log with a broken filter.
+        let asked = parameters(&viewer.words, &fields);
+        let found = match entries(&office, actor, asked, PAGE).await {
+            Err(Fault::Invalid(_)) => entries(&office, actor, BTreeMap::new(), PAGE).await,
+            found => found,
+        };
+        let (entries, next) = found?;
+        let export = read::may(actor, LOG, "export");
+        Ok(page::send(
+            StatusCode::OK,
+            render_list(viewer, &fields, &entries, next, export, office.now()),
+        ))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// `GET /audit/export`
+pub(super) async fn export(
+    request: HttpRequest,
+    office: Data<Office>,
+    signed: Signed,
+) -> Result<HttpResponse, Failure> {
+    export_of(LOG, request, office, signed).await
 }
 
 /// `GET /activity`
@@ -369,7 +275,7 @@ pub(super) async fn activity(
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
         require(actor)?;
-        let entries = entries(&office, actor, &Filter::default(), PAGE).await?;
+        let (entries, _) = entries(&office, actor, BTreeMap::new(), PAGE).await?;
         let title = viewer.words.say(words::ACTIVITY_TITLE);
         let body = html! {
             h1 { (title) }
@@ -391,21 +297,12 @@ pub(super) async fn show(
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
         require(actor)?;
-        let id: AuditId = id.parse().map_err(|_| Fault::NotFound("audit entry"))?;
-        let mut args = Args::new();
-        args.push(actor.path.as_str());
-        args.push(id);
-        // Found by its time and id, as the log is ordered.
-        let row = office.db.fetch_optional(&crate::store::audit::FIND, args).await?;
-        let row = row.ok_or(Fault::NotFound("audit entry"))?;
-        let record: String = row.get("entity_id")?;
-        let at: Ts = row.get("at")?;
-        let filter = Filter { record, from: Some(at), to: Some(Ts(at.0 + 1)), ..Filter::default() };
-        let found = entries(&office, actor, &filter, PAGE).await?;
-        let entry = found.into_iter().find(|entry| entry.id == id.to_string());
-        let entry = entry.ok_or(Fault::NotFound("audit entry"))?;
+        let (mut row, _) = read::find(&office, actor, LOG, LOG.id(&id)?).await?;
+        let rows = std::slice::from_mut(&mut row);
+        read::extend(&office, actor, LOG, rows).await?;
+        let entry = Entry::of(&row);
         let own = by_name(&entry.entity)
-            .map(|entity| slots(&viewer.words, entity, &[]))
+            .map(|entity| slots(&viewer.words, &Rights::all(), entity, &[]))
             .unwrap_or_default();
         let sides = [entry.before.clone(), entry.after.clone()];
         let titles = Titles::load(&office, actor, &own, &sides).await?;
@@ -414,7 +311,14 @@ pub(super) async fn show(
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
-fn render_list(viewer: &Viewer, fields: &Fields, entries: &[Entry], more: bool) -> Markup {
+fn render_list(
+    viewer: &Viewer,
+    fields: &Fields,
+    entries: &[Entry],
+    next: Option<String>,
+    export: bool,
+    now: Ts,
+) -> Markup {
     let words = &viewer.words;
     let title = words.say(words::AUDIT_TITLE);
     let mut address = Address::of("/audit");
@@ -423,10 +327,7 @@ fn render_list(viewer: &Viewer, fields: &Fields, entries: &[Entry], more: bool) 
     {
         address = address.with(name, value);
     }
-    let next = entries
-        .last()
-        .filter(|_| more)
-        .map(|last| address.with("cursor", &format!("{}.{}", last.at.0, last.id)).to_string());
+    let next = next.map(|cursor| address.with("cursor", &cursor).to_string());
     let columns = [
         Column::text(words, words::AUDIT_AT),
         Column::text(words, words::AUDIT_WHO),
@@ -440,7 +341,7 @@ fn render_list(viewer: &Viewer, fields: &Fields, entries: &[Entry], more: bool) 
             html! { a href=(address.with("actor", &entry.actor)) { (entry.who(words)) } },
             html! {
                 (entry.what(words))
-                @if entry.is_critical() { " " span.badge.bad { (words.say(words::AUDIT_CRITICAL)) } }
+                @if entry.critical { " " span.badge.bad { (words.say(words::AUDIT_CRITICAL)) } }
             },
             html! {
                 @match entry.address() {
@@ -455,8 +356,18 @@ fn render_list(viewer: &Viewer, fields: &Fields, entries: &[Entry], more: bool) 
     let body = html! {
         div.head {
             h1 { (title) }
+            @if export {
+                @for format in ["csv", "xlsx"] {
+                    a.button.quiet href=(exported(words, fields, format)) download {
+                        (words.say_with(words::AUDIT_EXPORT, &[
+                            ("format", format.to_uppercase().into())
+                        ]))
+                    }
+                }
+            }
         }
-        (filter_form(words, fields))
+        (filter_form(viewer, fields))
+        (since(words, &address, now))
         @if rows.is_empty() {
             (page::empty(
                 &words.say(words::AUDIT_EMPTY), Some(("/audit", &words.say(words::LIST_CLEAR)))
@@ -474,6 +385,38 @@ fn render_list(viewer: &Viewer, fields: &Fields, entries: &[Entry], more: bool) 
         }
     };
     page::page(viewer, Some(Place::At("audit")), &title, None, &body)
+}
+
+/// The ways to today, this week and this month, as the organisation's calendar has them.
+fn since(words: &Words, address: &Address, now: Ts) -> Markup {
+    let calendar = words.calendar();
+    let Some(today) = calendar.day_of(now) else { return html! {} };
+    let days = [
+        (words::AUDIT_TODAY, Some(today)),
+        (words::AUDIT_WEEK, calendar.week_of(today)),
+        (words::AUDIT_MONTH, Some(today.first_of_month())),
+    ];
+    let without = address.without(&["from", "to", "cursor"]);
+    html! {
+        nav.since aria-label=(words.say(words::AUDIT_SINCE)) {
+            @for (key, day) in days {
+                @if let Some(day) = day {
+                    a.small href=(without.with("from", &day.to_string())) { (words.say(key)) } " "
+                }
+            }
+        }
+    }
+}
+
+/// Where what the filters leave is as a file.
+fn exported(words: &Words, fields: &Fields, format: &str) -> String {
+    let mut address = Address::of("/audit/export").with("format", format);
+    for (name, value) in parameters(words, fields) {
+        if name != "cursor" {
+            address = address.with(&name, &value);
+        }
+    }
+    address.to_string()
 }
 
 /// The fields that an entry changed, in one line.
@@ -495,7 +438,8 @@ fn fields_named(words: &Words, entry: &Entry) -> String {
     named.join(", ")
 }
 
-fn filter_form(words: &Words, fields: &Fields) -> Markup {
+fn filter_form(viewer: &Viewer, fields: &Fields) -> Markup {
+    let words = &viewer.words;
     let any = words.say(words::LIST_ANY);
     let select = |name: &str, label: Key, choices: Vec<(String, String)>| {
         html! {
@@ -524,9 +468,17 @@ fn filter_form(words: &Words, fields: &Fields) -> Markup {
     entities.dedup();
     let actions = ["created", "updated", "deleted", "restored"];
     let actions = actions.map(|word| (word.to_owned(), words.action(word)));
-    let mut categories: Vec<(String, String)> =
-        CATEGORIES.iter().map(|(word, key, _)| ((*word).to_owned(), words.say(*key))).collect();
-    categories.push((RECORDS.to_owned(), words.say(words::AUDIT_CATEGORY_RECORDS)));
+    let categories = CATEGORIES.iter().copied().zip([
+        words::AUDIT_CATEGORY_AUTHENTICATION,
+        words::AUDIT_CATEGORY_RECORDS,
+        words::AUDIT_CATEGORY_FINANCIAL,
+        words::AUDIT_CATEGORY_NETWORK,
+        words::AUDIT_CATEGORY_SYSTEM,
+    ]);
+    let categories = categories.map(|(word, key)| (word.to_owned(), words.say(key))).collect();
+    let branches: Vec<(String, String)> =
+        viewer.branches.iter().map(|branch| (branch.id.clone(), branch.name.clone())).collect();
+    let critical = vec![("true".to_owned(), words.say(words::AUDIT_CRITICAL_ONLY))];
     html! {
         form.filter.audit method="get" action="/audit" {
             (day("from", words::AUDIT_FROM))
@@ -534,8 +486,18 @@ fn filter_form(words: &Words, fields: &Fields) -> Markup {
             (select("category", words::AUDIT_CATEGORY, categories))
             (select("entity", words::AUDIT_ENTITY, entities))
             (select("action", words::AUDIT_ACTION, actions.into()))
-            @if !fields.get("actor").is_empty() {
-                input type="hidden" name="actor" value=(fields.get("actor"));
+            (select("critical", words::AUDIT_WEIGHT, critical))
+            @if branches.len() > 1 {
+                (select("organisation_id", words::AUDIT_ORGANISATION, branches))
+            }
+            div.field {
+                label for="f-q" { (words.say(words::AUDIT_SEARCH)) }
+                input id="f-q" name="q" type="search" value=(fields.get("q"));
+            }
+            @for name in ["actor", "record", "request"] {
+                @if !fields.get(name).is_empty() {
+                    input type="hidden" name=(name) value=(fields.get(name));
+                }
             }
             button.quiet type="submit" { (words.say(words::LIST_FILTER_APPLY)) }
             a.small href="/audit" { (words.say(words::LIST_CLEAR)) }
@@ -551,12 +513,18 @@ fn render(viewer: &Viewer, entry: &Entry, titles: &Titles) -> Markup {
         p.crumb { a href="/audit" { (words.say(words::AUDIT_TITLE)) } }
         div.head {
             h1 { (title) }
-            @if entry.is_critical() { span.badge.bad { (words.say(words::AUDIT_CRITICAL)) } }
+            @if entry.critical { span.badge.bad { (words.say(words::AUDIT_CRITICAL)) } }
         }
         div.card {
             dl.record {
                 div { dt { (words.say(words::AUDIT_AT)) } dd { (show::time(words, entry.at)) } }
                 div { dt { (words.say(words::AUDIT_WHO)) } dd { (entry.who(words)) } }
+                @if let Some(impersonator) = &entry.impersonator {
+                    div {
+                        dt { (words.say(words::AUDIT_IMPERSONATOR)) }
+                        dd { a href=(format!("/staff/{impersonator}")) { (impersonator) } }
+                    }
+                }
                 div {
                     dt { (words.say(words::AUDIT_RECORD)) }
                     dd {
@@ -656,10 +624,12 @@ mod tests {
             at: "2026-03-01T09:30:00Z".parse().unwrap(),
             actor: "usr_1".to_owned(),
             name: Some("Asha <b>".to_owned()),
+            impersonator: None,
             action: action.to_owned(),
             entity: entity.to_owned(),
             record: "lbl_1".to_owned(),
             organisation: "org_1".to_owned(),
+            critical: crate::domain::audit::is_critical(entity, action),
             before,
             after,
             request: Some("req_1".to_owned()),
@@ -679,7 +649,7 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("<del>Customer"), "{text}");
-        assert!(!entry.is_critical());
+        assert!(!entry.critical);
     }
 
     #[test]
@@ -687,7 +657,8 @@ mod tests {
         let deleted = entry("deleted", "label", json!({"name": "VIP"}), Json::Null);
         let role = entry("updated", "role", json!({"name": "a"}), json!({"name": "b"}));
         let entries = [deleted, role];
-        let text = render_list(&viewer(), &Fields::default(), &entries, false).into_string();
+        let text =
+            render_list(&viewer(), &Fields::default(), &entries, None, false, Ts(0)).into_string();
         assert_eq!(text.matches("badge bad").count(), 2, "{text}");
         assert!(text.contains("VIP") && !text.contains(r#"href="/labels/lbl_1""#));
     }
@@ -696,9 +667,21 @@ mod tests {
     fn the_next_page_begins_behind_the_last_entry_and_keeps_the_filters() {
         let fields = Fields([("entity".to_owned(), "label".to_owned())].into());
         let entries = [entry("created", "label", Json::Null, json!({"name": "VIP"}))];
-        let text = render_list(&viewer(), &fields, &entries, true).into_string();
-        assert!(text.contains("/audit?cursor=1772357400000000.aud_1&amp;entity=label"), "{text}");
-        let filter = Filter::of(&Words::english(), &Fields::default());
-        assert!(filter.after.is_none() && filter.from.is_none());
+        let next = Some("a b".to_owned());
+        let now: Ts = "2026-03-04T09:30:00Z".parse().unwrap();
+        let text = render_list(&viewer(), &fields, &entries, next, true, now).into_string();
+        assert!(text.contains("/audit?cursor=a%20b&amp;entity=label"), "{text}");
+        assert!(text.contains("/audit/export?entity=label&amp;format=csv"), "{text}");
+        // Wednesday; the week began on Monday, the month on the first.
+        for day in ["2026-03-04", "2026-03-02", "2026-03-01"] {
+            let link = format!("/audit?entity=label&amp;from={day}");
+            assert!(text.contains(&link), "{link}: {text}");
+        }
+        let days = [("from", "2026-03-01"), ("to", "2026-03-03"), ("record", "lbl_1")];
+        let fields = Fields(days.map(|(name, day)| (name.to_owned(), day.to_owned())).into());
+        let asked = parameters(&Words::english(), &fields);
+        assert_eq!(asked["at[gte]"], "2026-03-01T00:00:00.000000Z");
+        assert_eq!(asked["at[lt]"], "2026-03-04T00:00:00.000000Z");
+        assert_eq!(asked["entity_id"], "lbl_1");
     }
 }

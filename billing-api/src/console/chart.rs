@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use model::Ts;
 use model::units::ShowRate;
 
-use super::words::{self, Words};
+use super::words::{self, Key, Words};
 use super::{page, show};
 use crate::domain::session::Traffic;
 
@@ -119,6 +119,82 @@ pub(super) fn chart(words: &Words, now: Ts, points: &[Point]) -> Markup {
     }
 }
 
+/// How far back the days of [`days`] reach.
+const DAYS: i64 = 31;
+const DAY_S: i64 = 24 * 3600;
+
+/// A number for each of the last days as a bar; days are UTC, as they are counted. `counts` has
+/// those that are not zero.
+pub(super) fn days(words: &Words, now: Ts, title: Key, counts: &[(String, i64)]) -> Markup {
+    if counts.iter().all(|(_, count)| *count == 0) {
+        return page::empty(&words.say(words::CHART_DAYS_EMPTY), None);
+    }
+    let date = |ago: i64| now.plus_seconds(-ago * DAY_S).to_string().chars().take(10).collect();
+    let dates: Vec<String> = (0..DAYS).rev().map(date).collect();
+    let of = |date: &String| {
+        counts.iter().find(|(day, _)| day == date).map_or(0, |(_, count)| (*count).max(0))
+    };
+    let numbers: Vec<i64> = dates.iter().map(of).collect();
+    let most = numbers.iter().copied().max().unwrap_or(0);
+    let step = step_count(most);
+    let top = step * STEPS as i64;
+    let told = [
+        ("total", show::count(numbers.iter().sum()).into()),
+        ("most", show::count(most).into()),
+        ("today", show::count(numbers.last().copied().unwrap_or(0)).into()),
+    ];
+    let wide = WIDTH / DAYS as f64;
+    let short = |date: &String| date.get(5..).unwrap_or_default().to_owned();
+    html! {
+        figure.chart {
+            div.chart-plot {
+                div.chart-y aria-hidden="true" {
+                    @for n in (0..=STEPS as i64).rev() { span { (show::count(step * n)) } }
+                }
+                svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img"
+                    aria-labelledby="days-title days-description" {
+                    title id="days-title" { (words.say(title)) }
+                    desc id="days-description" { (words.say_with(words::CHART_DAYS, &told)) }
+                    g.grid {
+                        @for n in 0..=STEPS {
+                            @let y = HEIGHT * n as f64 / STEPS as f64;
+                            line x1="0" x2=(WIDTH) y1=(y) y2=(y) {}
+                        }
+                    }
+                    g.bars {
+                        @for (n, (date, count)) in dates.iter().zip(&numbers).enumerate() {
+                            @let tall = *count as f64 / top as f64 * HEIGHT;
+                            rect x=(format!("{:.1}", n as f64 * wide + wide * 0.15))
+                                y=(format!("{:.1}", HEIGHT - tall))
+                                width=(format!("{:.1}", wide * 0.7)) height=(format!("{tall:.1}")) {
+                                title { (date) ": " (show::count(*count)) }
+                            }
+                        }
+                    }
+                }
+                div.chart-x aria-hidden="true" {
+                    @for n in [0, 10, 20, 30] { span { (short(&dates[n])) } }
+                }
+            }
+            figcaption { (words.say_with(words::CHART_DAYS, &told)) }
+        }
+    }
+}
+
+/// As [`step_bps`], for whole numbers from one.
+fn step_count(most: i64) -> i64 {
+    let mut power: i64 = 1;
+    loop {
+        for digit in [1, 2, 5] {
+            let step = digit * power;
+            if step.saturating_mul(STEPS as i64) >= most || power >= i64::MAX / 100 {
+                return step;
+            }
+        }
+        power *= 10;
+    }
+}
+
 /// The distance of two lines: the smallest of 1, 2, 2.5, 5 times a power of ten with which
 /// everything fits below the top line.
 fn step_bps(peak: u64) -> u64 {
@@ -189,6 +265,20 @@ mod tests {
         let points = points(now(), &traffic);
         let rates: Vec<u64> = points.iter().map(|p| p.download_bps / 1_000_000).collect();
         assert_eq!(rates, [50, 0, 50, 0]);
+    }
+
+    #[test]
+    fn days_are_bars_and_a_day_without_any_is_none() {
+        let counts = [("2026-02-27".to_owned(), 30), ("2026-03-01".to_owned(), 12)];
+        let text = days(&Words::english(), now(), words::CHART_TITLE, &counts).into_string();
+        assert_eq!(text.matches("<rect").count(), 31);
+        assert!(text.contains("<title>2026-02-27: 30</title>"), "{text}");
+        assert!(text.contains("<title>2026-02-28: 0</title>") && text.contains("42"), "{text}");
+        assert!(
+            !days(&Words::english(), now(), words::CHART_TITLE, &[]).into_string().contains("svg")
+        );
+        assert_eq!([0, 4, 5, 100, 101].map(step_count), [1, 1, 2, 50, 50]);
+        assert!(step_count(i64::MAX) > 0);
     }
 
     #[test]

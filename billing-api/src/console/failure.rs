@@ -101,9 +101,10 @@ fn view(words: &Words, fault: &Fault, request_id: &str) -> (String, Markup) {
     let (title, next) = match fault {
         Fault::NotFound(_) => with(words::FAULT_NOT_FOUND, words::FAULT_NOT_FOUND_NEXT),
         Fault::WrongMethod => with(words::FAULT_NOT_FOUND, words::FAULT_NOT_FOUND_NEXT),
-        Fault::Invalid(_) | Fault::TooLong(_) => {
-            with(words::FAULT_INVALID, words::FAULT_INVALID_NEXT)
-        }
+        Fault::Invalid(_)
+        | Fault::TooLong(_)
+        | Fault::WrongMedia(..)
+        | Fault::AddressTooLong(_) => with(words::FAULT_INVALID, words::FAULT_INVALID_NEXT),
         Fault::Conflict { detail, .. } => (words::FAULT_CONFLICT, detail.clone()),
         Fault::Stale => with(words::FAULT_STALE, words::FAULT_STALE_NEXT),
         Fault::Unauthenticated => with(words::FAULT_UNAUTHENTICATED, words::FAULT_FOREIGN_NEXT),

@@ -14,15 +14,14 @@ use super::words::{self, Words};
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::{ENTITIES, by_prefix};
-use crate::entity::search::{self, Found};
+use crate::entity::search::{self, Found, Group};
 use crate::entity::{Entity, Flags, Kind, read};
 
-/// Results of the page.
-const RESULTS: i64 = 60;
 /// Results of one kind; the kind's own list has the others.
 const RESULTS_EACH: usize = 10;
-/// Suggestions while typing.
-const SUGGESTIONS: i64 = 8;
+/// Suggestions of one kind while typing, and of how many kinds.
+const SUGGESTIONS_EACH: usize = 4;
+const SUGGESTED_KINDS: usize = 3;
 /// Longest query, characters.
 const QUERY_MAX: usize = 200;
 
@@ -158,7 +157,7 @@ pub(super) async fn show(
             return Ok(page::go(&address));
         }
         let (text, only) = terms(actor, &viewer.words, &wish);
-        let found = search::everywhere(&office, actor, &text, only, RESULTS).await?;
+        let found = search::everywhere(&office, actor, &text, only, RESULTS_EACH).await?;
         Ok(page::send(StatusCode::OK, render(viewer, &query, &text, &found)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
@@ -174,25 +173,14 @@ pub(super) async fn suggest(
         let Signed { actor, viewer, .. } = &signed;
         let query = typed(&request);
         let (text, only) = terms(actor, &viewer.words, &Wish::of(&query));
-        let found = search::everywhere(&office, actor, &text, only, SUGGESTIONS).await?;
+        let mut found = search::everywhere(&office, actor, &text, only, SUGGESTIONS_EACH).await?;
+        found.truncate(SUGGESTED_KINDS);
         Ok(page::send(StatusCode::OK, suggestions(&viewer.words, &text, &found)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
-/// Results by kind of record, each kind in the order it was first found.
-fn grouped(found: &[Found]) -> Vec<(&'static Entity, Vec<&Found>)> {
-    let mut groups: Vec<(&'static Entity, Vec<&Found>)> = Vec::new();
-    for one in found {
-        match groups.iter_mut().find(|(entity, _)| entity.name == one.entity.name) {
-            Some((_, group)) => group.push(one),
-            None => groups.push((one.entity, vec![one])),
-        }
-    }
-    groups
-}
-
-fn render(viewer: &Viewer, query: &str, text: &str, found: &[Found]) -> Markup {
+fn render(viewer: &Viewer, query: &str, text: &str, found: &[Group]) -> Markup {
     let words = &viewer.words;
     let quoted = || [("query", query.to_owned().into())];
     let title = match query {
@@ -207,17 +195,15 @@ fn render(viewer: &Viewer, query: &str, text: &str, found: &[Found]) -> Markup {
             (page::empty(&words.say_with(words::FIND_NOTHING, &quoted()), None))
         }
         div.found {
-            @for (entity, group) in grouped(found) {
-                @let many = words.entities(entity);
+            @for group in found {
+                @let many = words.entities(group.entity);
                 h2 { (many) }
                 ul {
-                    @for one in group.iter().take(RESULTS_EACH) {
-                        li { (line(words, text, one)) }
-                    }
+                    @for one in &group.found { li { (line(words, text, one)) } }
                 }
-                @if group.len() > RESULTS_EACH {
+                @if group.more {
                     p {
-                        a href=(Address::of(format!("/{}", entity.path)).with("q", text)) {
+                        a href=(Address::of(format!("/{}", group.entity.path)).with("q", text)) {
                             (words.say_with(words::FIND_ALL, &[
                                 ("many", many.clone().into()), ("query", text.to_owned().into())
                             ]))
@@ -230,11 +216,11 @@ fn render(viewer: &Viewer, query: &str, text: &str, found: &[Found]) -> Markup {
     page::page(viewer, None, &title, None, &body)
 }
 
-fn suggestions(words: &Words, text: &str, found: &[Found]) -> Markup {
+fn suggestions(words: &Words, text: &str, found: &[Group]) -> Markup {
     html! {
-        @for (entity, group) in grouped(found) {
-            h3 { (words.entities(entity)) }
-            @for one in group { (line(words, text, one)) }
+        @for group in found {
+            h3 { (words.entities(group.entity)) }
+            @for one in &group.found { (line(words, text, one)) }
         }
         p.dim.small {
             @if found.is_empty() {
@@ -312,7 +298,8 @@ mod tests {
     fn results_stand_by_kind_and_lead_to_their_records() {
         let one =
             |title: &str| Found { entity: &LABEL, id: Uuid::now_v7(), title: title.to_owned() };
-        let found: Vec<Found> = (0..12).map(|n| one(&format!("VIP {n}"))).collect();
+        let found = (0..10).map(|n| one(&format!("VIP {n}"))).collect();
+        let found = [Group { entity: &LABEL, found, more: true }];
         let text = render(&viewer(), "@labels vip", "vip", &found).into_string();
         assert!(text.contains("Results for “@labels vip”") && text.contains("/labels/lbl_"));
         assert!(text.contains(r#"href="/labels?q=vip""#), "{text}");

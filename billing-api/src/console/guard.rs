@@ -81,11 +81,12 @@ async fn identify(request: &HttpRequest) -> Result<Signed, Fault> {
     let web = request.app_data::<Data<Web>>().ok_or(Fault::Unauthenticated)?;
     let cookie = cookies::value(request, Kind::Session).ok_or(Fault::Unauthenticated)?;
     let address = crate::http::address(request, web);
-    let Session { id, mut actor, impersonator } =
+    let Session { id, mut actor, impersonator, locale, zone } =
         session::by_cookie(office, &cookie, address).await?;
     actor.request_id = id_of(request);
     let csrf = csrf_token(&cookie);
-    let mut viewer = Viewer::load(office, &mut actor, csrf, Words::of(request)).await?;
+    let words = Words::of(request).in_language(&locale);
+    let mut viewer = Viewer::load(office, &mut actor, csrf, words, zone.as_deref()).await?;
     viewer.impersonator = impersonator;
     let viewer = Rc::new(viewer);
     request.extensions_mut().insert(Known(viewer.clone()));

@@ -16,7 +16,7 @@ use super::cookies::{self, Kind};
 use super::failure::Failure;
 use super::guard::{self, Fields, Post, Signed};
 use super::words::{self, Key, Words};
-use super::{page, show};
+use super::{page, qr, show};
 use crate::domain::access::sign_in::{self as domain, Challenge, Due, Step};
 use crate::domain::access::{account, session};
 use crate::domain::{Fault, Office};
@@ -355,6 +355,10 @@ pub(super) fn enrolment_fields(words: &Words, key: &str, uri: &str) -> Markup {
         key.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
     html! {
         p { (words.say(words::STEP_ENROLMENT_TEXT)) }
+        @if let Some(picture) = qr::picture(uri).filter(|_| uri.starts_with("otpauth://")) {
+            p { (words.say(words::STEP_ENROLMENT_CODE)) }
+            (picture)
+        }
         p { code { (groups.join(" ")) } }
         @if uri.starts_with("otpauth://") {
             p { a href=(uri) { (words.say(words::STEP_ENROLMENT_LINK)) } }

@@ -27,7 +27,7 @@ const GROUPS: &[(Key, &[&str])] = &[
             "exports",
             "export-templates",
             "webhooks",
-            "deliveries",
+            "webhook-deliveries",
         ],
     ),
     (
@@ -49,6 +49,7 @@ const GROUPS: &[(Key, &[&str])] = &[
 const PAGES: &[(&str, Key, &str)] = &[
     ("services", words::NAV_SERVICES, "services.view"),
     ("sessions", words::NAV_SESSIONS, "network.sessions"),
+    ("webhook-deliveries", words::NAV_DELIVERIES, "hooks.view"),
     ("audit", words::NAV_AUDIT, "audit.view"),
     ("activity", words::NAV_ACTIVITY, "audit.view"),
     ("organisations", words::NAV_ORGANISATIONS, "partners.view"),

@@ -14,7 +14,9 @@ mod guard;
 mod account;
 mod audit;
 mod branding;
+mod deliveries;
 mod find;
+mod fit;
 mod imports;
 mod jobs;
 mod login;
@@ -25,20 +27,27 @@ mod overview;
 mod plans;
 mod prefer;
 mod records;
+mod roles;
 mod services;
 mod sessions;
 mod settings;
 mod setup;
+mod staff;
+mod tokens;
+mod webhooks;
 
 mod chart;
+mod facet;
 // For pages whose forms no description makes.
 #[allow(dead_code)]
 mod form;
 mod menu;
+mod once;
 mod page;
+mod qr;
+mod rights;
 mod setting_form;
 mod show;
-mod staff;
 mod upload;
 mod viewer;
 mod words;
@@ -89,18 +98,14 @@ pub(crate) const PAGES: &[Route] = &[
     post("/impersonation/stop", Need::SignedIn, || web::to(account::stop_impersonating)),
     get("/", Need::SignedIn, || web::to(overview::show)),
     // What is done about services.
-    post("/services/{id}/suspend", may("services.suspend"), || web::to(services::suspend)),
-    post("/services/{id}/activate", may("services.suspend"), || web::to(services::activate)),
     post("/services/{id}/plan", may("services.edit"), || web::to(services::change_plan)),
     get("/sessions", may("network.sessions"), || web::to(sessions::list)),
     // Organisations.
     get("/organisations", may("partners.view"), || web::to(organisations::list)),
     post("/organisations", may("partners.create"), || web::to(organisations::create)),
     get("/organisations/new", may("partners.create"), || web::to(organisations::form)),
-    get("/organisations/{id}", may("partners.view"), || web::to(organisations::show)),
-    post("/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
+    get("/organisations/export", may("partners.export"), || web::to(organisations::export)),
     post("/organisations/{id}/move", may("partners.edit"), || web::to(organisations::relocate)),
-    post("/organisations/{id}/delete", may("partners.delete"), || web::to(organisations::delete)),
     // Settings; what only some may change, the rules refuse.
     get("/settings", may("settings.view"), || web::to(settings::first)),
     get("/settings/modules", may("settings.view"), || web::to(modules::show)),
@@ -133,10 +138,25 @@ pub(crate) const PAGES: &[Route] = &[
     post("/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
     // Staff.
     post("/staff/{id}/link", may("staff.edit"), || web::to(staff::link)),
+    post("/staff/{id}/end-session", may("staff.edit"), || web::to(staff::end_session)),
+    // Roles and tokens.
+    post("/roles/{id}/clone", may("roles.create"), || web::to(roles::clone)),
+    post("/roles/{id}/assign", may("roles.edit"), || web::to(roles::assign)),
+    post("/tokens/{id}/rotate", may("tokens.edit"), || web::to(tokens::rotate)),
+    // Webhooks.
+    post("/webhooks/{id}/test", may("hooks.test"), || web::to(webhooks::test)),
+    post("/webhooks/{id}/reveal", may("hooks.reveal"), || web::to(webhooks::reveal)),
+    post("/webhooks/{id}/rotate", may("hooks.edit"), || web::to(webhooks::rotate)),
+    post("/webhooks/{id}/duplicate", may("hooks.create"), || web::to(webhooks::duplicate)),
+    post("/webhooks/{id}/replay-failed", may("hooks.replay"), || web::to(webhooks::replay_failed)),
+    get("/webhook-deliveries", may("hooks.view"), || web::to(deliveries::list)),
+    get("/webhook-deliveries/{id}", may("hooks.view"), || web::to(deliveries::show)),
+    post("/webhook-deliveries/{id}/replay", may("hooks.replay"), || web::to(deliveries::replay)),
     // Everything.
     get("/search", Need::SignedIn, || web::to(find::show)),
     get("/search/suggest", Need::SignedIn, || web::to(find::suggest)),
     get("/audit", may("audit.view"), || web::to(audit::list)),
+    get("/audit/export", may("audit.export"), || web::to(audit::export)),
     get("/audit/{id}", may("audit.view"), || web::to(audit::show)),
     get("/activity", may("audit.view"), || web::to(audit::activity)),
     // How one likes it.
@@ -176,10 +196,19 @@ async fn extra(
 ) -> Result<Markup, Fault> {
     match entity.name {
         "customer" => services::of_customer(request, office, signed, id).await,
-        "service" => services::of_service(request, office, signed, id).await,
+        "service" => {
+            let warnings = fit::of_service(office, signed, entity, id).await?;
+            let service = services::of_service(request, office, signed, id).await?;
+            Ok(html! { (warnings) (service) })
+        }
+        "plan" => fit::of_plan(office, signed, entity, id).await,
+        "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
-        "staff" => Ok(staff::of_staff(signed, id)),
+        "staff" => staff::of_staff(office, signed, entity, id).await,
         "export_template" => records::of_template(office, signed, id).await,
+        "role" => roles::of_role(office, signed, entity, id).await,
+        "token" => tokens::of_token(office, signed, id).await,
+        "webhook" => webhooks::of_webhook(office, signed, entity, id).await,
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
     }

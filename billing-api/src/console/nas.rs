@@ -6,6 +6,7 @@ use model::nas::{COA_PORT, Vendor};
 use super::form::{Body, Filled, Input};
 use super::guard::Fields;
 use super::words::{self, Words};
+use crate::domain::nas;
 
 const NAME: Input = Input::new("name", words::NAS_NAME).hint(words::NAS_NAME_HINT);
 const ADDRESS: Input = Input::new("address", words::NAS_ADDRESS).hint(words::NAS_ADDRESS_HINT);
@@ -40,16 +41,10 @@ pub(super) fn body(fields: &Fields) -> Vec<u8> {
         .octets()
 }
 
-fn vendor(words: &Words, vendor: Vendor) -> String {
-    words.say(match vendor {
-        Vendor::Mikrotik => words::NAS_VENDOR_MIKROTIK,
-        Vendor::Generic => words::NAS_VENDOR_GENERIC,
-    })
-}
-
 /// The fields of a new NAS.
 pub(super) fn fields(words: &Words, filled: &Filled) -> Markup {
-    let vendors = Vendor::ALL.map(|v| (v.as_str().to_owned(), vendor(words, v)));
+    let name = |vendor: Vendor| words.choice(&nas::NAS, "vendor", vendor.as_str());
+    let vendors = Vendor::ALL.map(|vendor| (vendor.as_str().to_owned(), name(vendor)));
     html! {
         (filled.problems(words, &INPUTS))
         (filled.input(words, &NAME))

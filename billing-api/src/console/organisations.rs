@@ -1,4 +1,5 @@
-//! Organisations: the tree below the viewer's own.
+//! Organisations: the tree below the viewer's own. One of them has the page that every kind of
+//! record has.
 
 use std::collections::HashMap;
 
@@ -12,11 +13,15 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use super::form::{Filled, Input};
 use super::guard::{Fields, Post, Signed};
-use super::page::{self, Notice, Place, Viewer};
+use super::page::{self, Notice, Place, Toast, Viewer};
+use super::records::{export_of, toast};
 use super::words::{self, Key, Words};
-use crate::domain::organisation::{self, Edit, Kind, New, View};
+use crate::domain::organisation::{self, Kind, New, ORGANISATION, View};
 use crate::domain::{Actor, Fault, Office, PAGE_MAX};
+use crate::entity::{Entity, read};
 use crate::http::Problem;
+
+static DESCRIPTION: &Entity = &ORGANISATION;
 
 const PLACE: Place = Place::At("organisations");
 /// Organisations shown at most: a tree that is longer is not looked through on one page.
@@ -34,7 +39,6 @@ const CURRENCY: Input = Input::new("currency", words::ORGANISATION_CURRENCY)
 const ZONE: Input =
     Input::new("zone", words::ORGANISATION_ZONE).hint(words::ORGANISATION_INHERITS).optional();
 const NEW: [Input; 7] = [PARENT, KIND, NAME, ADDRESS, ENTITY, CURRENCY, ZONE];
-const EDIT: [Input; 3] = [NAME, ADDRESS, ENTITY];
 const MOVE: [Input; 1] = [PARENT];
 
 /// The organisations of a subtree, in the order of the tree, each with its depth.
@@ -110,8 +114,10 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Failure> {
     let tree = Tree::load(&office, &signed.actor).await;
     let tree = tree.map_err(|fault| Failure::new(&request, fault))?;
-    let notice = Notice::from_word(Fields::of_query(&request).get("done"));
-    Ok(page::send(StatusCode::OK, render(&signed.viewer, &tree, notice)))
+    let viewer = &signed.viewer;
+    let toast = toast(&viewer.words, DESCRIPTION, &Fields::of_query(&request));
+    let export = read::may(&signed.actor, DESCRIPTION, "export");
+    Ok(page::send(StatusCode::OK, render(viewer, &tree, export, toast)))
 }
 
 /// `GET /organisations/new`
@@ -177,76 +183,60 @@ fn parse(id: &str) -> Result<OrganisationId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("organisation"))
 }
 
-/// What a form on an organisation's own page came to: nothing wrong, or its inputs and faults.
-#[derive(Default)]
-struct Refused {
-    edit: Option<Filled>,
-    place: Option<Filled>,
-    delete: Option<String>,
-}
-
-/// `GET /organisations/{id}`
-pub(super) async fn show(
-    request: HttpRequest,
-    office: Data<Office>,
-    signed: Signed,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let notice = Notice::from_word(Fields::of_query(&request).get("done"));
-    let result = async {
-        detail(&office, &signed, parse(&id)?, StatusCode::OK, Refused::default(), notice).await
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
-}
-
-async fn detail(
+/// What the page of an organisation has besides its fields: its settings, what is new below it,
+/// and another place for it.
+pub(super) async fn of_organisation(
     office: &Office,
     signed: &Signed,
-    id: OrganisationId,
-    status: StatusCode,
-    refused: Refused,
-    notice: Option<Notice>,
-) -> Result<HttpResponse, Fault> {
-    let view = organisation::find(office, &signed.actor, id).await?;
-    let tree = Tree::load(office, &signed.actor).await?;
-    let own = id == signed.actor.organisation;
-    let page = render_one(&signed.viewer, &view, &tree, own, refused, notice);
-    Ok(page::send(status, page))
-}
-
-/// `POST /organisations/{id}`
-pub(super) async fn update(
-    request: HttpRequest,
-    office: Data<Office>,
-    post: Post,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let Post { signed, fields } = post;
-    let result = async {
-        let id = parse(&id)?;
-        let address = format!("/organisations/{id}");
-        let inputs: &[Input] =
-            if fields.0.contains_key("legal_entity") { &EDIT } else { &EDIT[..2] };
-        let updated = match Edit::parse(&body(&fields, inputs, true)) {
-            Ok(edit) => {
-                let expected = fields.get("version").parse().ok();
-                organisation::update(&office, &signed.actor, id, edit, expected).await
-            }
-            Err(fault) => Err(fault),
-        };
-        match updated {
-            Ok(_) => Ok(page::go(&Notice::OrganisationChanged.after(&address))),
-            Err(Fault::Stale) => Ok(page::go(&Notice::Stale.after(&address))),
-            Err(fault) => {
-                let status = Problem::status(&fault).0;
-                let words = &signed.viewer.words;
-                let filled = Filled::sent(&EDIT, &fields).refused(words, &EDIT, fault)?;
-                let refused = Refused { edit: Some(filled), ..Refused::default() };
-                detail(&office, &signed, id, status, refused, None).await
-            }
+    id: &str,
+) -> Result<Markup, Fault> {
+    let Signed { actor, viewer, .. } = signed;
+    let (words, view) = (&viewer.words, organisation::find(office, actor, parse(id)?).await?);
+    let own = view.id == actor.organisation;
+    let settings = match own {
+        true => "/settings/business".to_owned(),
+        false => format!("/settings/business?organisation={id}"),
+    };
+    let may = |permission| super::viewer::holds(actor, permission);
+    let place = match own || !may("partners.edit") {
+        true => html! {},
+        false => {
+            let parent = view.parent_id.map(|id| id.to_string()).unwrap_or_default();
+            let filled = Filled::starting(&[("parent_id", &parent)]);
+            place(viewer, &view, &Tree::load(office, actor).await?, &filled)
         }
     };
-    result.await.map_err(|fault| Failure::new(&request, fault))
+    Ok(html! {
+        div.actions {
+            @if may("settings.view") {
+                a.button.quiet href=(settings) { (words.say(words::SETTINGS_TITLE)) }
+            }
+            @if view.kind != Kind::Branch && may("partners.create") {
+                a.button.quiet href=(format!("/organisations/new?parent={id}")) {
+                    (words.say(words::ORGANISATIONS_NEW))
+                }
+            }
+        }
+        (place)
+    })
+}
+
+/// The form that puts it below another.
+fn place(viewer: &Viewer, view: &View, tree: &Tree, filled: &Filled) -> Markup {
+    let words = &viewer.words;
+    html! {
+        form.card method="post" action=(format!("/organisations/{}/move", view.id)) {
+            (page::csrf(viewer))
+            input type="hidden" name="version" value=(view.version);
+            h2 { (words.say(words::ORGANISATION_MOVE)) }
+            p.dim { (words.say(words::ORGANISATION_MOVE_TEXT)) }
+            (filled.problems(words, &MOVE))
+            (filled.select(words, &PARENT, &tree.parents(Some(view.id)), false))
+            div.actions {
+                button.quiet type="submit" { (words.say(words::ORGANISATION_MOVE)) }
+            }
+        }
+    }
 }
 
 /// `POST /organisations/{id}/move`
@@ -258,12 +248,13 @@ pub(super) async fn relocate(
 ) -> Result<HttpResponse, Failure> {
     let Post { signed, fields } = post;
     let result = async {
+        let Signed { actor, viewer, .. } = &signed;
         let id = parse(&id)?;
         let address = format!("/organisations/{id}");
         let moved = match organisation::parse_move(&body(&fields, &MOVE, false)) {
             Ok(parent) => {
                 let expected = fields.get("version").parse().ok();
-                organisation::relocate(&office, &signed.actor, id, parent, expected).await
+                organisation::relocate(&office, actor, id, parent, expected).await
             }
             Err(fault) => Err(fault),
         };
@@ -272,44 +263,31 @@ pub(super) async fn relocate(
             Err(Fault::Stale) => Ok(page::go(&Notice::Stale.after(&address))),
             Err(fault) => {
                 let status = Problem::status(&fault).0;
-                let words = &signed.viewer.words;
-                let filled = Filled::sent(&MOVE, &fields).refused(words, &MOVE, fault)?;
-                let refused = Refused { place: Some(filled), ..Refused::default() };
-                detail(&office, &signed, id, status, refused, None).await
+                let filled = Filled::sent(&MOVE, &fields).refused(&viewer.words, &MOVE, fault)?;
+                let view = organisation::find(&office, actor, id).await?;
+                let tree = Tree::load(&office, actor).await?;
+                let body = html! {
+                    p.crumb { a href=(address) { (view.name) } }
+                    h1 { (view.name) }
+                    (place(viewer, &view, &tree, &filled))
+                };
+                Ok(page::send(status, page::page(viewer, Some(PLACE), &view.name, None, &body)))
             }
         }
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
-/// `POST /organisations/{id}/delete`
-pub(super) async fn delete(
+/// `GET /organisations/export`
+pub(super) async fn export(
     request: HttpRequest,
     office: Data<Office>,
-    post: Post,
-    id: Path<String>,
+    signed: Signed,
 ) -> Result<HttpResponse, Failure> {
-    let Post { signed, fields } = post;
-    let result = async {
-        let id = parse(&id)?;
-        let expected = fields.get("version").parse().ok();
-        match organisation::delete(&office, &signed.actor, id, expected).await {
-            Ok(()) => Ok(page::go(&Notice::OrganisationDeleted.after("/organisations"))),
-            Err(Fault::Stale) => {
-                Ok(page::go(&Notice::Stale.after(&format!("/organisations/{id}"))))
-            }
-            Err(fault @ Fault::Conflict { .. }) => {
-                let status = Problem::status(&fault).0;
-                let refused = Refused { delete: Some(fault.to_string()), ..Refused::default() };
-                detail(&office, &signed, id, status, refused, None).await
-            }
-            Err(fault) => Err(fault),
-        }
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
+    export_of(DESCRIPTION, request, office, signed).await
 }
 
-fn render(viewer: &Viewer, tree: &Tree, notice: Option<Notice>) -> Markup {
+fn render(viewer: &Viewer, tree: &Tree, export: bool, toast: Option<Toast>) -> Markup {
     let words = &viewer.words;
     let title = words.say(words::ORGANISATIONS_TITLE);
     let columns = [
@@ -340,14 +318,21 @@ fn render(viewer: &Viewer, tree: &Tree, notice: Option<Notice>) -> Markup {
     let body = html! {
         div.head {
             h1 { (title) }
-            a.button href="/organisations/new" { (words.say(words::ORGANISATIONS_NEW)) }
+            div.actions {
+                @if export {
+                    a.button.quiet href="/organisations/export?format=xlsx" download {
+                        (words.say_with(words::AUDIT_EXPORT, &[("format", "XLSX".into())]))
+                    }
+                }
+                a.button href="/organisations/new" { (words.say(words::ORGANISATIONS_NEW)) }
+            }
         }
         (page::table(&title, &columns, &rows))
         @if tree.0.len() >= SHOWN_MAX {
             p.dim { (words.say_with(words::ORGANISATIONS_MORE, &[("n", SHOWN_MAX.into())])) }
         }
     };
-    page::page(viewer, Some(PLACE), &title, notice, &body)
+    page::page_saying(viewer, Some(PLACE), &title, toast.as_ref(), &body)
 }
 
 fn yes_no(words: &Words) -> [(String, String); 2] {
@@ -383,82 +368,6 @@ fn render_form(viewer: &Viewer, tree: &Tree, filled: &Filled) -> Markup {
         }
     };
     page::page(viewer, Some(PLACE), &title, None, &body)
-}
-
-fn render_one(
-    viewer: &Viewer,
-    view: &View,
-    tree: &Tree,
-    own: bool,
-    refused: Refused,
-    notice: Option<Notice>,
-) -> Markup {
-    let words = &viewer.words;
-    let parent = view.parent_id.map(|id| id.to_string()).unwrap_or_default();
-    let edit = refused.edit.unwrap_or_else(|| {
-        Filled::starting(&[
-            ("name", &view.name),
-            ("address", view.address.as_deref().unwrap_or("")),
-            ("legal_entity", if view.legal_entity { "yes" } else { "no" }),
-        ])
-    });
-    let place = refused.place.unwrap_or_else(|| Filled::starting(&[("parent_id", &parent)]));
-    let address = format!("/organisations/{}", view.id);
-    let hidden = html! {
-        (page::csrf(viewer))
-        input type="hidden" name="version" value=(view.version);
-    };
-    let settings =
-        |path: &str| if own { path.to_owned() } else { format!("{path}?organisation={}", view.id) };
-    let body = html! {
-        div.head {
-            h1 { (view.name) " " span.badge { (kind_name(words, view.kind)) } }
-            div.actions {
-                a.button.quiet href=(settings("/settings/business")) {
-                    (words.say(words::SETTINGS_TITLE))
-                }
-                @if view.kind != Kind::Branch {
-                    a.button.quiet href=(format!("/organisations/new?parent={}", view.id)) {
-                        (words.say(words::ORGANISATIONS_NEW))
-                    }
-                }
-            }
-        }
-        form.card method="post" action=(address) {
-            (hidden)
-            (edit.problems(words, &EDIT))
-            (edit.input(words, &NAME))
-            (edit.lines(words, &ADDRESS))
-            @if view.kind != Kind::Branch && !view.legal_entity {
-                (edit.select(words, &ENTITY, &yes_no(words), false))
-            }
-            div.actions { button type="submit" { (words.say(words::FORM_SAVE)) } }
-        }
-        @if !own {
-            form.card method="post" action=(format!("{address}/move")) {
-                (hidden)
-                h2 { (words.say(words::ORGANISATION_MOVE)) }
-                p.dim { (words.say(words::ORGANISATION_MOVE_TEXT)) }
-                (place.problems(words, &MOVE))
-                (place.select(words, &PARENT, &tree.parents(Some(view.id)), false))
-                div.actions {
-                    button.quiet type="submit" { (words.say(words::ORGANISATION_MOVE)) }
-                }
-            }
-            form.card method="post" action=(format!("{address}/delete")) {
-                (hidden)
-                h2 { (words.say(words::ORGANISATION_DELETE)) }
-                p.dim { (words.say(words::ORGANISATION_DELETE_TEXT)) }
-                @if let Some(text) = &refused.delete {
-                    p.notice.problem role="alert" { (text) }
-                }
-                div.actions {
-                    button.danger type="submit" { (words.say(words::ORGANISATION_DELETE)) }
-                }
-            }
-        }
-    };
-    page::page(viewer, Some(PLACE), &view.name, notice, &body)
 }
 
 #[cfg(test)]
@@ -505,7 +414,7 @@ mod tests {
         assert_eq!(names(None), ["Top", "A <i>", "B"], "nothing is below a branch");
         assert_eq!(names(Some(b)), ["Top", "A <i>"], "nor below itself");
         assert_eq!(names(Some(top)), Vec::<String>::new());
-        let page = render(&page::tests::viewer(), &tree, None).into_string();
+        let page = render(&page::tests::viewer(), &tree, true, None).into_string();
         assert!(page.contains("A &lt;i&gt;") && !page.contains("console-"), "{page}");
     }
 }

@@ -109,40 +109,36 @@ impl Place {
 /// reload repeats the sentence and not the deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
-    Suspended,
-    Activated,
     PlanChanged,
     SettingsChanged,
     ModulesChanged,
     OrganisationCreated,
-    OrganisationChanged,
     OrganisationMoved,
-    OrganisationDeleted,
     JobStarted,
     RunCancelled,
     Stale,
     PasswordChanged,
     SecondFactorOff,
     SessionsEnded,
+    RoleGiven,
+    Replayed,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 15] = [
-        (Self::Suspended, "suspended", words::DONE_SUSPENDED),
-        (Self::Activated, "activated", words::DONE_ACTIVATED),
+    const ALL: [(Notice, &'static str, Key); 13] = [
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
         (Self::SettingsChanged, "settings-changed", words::DONE_SETTINGS_CHANGED),
         (Self::ModulesChanged, "modules-changed", words::DONE_MODULES_CHANGED),
         (Self::OrganisationCreated, "organisation-created", words::DONE_ORGANISATION_CREATED),
-        (Self::OrganisationChanged, "organisation-changed", words::DONE_ORGANISATION_CHANGED),
         (Self::OrganisationMoved, "organisation-moved", words::DONE_ORGANISATION_MOVED),
-        (Self::OrganisationDeleted, "organisation-deleted", words::DONE_ORGANISATION_DELETED),
         (Self::Stale, "stale", words::DONE_STALE),
         (Self::PasswordChanged, "password-changed", words::DONE_PASSWORD_CHANGED),
         (Self::SecondFactorOff, "second-factor-off", words::DONE_SECOND_FACTOR_OFF),
         (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
+        (Self::RoleGiven, "role-given", words::DONE_ROLE_GIVEN),
+        (Self::Replayed, "replayed", words::DONE_REPLAYED),
     ];
 
     /// The notice of `?done=…`.

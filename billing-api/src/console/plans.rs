@@ -164,7 +164,6 @@ pub(super) fn fields(words: &Words, currency: Currency, filled: &Filled) -> Mark
 
 #[cfg(test)]
 pub(super) mod tests {
-    use model::policy::{Garden, OnHold};
     use model::{Currency, Money, OrganisationId, PlanVersionId};
 
     use super::*;
@@ -180,12 +179,6 @@ pub(super) mod tests {
             period: Some("month".to_owned()),
             download_bps: Some(50_000_000),
             upload_bps: Some(20_000_000),
-            interim_s: 300,
-            session_timeout_s: None,
-            idle_timeout_s: None,
-            pool: None,
-            on_expired: OnHold::Reject,
-            garden: Garden::default(),
             current_version_id: PlanVersionId::generate(),
             version: 1,
             created_at: at,

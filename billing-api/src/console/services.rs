@@ -54,7 +54,9 @@ pub(super) async fn of_service(
 ) -> Result<Markup, Fault> {
     let service = service::find(office, &signed.actor, service_id(id)?).await?;
     let heading = signed.viewer.words.say(words::CUSTOMER_SERVICES);
-    let parts = parts(request, office, signed, vec![service]).await?;
+    // Its own page has the buttons at its top.
+    let allowed = Allowed { suspend: false, ..Allowed::of(&signed.actor) };
+    let parts = parts(request, office, signed, allowed, vec![service]).await?;
     // The card's own heading stands below one, as it does on the page of a customer.
     Ok(html! { h2.unseen { (heading) } (parts) })
 }
@@ -73,7 +75,7 @@ pub(super) async fn of_customer(
     let id = id.parse().map_err(|_| Fault::NotFound("customer"))?;
     let services = service::list(office, &signed.actor, None, Some(id), PAGE_MAX).await?.rows;
     let words = &signed.viewer.words;
-    let parts = parts(request, office, signed, services).await?;
+    let parts = parts(request, office, signed, allowed, services).await?;
     Ok(html! {
         section {
             div.head {
@@ -93,12 +95,12 @@ async fn parts(
     request: &HttpRequest,
     office: &Office,
     signed: &Signed,
+    allowed: Allowed,
     services: Vec<service::View>,
 ) -> Result<Markup, Fault> {
     let viewer = &signed.viewer;
     let used = services.iter().map(|service| service.plan_id);
     let plans = Plans::load(office, &signed.actor, used).await?;
-    let allowed = Allowed::of(&signed.actor);
     let latest = match allowed.sessions {
         true => spare(request, sessions_of(office, &signed.actor, &services).await),
         false => None,
@@ -154,36 +156,6 @@ fn render(
             }
         }
     }
-}
-
-/// `POST /services/{id}/suspend`
-pub(super) async fn suspend(
-    request: HttpRequest,
-    office: Data<Office>,
-    post: Post,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let result = async {
-        let view =
-            service::act(&office, &post.signed.actor, service_id(&id)?, &service::SUSPEND).await?;
-        Ok(page::go(&place(&view, Notice::Suspended)))
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
-}
-
-/// `POST /services/{id}/activate`
-pub(super) async fn activate(
-    request: HttpRequest,
-    office: Data<Office>,
-    post: Post,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let result = async {
-        let view =
-            service::act(&office, &post.signed.actor, service_id(&id)?, &service::ACTIVATE).await?;
-        Ok(page::go(&place(&view, Notice::Activated)))
-    };
-    result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
 /// `POST /services/{id}/plan`

@@ -164,7 +164,7 @@ impl<'a> SettingForm<'a> {
                             option value=(word) selected[*word == value] { (name) }
                         }
                     }
-                } @else if matches!(item.setting.kind, Kind::Lines(_)) {
+                } @else if matches!(item.setting.kind, Kind::Lines(_) | Kind::Networks) {
                     textarea id=(id) name=(item.key) rows="4" aria-invalid=[invalid]
                         aria-describedby=(described) { "\n" (value) }
                 } @else {

@@ -5,9 +5,9 @@ use model::Ts;
 
 use super::words::{self, Words};
 
-/// `2026-03-01 09:30`, on the reader's clock.
+/// `2026-03-01 09:30`, by the reader's calendar and clock.
 pub(super) fn minute(words: &Words, at: Ts) -> String {
-    written(words, at, "%Y-%m-%d %H:%M")
+    words.calendar().minute(at)
 }
 
 /// `09:30`, on the reader's clock.
@@ -26,11 +26,7 @@ pub(super) fn local(words: &Words, at: Ts) -> String {
 }
 
 fn written(words: &Words, at: Ts, form: &str) -> String {
-    match jiff::Timestamp::from_microsecond(at.0) {
-        Ok(instant) => instant.to_zoned(words.zone().clone()).strftime(form).to_string(),
-        // An instant no calendar holds prints as a number.
-        Err(_) => at.to_string(),
-    }
+    words.calendar().written(at, form)
 }
 
 /// The instant of a form's `2026-03-01T09:30` or `2026-03-01` on the reader's clock. In the hour
@@ -42,6 +38,13 @@ pub(super) fn instant(words: &Words, text: &str) -> Option<Ts> {
     };
     let zoned = local.to_zoned(words.zone().clone()).ok()?;
     Some(Ts(zoned.timestamp().as_microsecond()))
+}
+
+/// The instant at which a day of the reader's clock begins, so many days after the one in a form.
+pub(super) fn day(words: &Words, text: &str, days: i64) -> Option<Ts> {
+    let date: jiff::civil::Date = text.parse().ok()?;
+    let later = date.checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
+    words.calendar().begin_of(later)
 }
 
 fn machine(at: Ts) -> String {

@@ -194,7 +194,7 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
         let page = browser.get(&at).await.body;
         assert!(page.contains(&format!(r#"<a href="{customer}">Asha &lt;b&gt;</a>"#)), "{page}");
         let done = browser.post(&format!("{at}/suspend"), &[csrf]).await;
-        assert_eq!(done.location, format!("{at}?done=suspended"));
+        assert_eq!(done.location, format!("{at}?done=suspend"));
         let page = browser.get(&done.location).await.body;
         assert!(page.contains("Suspended by staff, login refused"), "{page}");
         assert!(page.contains("The service is suspended."), "{page}");

@@ -5,6 +5,7 @@ use store::args;
 use super::menu::Menu;
 use super::page::{BRANCHES_MAX, Branch, Theme, Viewer};
 use super::words::Words;
+use crate::domain::calendar::Calendar;
 use crate::domain::{Actor, Fault, Office, module, preference, setting};
 use crate::entity::read;
 use crate::store::organisation;
@@ -25,6 +26,7 @@ impl Viewer {
         actor: &mut Actor,
         csrf: String,
         words: Words,
+        own_zone: Option<&str>,
     ) -> Result<Self, Fault> {
         let preferences = preference::load(office, actor).await?;
         let args = args![actor.path.as_str(), BRANCHES_MAX as i64 + 1];
@@ -46,11 +48,12 @@ impl Viewer {
         let branches = branches.collect();
         let here = chosen.unwrap_or(actor.organisation);
         let here = own.into_iter().find(|organisation| organisation.id == here);
-        let mut zone = String::new();
+        // Of those who have none of their own: the zone of where they work.
+        let mut zone = own_zone.map(str::to_owned);
         if let Some(here) = here {
             actor.organisation = here.id;
             actor.path = here.path;
-            zone = here.zone;
+            zone = zone.or(Some(here.zone));
         }
         let settings = setting::of(office, actor.organisation).await?;
         let menu = Menu::of(
@@ -61,7 +64,7 @@ impl Viewer {
         Ok(Self {
             name: actor.name.clone(),
             csrf,
-            words: words.in_zone(&zone),
+            words: words.by(Calendar::of(&settings, zone.as_deref())),
             settings,
             impersonator: None,
             menu,

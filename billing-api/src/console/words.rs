@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use model::policy::HoldReason;
 use model::text::{FluentValue, has, text};
 
-use crate::entity::Entity;
+use crate::domain::calendar::Calendar;
+use crate::entity::{Action, Entity};
 
 /// A text of the catalogue. Only this file can name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +18,11 @@ pub(super) struct Key(&'static str);
 /// The arguments of a text.
 pub(super) type Args<'a> = &'a [(&'static str, FluentValue<'static>)];
 
-/// The reader's language, and the clock on the reader's wall.
+/// The reader's language, and the calendar and the clock on the reader's wall.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     locale: String,
-    zone: TimeZone,
+    calendar: Calendar,
 }
 
 impl Words {
@@ -32,22 +33,38 @@ impl Words {
         let fits = (2..=35).contains(&tag.len())
             && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let locale = if fits { tag.to_owned() } else { "en".to_owned() };
-        Self { locale, zone: TimeZone::UTC }
+        Self { locale, calendar: Calendar::default() }
+    }
+
+    /// Days and times are told like this from here on.
+    pub(super) fn by(self, calendar: Calendar) -> Self {
+        Self { calendar, ..self }
+    }
+
+    /// In the reader's own language, where that is known.
+    pub(super) fn in_language(self, tag: &str) -> Self {
+        if tag.is_empty() { self } else { Self { locale: tag.to_owned(), ..self } }
     }
 
     /// Times are told in this zone from here on; UTC where nobody knows it.
+    #[cfg(test)]
     pub(super) fn in_zone(self, name: &str) -> Self {
-        Self { zone: TimeZone::get(name).unwrap_or(TimeZone::UTC), ..self }
+        Self { calendar: self.calendar.in_zone(name), ..self }
+    }
+
+    /// How the reader writes days and times.
+    pub(super) fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// The reader's zone.
     pub(super) fn zone(&self) -> &TimeZone {
-        &self.zone
+        self.calendar.zone()
     }
 
     /// The name of the reader's zone.
     pub(super) fn zone_name(&self) -> String {
-        self.zone.iana_name().unwrap_or("UTC").to_owned()
+        self.zone().iana_name().unwrap_or("UTC").to_owned()
     }
 
     /// A text.
@@ -101,7 +118,7 @@ impl Words {
 
     /// English, in UTC.
     pub(super) fn english() -> Self {
-        Self { locale: "en".to_owned(), zone: TimeZone::UTC }
+        Self { locale: "en".to_owned(), calendar: Calendar::default() }
     }
 
     // What descriptions are called. The key follows from the description's own words, so that
@@ -146,6 +163,11 @@ impl Words {
         [format!("field-{}-{field}", entity.name), format!("field-{field}")]
     }
 
+    /// What fields that stand together are called.
+    pub(super) fn group(&self, group: &str) -> String {
+        self.first(&[format!("group-{}", group.replace('_', "-"))], group)
+    }
+
     /// A sentence below the label, where there is one.
     pub(super) fn hint(&self, entity: &Entity, field: &str) -> Option<String> {
         let keys = [format!("hint-{}-{field}", entity.name), format!("hint-{field}")];
@@ -167,15 +189,55 @@ impl Words {
         ]
     }
 
-    /// What can be done with a record: "Suspend".
-    pub(super) fn act(&self, entity: &Entity, action: &str) -> String {
-        self.first(&[format!("act-{}-{action}", entity.name)], action)
-    }
-
     /// What was done, as the audit log calls it.
     pub(super) fn action(&self, action: &str) -> String {
         // It stands within a sentence, after the record.
         within(&self.first(&[format!("action-{}", action.replace('_', "-"))], action))
+    }
+
+    /// What an action is called on its button: "Suspend".
+    pub(super) fn deed(&self, entity: &Entity, action: &Action) -> String {
+        let [name, ..] = Self::deed_keys(entity, action);
+        self.first(&[name], action.name)
+    }
+
+    /// What is said once it is done.
+    pub(super) fn deed_done(&self, entity: &Entity, action: &Action) -> String {
+        let [_, done, _] = Self::deed_keys(entity, action);
+        text(&self.locale, &done, &[])
+    }
+
+    /// What is asked before it is done.
+    pub(super) fn deed_question(&self, entity: &Entity, action: &Action, args: Args<'_>) -> String {
+        let [_, _, question] = Self::deed_keys(entity, action);
+        text(&self.locale, &question, args)
+    }
+
+    /// The keys of an action: its name, what is said once it is done, what is asked before.
+    pub(super) fn deed_keys(entity: &Entity, action: &Action) -> [String; 3] {
+        let name = format!("act-{}-{}", entity.name, action.name);
+        [name.clone(), format!("{name}-done"), format!("{name}-question")]
+    }
+
+    /// What the button says that deletes a record: tokens are revoked.
+    pub(super) fn delete(&self, entity: &Entity) -> String {
+        let own = format!("entity-{}-delete", entity.name);
+        if has(&own) { text(&self.locale, &own, &[]) } else { self.say(RECORD_DELETE) }
+    }
+
+    /// The name of a group of permissions, such as `customers`.
+    pub(super) fn permission_group(&self, group: &str) -> String {
+        self.first(&[format!("permission-group-{group}")], group)
+    }
+
+    /// The verb of permissions, such as `view`.
+    pub(super) fn permission_verb(&self, verb: &str) -> String {
+        self.first(&[format!("permission-verb-{verb}")], verb)
+    }
+
+    /// What a permission allows: `customers.view` is "See customers".
+    pub(super) fn permission(&self, name: &str) -> String {
+        self.first(&[derived("permission", name)], name)
     }
 
     /// The first of some keys that the catalogue has; else the word itself, made readable.
@@ -338,8 +400,6 @@ keys! {
     FORM_CANCEL = "console-form-cancel";
 
     // What was done.
-    DONE_SUSPENDED = "console-done-suspended";
-    DONE_ACTIVATED = "console-done-activated";
     DONE_PLAN_CHANGED = "console-done-plan-changed";
     DONE_STALE = "console-done-stale";
 
@@ -456,9 +516,7 @@ keys! {
     DONE_SETTINGS_CHANGED = "console-done-settings-changed";
     DONE_MODULES_CHANGED = "console-done-modules-changed";
     DONE_ORGANISATION_CREATED = "console-done-organisation-created";
-    DONE_ORGANISATION_CHANGED = "console-done-organisation-changed";
     DONE_ORGANISATION_MOVED = "console-done-organisation-moved";
-    DONE_ORGANISATION_DELETED = "console-done-organisation-deleted";
 
     // Settings.
     SETTINGS_TITLE = "console-settings-title";
@@ -498,8 +556,6 @@ keys! {
     ORGANISATION_CREATE = "console-organisation-create";
     ORGANISATION_MOVE = "console-organisation-move";
     ORGANISATION_MOVE_TEXT = "console-organisation-move-text";
-    ORGANISATION_DELETE = "console-organisation-delete";
-    ORGANISATION_DELETE_TEXT = "console-organisation-delete-text";
 
     // The forms of the setup.
     NAS_ADDRESS = "console-nas-address";
@@ -511,8 +567,31 @@ keys! {
     NAS_SECRET = "console-nas-secret";
     NAS_SECRET_HINT = "console-nas-secret-hint";
     NAS_VENDOR = "console-nas-vendor";
-    NAS_VENDOR_GENERIC = "console-nas-vendor-generic";
-    NAS_VENDOR_MIKROTIK = "console-nas-vendor-mikrotik";
+    FIT_TITLE = "console-fit-title";
+    FIT_INTRO = "console-fit-intro";
+    FIT_NONE = "console-fit-none";
+    FIT_VENDOR = "console-fit-vendor";
+    FIT_FITS = "console-fit-fits";
+    FIT_REFUSES = "console-fit-refuses";
+    FIT_PARTLY = "console-fit-partly";
+    FIT_FINDING = "console-fit-finding";
+    FIT_LEFT_OUT = "console-fit-left-out";
+    FIT_STATE = "console-fit-state";
+    FIT_FINDINGS = "console-fit-findings";
+    FIT_WARNINGS = "console-fit-warnings";
+    FIT_NOT_CARRIED = "console-fit-not-carried";
+    FIT_IPV6_NOT_CARRIED = "console-fit-ipv6-not-carried";
+    FIT_TOO_HIGH = "console-fit-too-high";
+    FIT_ZERO = "console-fit-zero";
+    FIT_NOT_WHOLE = "console-fit-not-whole";
+    FIT_ONE_SIDED = "console-fit-one-sided";
+    FIT_NO_NAME = "console-fit-no-name";
+    FIT_NAME_IS_PLANS = "console-fit-name-is-plans";
+    FIT_SHAPER = "console-fit-shaper";
+    FIT_CANNOT_LIFT = "console-fit-cannot-lift";
+    FIT_NOT_LIVE = "console-fit-not-live";
+    FIT_TOO_LONG = "console-fit-too-long";
+    FIT_PACKET_FULL = "console-fit-packet-full";
     PLAN_DOWNLOAD = "console-plan-download";
     PLAN_NAME = "console-plan-name";
     PLAN_NAME_HINT = "console-plan-name-hint";
@@ -867,6 +946,15 @@ keys! {
     AUDIT_FROM = "console-audit-from";
     AUDIT_TO = "console-audit-to";
     AUDIT_CRITICAL = "console-audit-critical";
+    AUDIT_CRITICAL_ONLY = "console-audit-critical-only";
+    AUDIT_WEIGHT = "console-audit-weight";
+    AUDIT_SEARCH = "console-audit-search";
+    AUDIT_TODAY = "console-audit-today";
+    AUDIT_WEEK = "console-audit-week";
+    AUDIT_MONTH = "console-audit-month";
+    AUDIT_SINCE = "console-audit-since";
+    AUDIT_EXPORT = "console-audit-export";
+    AUDIT_IMPERSONATOR = "console-audit-impersonator";
     AUDIT_FIELD = "console-audit-field";
     AUDIT_BEFORE = "console-audit-before";
     AUDIT_AFTER = "console-audit-after";
@@ -888,6 +976,133 @@ keys! {
     RUN_LOG = "console-run-log";
     RUN_NO_LOG = "console-run-no-log";
     RUN_PROGRESS = "console-run-progress";
+
+    // What is done with records.
+    RECORD_ACTIONS = "console-record-actions";
+    ACTION_TITLE = "console-action-title";
+    LIST_NO_PARAMETER = "console-list-no-parameter";
+    COPY = "console-copy";
+    COPIED = "console-copied";
+    ONCE_KEPT = "console-once-kept";
+
+    // Permissions, roles and tokens.
+    RIGHTS_TITLE = "console-rights-title";
+    RIGHTS_SEARCH = "console-rights-search";
+    RIGHTS_ALL = "console-rights-all";
+    RIGHTS_BESIDES = "console-rights-besides";
+    RIGHTS_EVERYTHING = "console-rights-everything";
+    RIGHTS_NOT_YOURS = "console-rights-not-yours";
+    RIGHTS_BEYOND = "console-rights-beyond";
+    RIGHTS_GREY = "console-rights-grey";
+    ROLE_TEMPLATES = "console-role-templates";
+    ROLE_GRANTS = "console-role-grants";
+    ROLE_GIVE = "console-role-give";
+    ROLE_GIVE_GO = "console-role-give-go";
+    ROLE_CLONE = "console-role-clone";
+    ROLE_CLONE_NAME = "console-role-clone-name";
+    ROLE_COPY_NAME = "console-role-copy-name";
+    DONE_ROLE_GIVEN = "console-done-role-given";
+    SCOPE_READ = "console-scope-read";
+    SCOPE_READ_TEXT = "console-scope-read-text";
+    SCOPE_WRITE = "console-scope-write";
+    SCOPE_WRITE_TEXT = "console-scope-write-text";
+    SCOPE_FULL = "console-scope-full";
+    SCOPE_FULL_TEXT = "console-scope-full-text";
+    SCOPE_SOME = "console-scope-some";
+    TOKEN = "console-token";
+    TOKEN_MADE = "console-token-made";
+    TOKEN_MADE_TEXT = "console-token-made-text";
+    TOKEN_USAGE = "console-token-usage";
+    TOKEN_ROTATE = "console-token-rotate";
+    TOKEN_ROTATE_TEXT = "console-token-rotate-text";
+    TOKEN_ROTATE_GO = "console-token-rotate-go";
+    TOKEN_ROTATED = "console-token-rotated";
+    TOKEN_ROTATED_TEXT = "console-token-rotated-text";
+    GRACE = "console-grace";
+    GRACE_NONE = "console-grace-none";
+    GRACE_HOUR = "console-grace-hour";
+    GRACE_DAY = "console-grace-day";
+    GRACE_WEEK = "console-grace-week";
+    GRACE_MONTH = "console-grace-month";
+    CHART_DAYS = "console-chart-days";
+    CHART_DAYS_EMPTY = "console-chart-days-empty";
+
+    // Staff.
+    STAFF_SESSIONS = "console-staff-sessions";
+    STAFF_NO_SESSIONS = "console-staff-no-sessions";
+    STAFF_IMPERSONATE = "console-staff-impersonate";
+    STAFF_IMPERSONATE_CONFIRM = "console-staff-impersonate-confirm";
+
+    // Webhooks and their deliveries.
+    NAV_DELIVERIES = "console-nav-deliveries";
+    HOOK_STARTS = "console-hook-starts";
+    HOOK_START_CUSTOM = "console-hook-start-custom";
+    HOOK_START_CUSTOM_TEXT = "console-hook-start-custom-text";
+    HOOK_START_N8N = "console-hook-start-n8n";
+    HOOK_START_N8N_TEXT = "console-hook-start-n8n-text";
+    HOOK_START_ZAPIER = "console-hook-start-zapier";
+    HOOK_START_ZAPIER_TEXT = "console-hook-start-zapier-text";
+    HOOK_START_MAKE = "console-hook-start-make";
+    HOOK_START_MAKE_TEXT = "console-hook-start-make-text";
+    HOOK_EVENTS_SEARCH = "console-hook-events-search";
+    HOOK_EVENTS_ALL = "console-hook-events-all";
+    HOOK_EVENTS_WHOLE = "console-hook-events-whole";
+    HOOK_MADE = "console-hook-made";
+    HOOK_REVEALED = "console-hook-revealed";
+    HOOK_ROTATED = "console-hook-rotated";
+    HOOK_SECRET = "console-hook-secret";
+    HOOK_SECRET_TEXT = "console-hook-secret-text";
+    HOOK_SECRET_ABOUT = "console-hook-secret-about";
+    HOOK_ONWARDS = "console-hook-onwards";
+    HOOK_REVEAL = "console-hook-reveal";
+    HOOK_ROTATE = "console-hook-rotate";
+    HOOK_DUPLICATE = "console-hook-duplicate";
+    HOOK_TEST = "console-hook-test";
+    HOOK_TEST_TEXT = "console-hook-test-text";
+    HOOK_TEST_GO = "console-hook-test-go";
+    HOOK_TEST_WELL = "console-hook-test-well";
+    HOOK_TEST_BADLY = "console-hook-test-badly";
+    HOOK_EVENT = "console-hook-event";
+    HOOK_OFF = "console-hook-off";
+    HOOK_OFF_GONE = "console-hook-off-gone";
+    HOOK_OFF_FAILING = "console-hook-off-failing";
+    HOOK_ON = "console-hook-on";
+    SINCE = "console-since";
+    SINCE_HOUR = "console-since-hour";
+    SINCE_DAY = "console-since-day";
+    SINCE_WEEK = "console-since-week";
+    SINCE_MONTH = "console-since-month";
+    REPLAY = "console-replay";
+    REPLAY_FAILED = "console-replay-failed";
+    DONE_REPLAYED = "console-done-replayed";
+    DELIVERIES_LATEST = "console-deliveries-latest";
+    DELIVERIES_ALL = "console-deliveries-all";
+    DELIVERIES_NONE = "console-deliveries-none";
+    DELIVERY_WAITING = "console-delivery-waiting";
+    DELIVERY_DELIVERED = "console-delivery-delivered";
+    DELIVERY_FAILED = "console-delivery-failed";
+    DELIVERY_DROPPED = "console-delivery-dropped";
+    DELIVERY_WEB = "console-delivery-web";
+    DELIVERY_CLI = "console-delivery-cli";
+    DELIVERY_STATE = "console-delivery-state";
+    DELIVERY_KIND = "console-delivery-kind";
+    DELIVERY_HOOK = "console-delivery-hook";
+    DELIVERY_AT = "console-delivery-at";
+    DELIVERY_STATUS = "console-delivery-status";
+    DELIVERY_LATENCY = "console-delivery-latency";
+    DELIVERY_ATTEMPTS = "console-delivery-attempts";
+    DELIVERY_ATTEMPT = "console-delivery-attempt";
+    DELIVERY_NO_ATTEMPT = "console-delivery-no-attempt";
+    DELIVERY_ANSWER = "console-delivery-answer";
+    DELIVERY_REQUEST = "console-delivery-request";
+    DELIVERY_RECORD = "console-delivery-record";
+    DELIVERY_NEXT = "console-delivery-next";
+    PROGRAM = "console-program";
+    PROGRAM_RUNS = "console-program-runs";
+    PROGRAM_LAST = "console-program-last";
+    PROGRAMS = "console-programs";
+    PROGRAMS_TEXT = "console-programs-text";
+    STEP_ENROLMENT_CODE = "console-step-enrolment-code";
 }
 
 #[cfg(test)]
@@ -914,15 +1129,15 @@ mod tests {
     fn keys_of(entity: &Entity) -> Vec<Vec<String>> {
         let one = format!("entity-{}", entity.name);
         let mut keys = vec![vec![one.clone()], vec![format!("{one}-many")]];
-        for action in entity.actions {
-            keys.push(vec![format!("act-{}-{}", entity.name, action.name)]);
-        }
         for field in entity.all_fields() {
             keys.push(Words::field_keys(entity, field.name).into());
-            if let crate::entity::Kind::Choice(choices) = field.kind {
-                for word in choices {
-                    keys.push(Words::choice_keys(entity, field.name, word).into());
-                }
+            let (crate::entity::Kind::Choice(choices) | crate::entity::Kind::Map(choices, _)) =
+                field.kind
+            else {
+                continue;
+            };
+            for word in choices {
+                keys.push(Words::choice_keys(entity, field.name, word).into());
             }
         }
         keys
@@ -931,6 +1146,11 @@ mod tests {
     #[test]
     fn every_entity_field_and_choice_has_its_text() {
         let all = crate::entity::registry::ENTITIES.iter().flat_map(|entity| keys_of(entity));
+        let groups =
+            crate::entity::registry::ENTITIES.iter().flat_map(|entity| entity.all_fields());
+        let groups = groups.filter_map(|field| field.group);
+        let groups = groups.map(|group| vec![format!("group-{}", group.replace('_', "-"))]);
+        let all = all.chain(groups);
         let missing: Vec<Vec<String>> = all.filter(|keys| !keys.iter().any(|k| has(k))).collect();
         assert!(missing.is_empty(), "one of each is missing in the catalogue: {missing:#?}");
     }
@@ -942,15 +1162,43 @@ mod tests {
         for entity in crate::entity::registry::ENTITIES {
             known.extend(keys_of(entity).into_iter().flatten());
             known.push(format!("entity-{}-none", entity.name));
+            known.push(format!("entity-{}-delete", entity.name));
+            known.extend(entity.actions.iter().flat_map(|a| Words::deed_keys(entity, a)));
+            for field in entity.actions.iter().flat_map(|action| action.arguments) {
+                known.extend(Words::field_keys(entity, field.name));
+            }
             for field in entity.all_fields() {
                 known.push(format!("hint-{}-{}", entity.name, field.name));
                 known.push(format!("hint-{}", field.name));
             }
         }
-        let about = ["entity-", "field-", "hint-", "choice-", "act-"];
+        let about = ["entity-", "field-", "hint-", "choice-", "group-", "act-"];
+        for field in crate::entity::registry::ENTITIES.iter().flat_map(|entity| entity.all_fields())
+        {
+            known.extend(field.group.map(|group| format!("group-{}", group.replace('_', "-"))));
+        }
         for line in source.lines().filter(|line| about.iter().any(|word| line.starts_with(word))) {
             let name = line.split('=').next().unwrap_or("").trim();
             assert!(known.iter().any(|key| key == name), "{name} is of nothing");
+        }
+    }
+
+    #[test]
+    fn every_permission_group_and_verb_has_its_text_and_no_text_is_left_over() {
+        use crate::domain::access::permission::CATALOGUE;
+        let mut names: Vec<String> =
+            CATALOGUE.iter().map(|permission| derived("permission", permission.name)).collect();
+        for (group, _) in CATALOGUE.iter().filter_map(|p| p.name.split_once('.')) {
+            names.push(format!("permission-group-{group}"));
+        }
+        names.extend(crate::console::rights::VERBS.map(|verb| format!("permission-verb-{verb}")));
+        for name in &names {
+            assert!(has(name), "{name}");
+        }
+        let source = include_str!("../../../crates/model/locales/en.ftl");
+        for line in source.lines().filter(|line| line.starts_with("permission-")) {
+            let name = line.split('=').next().unwrap_or("").trim();
+            assert!(names.iter().any(|known| known == name), "{name} is of nothing");
         }
     }
 

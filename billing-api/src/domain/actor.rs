@@ -28,6 +28,8 @@ pub(crate) struct Actor {
     pub(crate) path: String,
     /// What it may do there.
     pub(crate) rights: Rights,
+    /// The address it comes from, where a member of staff signed in from one.
+    pub(crate) address: Option<std::net::IpAddr>,
     /// The member of staff whose token it is.
     pub(crate) owner: Option<StaffId>,
     /// Who really sits there, where somebody acts as this member of staff.
@@ -47,6 +49,7 @@ impl Actor {
             organisation,
             path,
             rights: Rights::all(),
+            address: None,
             owner: None,
             impersonator: None,
             idempotency: None,

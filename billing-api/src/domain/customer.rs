@@ -7,6 +7,7 @@ use store::args;
 use super::{Actor, Fault, Office, Series, Unit, service};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, write};
 use crate::store::customer as sql;
+use crate::store::service::LOCK_CUSTOMER;
 
 /// Numbers begin at 1001: people read them out, and "customer 7" sounds like a list.
 const NUMBERS: Series = Series { kind: "customer", first: 1001 };
@@ -65,7 +66,7 @@ async fn before(
     row: Option<&store::Row>,
 ) -> Result<(), Fault> {
     if verb == Verb::Deleted {
-        return service::refuse_in_use(unit, row).await;
+        return service::refuse_in_use(unit, &LOCK_CUSTOMER, row).await;
     }
     if verb != Verb::Created {
         return Ok(());

@@ -2,6 +2,8 @@
 
 use store::StoreError;
 
+use crate::entity::Draft;
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FieldFault {
@@ -9,6 +11,16 @@ pub(crate) struct FieldFault {
     pub(crate) pointer: String,
     /// What is wrong, for the person who typed it.
     pub(crate) detail: String,
+}
+
+impl FieldFault {
+    /// What is wrong between some fields: the first of them that the caller gave is blamed, else
+    /// the first.
+    pub(crate) fn of_one(draft: &Draft, fields: &[&str], detail: String) -> Self {
+        let given = fields.iter().find(|field| draft.value(field).is_some());
+        let field = given.or(fields.first()).copied().unwrap_or_default();
+        Self { pointer: format!("/{field}"), detail }
+    }
 }
 
 /// Why something was not done.
@@ -37,6 +49,12 @@ pub(crate) enum Fault {
     /// The body is longer than any document of ours.
     #[error("the body has more than {0} octets")]
     TooLong(usize),
+    /// The body is of a kind that is not read here.
+    #[error("the body is {0}, which is not read here; send {1}")]
+    WrongMedia(String, &'static str),
+    /// The address is longer than any of ours.
+    #[error("the address has more than {0} octets")]
+    AddressTooLong(usize),
     /// The caller did not prove who they are.
     #[error("authentication is required")]
     Unauthenticated,

@@ -4,6 +4,7 @@
 //! event → commit. Errors are transport-free ([`Fault`]); the edge chooses their status.
 
 pub(crate) mod actor;
+pub(crate) mod audit;
 mod fault;
 pub(crate) mod idempotency;
 mod input;
@@ -14,7 +15,9 @@ mod unit;
 
 pub(crate) mod access;
 pub(crate) mod branding;
+pub(crate) mod calendar;
 pub(crate) mod customer;
+mod fit;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;

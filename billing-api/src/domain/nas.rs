@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::nas::{COA_PORT, NasSeen, Vendor};
+use model::nas::{COA_PORT, Ipv6Counters, NasSeen, Vendor};
 use model::policy::Key;
 use model::{ClientId, NasId, OrganisationId, Secret, Ts};
 use serde::Serialize;
@@ -22,7 +22,20 @@ use crate::store::organisation;
 const SECRET_OCTETS_MAX: usize = 128;
 
 /// The words of [`Vendor::ALL`]; a test compares them.
-const VENDORS: &[&str] = &["mikrotik", "generic"];
+const VENDORS: &[&str] = &[
+    "mikrotik",
+    "cisco",
+    "huawei",
+    "juniper",
+    "nokia",
+    "accel_ppp",
+    "chillispot",
+    "h3c",
+    "zte",
+    "ubiquiti",
+    "redback",
+    "generic",
+];
 
 /// What every NAS has, whether or not it was said.
 const KEPT: Flags = Flags::WRITABLE.and(Flags::FILLED);
@@ -72,11 +85,12 @@ pub(crate) const NAS: Entity = Entity {
         Field::new("coa_address", Kind::Address, Flags::WRITABLE),
         Field::new("coa_port", Kind::Integer(1, 65535), KEPT),
         Field::new("coa_secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::WRITABLE),
+        Field::new("ipv6_counters", Kind::Choice(&["included", "separate"]), KEPT),
         // When it was first heard of, where nobody registered it.
         Field::new("seen_at", Kind::Time, Flags::LISTED),
     ],
     hooks: Hooks {
-        before: |unit, verb, draft, _| Box::pin(before(unit, verb, draft)),
+        before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
         ..Hooks::NONE
     },
@@ -85,11 +99,21 @@ pub(crate) const NAS: Entity = Entity {
 
 static DESCRIPTION: &Entity = &NAS;
 
-async fn before(unit: &mut Unit<'_>, verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+async fn before(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
+    if verb == Verb::Deleted {
+        // Services that may come through this NAS alone could not come any more.
+        return super::service::refuse_in_use(unit, &crate::store::service::LOCK_NAS, row).await;
+    }
     if verb == Verb::Created {
         draft.fill("vendor", Vendor::Generic.as_str());
         draft.fill("coa_port", COA_PORT);
         draft.fill("accepts_coa", true);
+        draft.fill("ipv6_counters", Ipv6Counters::default().as_str());
     }
     if let Some(secret) = draft.secret("coa_secret") {
         let id = NasId(draft.record).to_string();
@@ -323,7 +347,8 @@ pub(crate) async fn keep_seen(office: &Office, seen: &NasSeen) -> Result<(), Fau
                 None::<String>,
                 None::<String>,
                 unit.now,
-                actor.label()
+                actor.label(),
+                Ipv6Counters::default().as_str()
             ],
         )
         .await;

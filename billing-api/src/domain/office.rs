@@ -13,6 +13,7 @@ use super::number::Numbers;
 use super::together::Together;
 use crate::entity::custom::Custom;
 use crate::hook::Hooks;
+use crate::jobs::backup::Backups;
 
 /// The office: databases, keys, clock. Cheap to share.
 pub(crate) struct Office {
@@ -34,6 +35,8 @@ pub(crate) struct Office {
     pub(crate) settings: super::setting::Cache,
     /// What the operator decided about signing in.
     pub(crate) policy: Policy,
+    /// Backups that are made by themselves, where there is a folder for them.
+    pub(crate) backups: Option<Backups>,
     /// Failed sign-ins, counted in memory.
     pub(crate) attempts: Attempts,
     /// Requests per token, counted in memory.
@@ -70,6 +73,7 @@ impl Office {
             hashing,
             settings: super::setting::Cache::default(),
             policy: Policy::default(),
+            backups: None,
             attempts: Attempts::default(),
             usage: Usage::default(),
             numbers: Numbers::default(),

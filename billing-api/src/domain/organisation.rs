@@ -5,13 +5,17 @@
 //! all below it in one statement. A request that began before and carries an old path finds
 //! nothing under it: paths are never given twice, because ids are not.
 
+use std::collections::HashMap;
+
 use model::{Currency, OrganisationId, StaffId, Ts};
 use serde::Serialize;
 use serde_json::Value;
-use store::{StoreError, args, changed_one};
+use store::{Row, StoreError, args, changed_one};
 
 use super::setting::{self, Change, registry};
-use super::{Actor, Event, Fault, Input, Office, Page, Unit};
+use super::{Actor, Fault, Input, Office, Page, Unit};
+use crate::entity::Kind::{Choice, Flag, Integer, LongText, Reference, Text, Zone};
+use crate::entity::{Draft, Entity, Field, Flags, Hooks, Source, Verb, Verbs, Written, write};
 use crate::store::organisation as sql;
 use crate::store::organisation::Kept;
 
@@ -109,114 +113,220 @@ impl View {
     }
 }
 
+/// Who somebody is for: the provider, a partner, a branch. The tree's rules are its hooks; what
+/// papers and customers see of it (legal name, tax id, contacts) are settings, which those below
+/// inherit.
+pub(crate) const ORGANISATION: Entity = Entity {
+    name: "organisation",
+    path: "organisations",
+    table: "organisation",
+    prefix: OrganisationId::PREFIX,
+    permission: "partners",
+    verbs: Verbs::CREATE.and(Verbs::UPDATE).and(Verbs::DELETE),
+    tenant: true,
+    home: Some("parent_id"),
+    fields: &[
+        Field::new(
+            "name",
+            Text(NAME_CHARACTERS_MAX),
+            Flags::REQUIRED
+                .and(Flags::WRITABLE)
+                .and(Flags::SORTABLE)
+                .and(Flags::FILTERABLE)
+                .and(Flags::SEARCHED)
+                .and(Flags::LISTED),
+        ),
+        Field::new(
+            "kind",
+            Choice(&["isp", "partner", "branch"]),
+            Flags::REQUIRED.and(AT_FIRST).and(Flags::FILTERABLE).and(Flags::LISTED),
+        ),
+        // Absent for the reader's own: what is above is not theirs to see.
+        Field::new(
+            "parent_id",
+            Reference(OrganisationId::PREFIX, "organisation"),
+            AT_FIRST.and(Flags::LISTED),
+        ),
+        Field::new(
+            "legal_entity",
+            Flag,
+            Flags::WRITABLE.and(Flags::FILLED).and(Flags::FILTERABLE).and(Flags::LISTED),
+        ),
+        Field::new("currency", Text(3), AT_FIRST.and(Flags::FILLED).and(Flags::LISTED)),
+        Field::new("zone", Zone, AT_FIRST.and(Flags::FILLED).and(Flags::LISTED)),
+        Field::new("locale", Text(35), AT_FIRST.and(Flags::FILLED)),
+        Field::new("address", LongText(500), Flags::WRITABLE),
+        Field::new("manager_id", Reference(StaffId::PREFIX, "staff"), Flags::WRITABLE),
+        Field::new("children", Integer(0, i64::MAX), Flags::COMPUTED),
+    ],
+    hooks: Hooks {
+        check,
+        before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
+        after: |unit, written| Box::pin(after(unit, written)),
+        extend: |source, rows| Box::pin(extend(source, rows)),
+        hold: |unit| Box::pin(lock_tree(unit)),
+        ..Hooks::NONE
+    },
+    ..Entity::PLAIN
+};
+
+static DESCRIPTION: &Entity = &ORGANISATION;
+
+/// Given at creation; later it is a setting, or a move.
+const AT_FIRST: Flags = Flags::WRITABLE.and(Flags::ONCE);
+
+fn check(draft: &Draft, input: &mut Input) {
+    let kind = draft.text("kind");
+    let legal_entity = draft.flag("legal_entity").unwrap_or(false);
+    if kind == Some(Kind::Isp.as_str()) {
+        input.fault("kind", "is partner or branch");
+    }
+    if legal_entity && kind == Some(Kind::Branch.as_str()) {
+        input.fault("legal_entity", "a branch belongs to the legal entity above it");
+    }
+    if let Some(currency) = draft.text("currency") {
+        match currency.parse::<Currency>() {
+            Err(error) => input.fault("currency", error.to_string()),
+            Ok(_) if !legal_entity => input.fault("currency", "is set by the legal entity"),
+            Ok(_) => {}
+        }
+    }
+    if let Some(locale) = draft.text("locale")
+        && let Err(detail) = setting::Kind::Locale.check(&Value::String(locale.to_owned()))
+    {
+        input.fault("locale", detail);
+    }
+}
+
+async fn before(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
+    let Some(row) = row else { return found(unit, draft).await };
+    let id: OrganisationId = row.get("id")?;
+    let parent: Option<OrganisationId> = row.get("parent_id")?;
+    let name: String = row.get("name")?;
+    match verb {
+        Verb::Created => {}
+        Verb::Updated => {
+            let is: bool = row.get("legal_entity")?;
+            let branch = row.get::<String>("kind")? == Kind::Branch.as_str();
+            let detail = match (draft.flag("legal_entity"), is) {
+                (Some(true), false) if branch => "a branch belongs to the legal entity above it",
+                (Some(false), true) => {
+                    "a legal entity stays one: papers carry its name and numbers"
+                }
+                _ => "",
+            };
+            if !detail.is_empty() {
+                return Err(Fault::field("/legal_entity", detail));
+            }
+            let name = draft.text("name").unwrap_or(&name).to_owned();
+            refuse_sibling(unit, parent, &name, id).await?;
+        }
+        Verb::Deleted => {
+            if id == unit.actor.organisation {
+                let detail = "one's own organisation is deleted by those above it";
+                return Err(Fault::field("", detail));
+            }
+            unit.fetch_one(&sql::LOCK_EMPTY, args![id]).await?;
+            let row = unit.fetch_one(&sql::HOLDS, args![id]).await?;
+            if let Some(holds) = row.get::<Option<String>>("holds")? {
+                let detail = format!("the organisation still has {holds}");
+                return Err(Fault::Conflict { pointer: "", detail });
+            }
+        }
+        Verb::Restored => {
+            if let Some(parent) = parent {
+                let above = load(unit, parent).await;
+                above.map_err(|fault| match fault {
+                    Fault::NotFound(_) => Fault::Conflict {
+                        pointer: "/parent_id",
+                        detail: "what it was below is deleted; restore that first".to_owned(),
+                    },
+                    fault => fault,
+                })?;
+            }
+            refuse_sibling(unit, parent, &name, id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Completes a new one: its place in the tree, and what it takes from there.
+async fn found(unit: &mut Unit<'_>, draft: &mut Draft) -> Result<(), Fault> {
+    let id = OrganisationId(draft.record);
+    let parent = draft.organisation.unwrap_or(unit.actor.organisation);
+    let (parent, parent_view) = load_named(unit, parent).await?;
+    let kind = draft.text("kind").and_then(Kind::from_word);
+    refuse_below(kind.unwrap_or(Kind::Branch), &parent_view)?;
+    refuse_depth(depth(&parent.path) + 1)?;
+    refuse_sibling(unit, Some(parent.id), draft.text("name").unwrap_or_default(), id).await?;
+    draft.set("parent_id", parent.id);
+    draft.set("path", format!("{}{}/", parent.path, id.0.simple()));
+    draft.fill("legal_entity", false);
+    draft.fill("currency", parent.currency.to_string());
+    draft.fill("zone", parent.zone);
+    draft.fill("locale", parent.locale);
+    Ok(())
+}
+
+/// Writes the settings that come with what was given, and tells those who keep settings in
+/// memory: its name and its place stand beside what others inherit from it.
+async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
+    let (id, draft) = (OrganisationId(written.id), written.draft);
+    let was: bool = written.before.map_or(Ok(false), |row| row.get("legal_entity"))?;
+    let mut changes = Vec::new();
+    if matches!(written.verb, Verb::Created | Verb::Updated)
+        && written.after.get::<bool>("legal_entity")?
+        && !was
+    {
+        let given = draft.text("currency").filter(|_| draft.was_given("currency"));
+        changes.extend(pinned(unit, id, given.and_then(|code| code.parse().ok())).await?);
+    }
+    for (field, setting) in [("zone", &registry::ZONE), ("locale", &registry::LOCALE)] {
+        if let Some(value) = draft.text(field).filter(|_| draft.was_given(field)) {
+            let after = Some(value.into());
+            changes.retain(|change| change.key != setting.key);
+            changes.push(Change { key: setting.key.to_owned(), before: None, after });
+        }
+    }
+    setting::apply(unit, id, &written.after.get::<String>("path")?, &changes).await?;
+    unit.touch_configuration(id).await?;
+    Ok(())
+}
+
+/// Counts what is right below, and hides what is above the reader.
+async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fault> {
+    let id = |row: &Value| -> Option<OrganisationId> { row["id"].as_str()?.parse().ok() };
+    let ids: Vec<OrganisationId> = rows.iter().filter_map(id).collect();
+    let mut children = HashMap::new();
+    for row in source.fetch_all(&sql::CHILDREN, args![ids]).await? {
+        let parent: OrganisationId = row.get("parent_id")?;
+        children.insert(parent, row.get::<i64>("children")?);
+    }
+    let own = source.reader().organisation;
+    for row in rows {
+        let Some(id) = id(row) else { continue };
+        row["children"] = children.get(&id).copied().unwrap_or(0).into();
+        if id == own {
+            row["parent_id"] = Value::Null;
+        }
+    }
+    Ok(())
+}
+
 /// What a new organisation needs.
 #[derive(Debug)]
-pub(crate) struct New {
-    parent: Option<OrganisationId>,
-    kind: Kind,
-    name: String,
-    legal_entity: bool,
-    currency: Option<Currency>,
-    zone: Option<String>,
-    locale: Option<String>,
-    address: Option<String>,
-    manager: Option<StaffId>,
-    external: (Option<String>, Option<String>),
-}
+pub(crate) struct New(Draft);
 
 impl New {
     /// Reads a request body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let parent = input.parsed("parent_id");
-        let word = required_text(&mut input, "kind", 20);
-        let kind = match Kind::from_word(&word) {
-            Some(kind @ (Kind::Partner | Kind::Branch)) => kind,
-            _ => {
-                if !word.is_empty() {
-                    input.fault("kind", "is partner or branch");
-                }
-                Kind::Branch
-            }
-        };
-        let name = required_text(&mut input, "name", NAME_CHARACTERS_MAX);
-        let legal_entity = input.flag("legal_entity").unwrap_or(false);
-        if legal_entity && word == "branch" {
-            input.fault("legal_entity", "a branch belongs to the legal entity above it");
-        }
-        let currency = input.parsed("currency");
-        if currency.is_some() && !legal_entity {
-            input.fault("currency", "is set by the legal entity");
-        }
-        let mut checked = |field, kind: setting::Kind| {
-            let text = input.optional_text(field, NAME_CHARACTERS_MAX)?;
-            if let Err(detail) = kind.check(&Value::String(text.clone())) {
-                input.fault(field, detail);
-            }
-            Some(text)
-        };
-        let zone = checked("zone", setting::Kind::Zone);
-        let locale = checked("locale", setting::Kind::Locale);
-        let address = input.long_text("address", 500);
-        let manager = input.parsed("manager_id");
-        let external = read_external(&mut input);
-        input.finish()?;
-        Ok(Self {
-            parent,
-            kind,
-            name,
-            legal_entity,
-            currency,
-            zone,
-            locale,
-            address,
-            manager,
-            external,
-        })
+        Draft::parse(DESCRIPTION, &[], body, true).map(Self)
     }
-}
-
-/// A change of what an organisation says of itself. Absent: as it was.
-#[derive(Debug)]
-pub(crate) struct Edit {
-    name: Option<String>,
-    legal_entity: Option<bool>,
-    address: Option<Option<String>>,
-    manager: Option<Option<StaffId>>,
-    external: Option<(Option<String>, Option<String>)>,
-}
-
-impl Edit {
-    /// Reads a request body.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        let mut input = Input::parse(body)?;
-        let name =
-            input.names("name").then(|| required_text(&mut input, "name", NAME_CHARACTERS_MAX));
-        let legal_entity = input.flag("legal_entity");
-        let address = input.names("address").then(|| input.long_text("address", 500));
-        let manager = input.names("manager_id").then(|| input.parsed("manager_id"));
-        let external = (input.names("external_id") || input.names("external_source"))
-            .then(|| read_external(&mut input));
-        input.finish()?;
-        Ok(Self { name, legal_entity, address, manager, external })
-    }
-}
-
-fn required_text(input: &mut Input, field: &'static str, max: usize) -> String {
-    let text = input.optional_text(field, max);
-    if text.is_none() {
-        input.missing(field);
-    }
-    text.unwrap_or_default()
-}
-
-fn read_external(input: &mut Input) -> (Option<String>, Option<String>) {
-    let external =
-        (input.optional_text("external_source", 50), input.optional_text("external_id", 100));
-    if external.0.is_some() != external.1.is_some() {
-        input.fault("external_id", "goes together with external_source");
-    }
-    external
 }
 
 /// Where to put it, out of a request body.
@@ -318,15 +428,6 @@ fn depth(path: &str) -> usize {
     path.matches('/').count()
 }
 
-async fn refuse_manager(unit: &mut Unit<'_>, manager: Option<StaffId>) -> Result<(), Fault> {
-    let Some(manager) = manager else { return Ok(()) };
-    let path = unit.actor.path.clone();
-    match unit.fetch_optional(&sql::FIND_MANAGER, args![path, manager]).await? {
-        Some(_) => Ok(()),
-        None => Err(Fault::field("/manager_id", "there is no such member of staff")),
-    }
-}
-
 /// Refuses a name that one beside it has. The unit holds the tree.
 async fn refuse_sibling(
     unit: &mut Unit<'_>,
@@ -343,82 +444,16 @@ async fn refuse_sibling(
     }
 }
 
+/// The unique key of a move that is taken.
 fn taken() -> Fault {
     let detail = "there is an organisation with this external id beside it already".to_owned();
     Fault::Conflict { pointer: "/external_id", detail }
 }
 
-async fn record(
-    unit: &mut Unit<'_>,
-    kind: &str,
-    view: &View,
-    before: Option<&View>,
-) -> Result<(), Fault> {
-    let json = |view: &View| serde_json::to_value(view).map_err(|e| Fault::Internal(Box::new(e)));
-    let before = before.map(json).transpose()?;
-    let event = Event { kind, entity_id: view.id.to_string(), payload: json(view)?, policy: &[] };
-    unit.record(view.id, event, before).await
-}
-
 /// Creates one below the actor's own, or below one of those.
 pub(crate) async fn create(office: &Office, actor: &Actor, new: New) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    lock_tree(&mut unit).await?;
-    let (parent, parent_view) =
-        load_named(&mut unit, new.parent.unwrap_or(actor.organisation)).await?;
-    refuse_below(new.kind, &parent_view)?;
-    refuse_depth(depth(&parent.path) + 1)?;
-    refuse_manager(&mut unit, new.manager).await?;
-    let id = OrganisationId::generate();
-    refuse_sibling(&mut unit, Some(parent.id), &new.name, id).await?;
-    let path = format!("{}{}/", parent.path, id.0.simple());
-    let inserted = unit
-        .execute(
-            &sql::INSERT_CHILD,
-            args![
-                id,
-                parent.id,
-                path.as_str(),
-                new.kind.as_str(),
-                new.name.as_str(),
-                new.legal_entity,
-                parent.currency,
-                parent.zone,
-                parent.locale,
-                new.address,
-                new.manager,
-                new.external.0,
-                new.external.1,
-                unit.now,
-                actor.label()
-            ],
-        )
-        .await;
-    match inserted {
-        Err(StoreError::Unique { .. }) => return Err(taken()),
-        result => result?,
-    };
-    let mut changes = Vec::new();
-    if new.legal_entity {
-        changes.extend(pinned(&mut unit, id, new.currency).await?);
-    }
-    let given = [(&registry::ZONE, new.zone), (&registry::LOCALE, new.locale)];
-    for (setting, value) in given {
-        if let Some(value) = value {
-            changes.push(Change {
-                key: setting.key.to_owned(),
-                before: None,
-                after: Some(value.into()),
-            });
-        }
-    }
-    setting::apply(&mut unit, id, &path, &changes).await?;
-    unit.touch_configuration(id).await?;
-    let (_, view) = load(&mut unit, id).await?;
-    record(&mut unit, "organisation.created", &view, None).await?;
-    unit.answers(201, serde_json::to_value(&view).map_err(|e| Fault::Internal(Box::new(e)))?);
-    unit.commit().await?;
-    Ok(view)
+    let made = write::create(office, actor, DESCRIPTION, new.0).await?;
+    find(office, actor, OrganisationId(made.id)).await
 }
 
 /// A legal entity keeps its books in its own right: what they depend on becomes its own, and
@@ -441,70 +476,6 @@ async fn pinned(
     Ok(changes)
 }
 
-/// Changes what an organisation says of itself.
-pub(crate) async fn update(
-    office: &Office,
-    actor: &Actor,
-    id: OrganisationId,
-    edit: Edit,
-    expected: Option<i64>,
-) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    lock_tree(&mut unit).await?;
-    let (kept, before) = load(&mut unit, id).await?;
-    if expected.is_some_and(|expected| expected != kept.version) {
-        return Err(Fault::Stale);
-    }
-    let legal_entity = match (edit.legal_entity, kept.legal_entity) {
-        (Some(true), false) if before.kind == Kind::Branch => {
-            let detail = "a branch belongs to the legal entity above it";
-            return Err(Fault::field("/legal_entity", detail));
-        }
-        (Some(false), true) => {
-            let detail = "a legal entity stays one: papers carry its name and numbers";
-            return Err(Fault::field("/legal_entity", detail));
-        }
-        (wanted, is) => wanted.unwrap_or(is),
-    };
-    if let Some(manager) = edit.manager {
-        refuse_manager(&mut unit, manager).await?;
-    }
-    let name = edit.name.unwrap_or(kept.name);
-    refuse_sibling(&mut unit, kept.parent, &name, id).await?;
-    let external = edit.external.unwrap_or((kept.external_source, kept.external_id));
-    let updated = unit
-        .execute(
-            &sql::UPDATE,
-            args![
-                actor.path.as_str(),
-                id,
-                name.as_str(),
-                legal_entity,
-                edit.address.unwrap_or(kept.address),
-                edit.manager.unwrap_or(kept.manager),
-                external.0,
-                external.1,
-                unit.now,
-                actor.label()
-            ],
-        )
-        .await;
-    match updated {
-        Err(StoreError::Unique { .. }) => return Err(taken()),
-        result => changed_one(result?)?,
-    }
-    if legal_entity && !kept.legal_entity {
-        let changes = pinned(&mut unit, id, None).await?;
-        setting::apply(&mut unit, id, &kept.path, &changes).await?;
-    }
-    // Its name stands beside the settings that others inherit from it.
-    unit.touch_configuration(id).await?;
-    let (_, view) = load(&mut unit, id).await?;
-    record(&mut unit, "organisation.updated", &view, Some(&before)).await?;
-    unit.commit().await?;
-    Ok(view)
-}
-
 /// Puts an organisation, with all that is below it, below another.
 pub(crate) async fn relocate(
     office: &Office,
@@ -516,6 +487,7 @@ pub(crate) async fn relocate(
     let mut unit = Unit::begin(office, actor).await?;
     lock_tree(&mut unit).await?;
     let (kept, before) = load(&mut unit, id).await?;
+    let before_row = write::load(&mut unit, DESCRIPTION, id.0, false).await?;
     if expected.is_some_and(|expected| expected != kept.version) {
         return Err(Fault::Stale);
     }
@@ -544,10 +516,11 @@ pub(crate) async fn relocate(
     unit.execute(&sql::REWRITE_PATHS, args![kept.path.as_str(), path.as_str(), behind]).await?;
     setting::copy_to_columns(&mut unit, &path).await?;
     unit.touch_configuration(id).await?;
-    let (_, view) = load(&mut unit, id).await?;
-    record(&mut unit, "organisation.moved", &view, Some(&before)).await?;
+    let row = write::load(&mut unit, DESCRIPTION, id.0, false).await?;
+    write::record(&mut unit, DESCRIPTION, "moved", id.0, Some(&before_row), &row).await?;
+    write::answer(&mut unit, DESCRIPTION, id.0, 200).await?;
     unit.commit().await?;
-    Ok(view)
+    find(office, actor, id).await
 }
 
 /// Levels of a subtree, itself included.
@@ -558,37 +531,6 @@ async fn height(unit: &mut Unit<'_>, top: &Kept) -> Result<usize, Fault> {
         lowest = lowest.max(depth(&row.get::<String>("path")?));
     }
     Ok(lowest - depth(&top.path) + 1)
-}
-
-/// Deletes an organisation that has nothing left.
-pub(crate) async fn delete(
-    office: &Office,
-    actor: &Actor,
-    id: OrganisationId,
-    expected: Option<i64>,
-) -> Result<(), Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    lock_tree(&mut unit).await?;
-    let (kept, view) = load(&mut unit, id).await?;
-    if expected.is_some_and(|expected| expected != kept.version) {
-        return Err(Fault::Stale);
-    }
-    if id == actor.organisation {
-        return Err(Fault::field("", "one's own organisation is deleted by those above it"));
-    }
-    unit.fetch_one(&sql::LOCK_EMPTY, args![id]).await?;
-    let row = unit.fetch_one(&sql::HOLDS, args![id]).await?;
-    if let Some(holds) = row.get::<Option<String>>("holds")? {
-        return Err(Fault::Conflict {
-            pointer: "",
-            detail: format!("the organisation still has {holds}"),
-        });
-    }
-    let args = args![actor.path.as_str(), id, unit.now, actor.label()];
-    changed_one(unit.execute(&sql::DELETE, args).await?)?;
-    unit.touch_configuration(id).await?;
-    record(&mut unit, "organisation.deleted", &view, Some(&view)).await?;
-    unit.commit().await
 }
 
 #[cfg(test)]

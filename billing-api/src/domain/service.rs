@@ -1,21 +1,26 @@
 //! Services: one plan for one customer, the ways in, and what holds it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnetwork::IpNetwork;
 use model::identity::{IdentityKind, LOGIN_OCTETS_MAX, normalise_login};
-use model::policy::{HoldNetwork, HoldReason, Key, Overrides};
-use model::{CustomerId, HoldId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
+use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Key, Profile};
+use model::{
+    CustomerId, HoldId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Row, StoreError, args};
+use store::{Row, Statement, StoreError, args};
 
-use super::{Actor, Fault, Input, Office, Page, Unit};
+use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan};
 use crate::entity::{
     Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
 use crate::store::organisation;
 use crate::store::service as sql;
 use crate::store::service::{Hold, Identity, Service};
+use crate::store::{nas as nas_sql, plan as plan_sql};
 
 /// Longest password: User-Password carries at most 128 octets (RFC 2865 §5.2).
 const PASSWORD_OCTETS_MAX: usize = 128;
@@ -60,7 +65,6 @@ pub(crate) const SERVICE: Entity = Entity {
             Kind::Choice(&["active", "held"]),
             Flags::SORTABLE.and(Flags::FILTERABLE).and(Flags::FILLED).and(Flags::LISTED),
         ),
-        Field::new("ipv4", Kind::Address, Flags::WRITABLE.and(Flags::FILTERABLE)),
         Field::new("expires_at", Kind::Time, Flags::WRITABLE.and(Flags::FILTERABLE)),
         Field::new("zone", Kind::Zone, Flags::WRITABLE.and(Flags::FILLED)),
         Field::new("address", Kind::Document(Some(address)), Flags::WRITABLE.and(Flags::PERSONAL)),
@@ -69,6 +73,32 @@ pub(crate) const SERVICE: Entity = Entity {
             Kind::Reference(PlanVersionId::PREFIX, "plan_version"),
             Flags::NONE,
         ),
+        // The one NAS it may come through.
+        Field::new(
+            "nas_id",
+            Kind::Reference(NasId::PREFIX, "nas"),
+            Flags::WRITABLE.and(Flags::FILTERABLE),
+        )
+        .within("access_network"),
+        Field::new("vlan", Kind::Integer(1, plan::VLAN_MAX), Flags::WRITABLE)
+            .within("access_network"),
+        ON_NAS.within("access_network"),
+        Field::new("ipv4_method", Kind::Choice(Ipv4Method::WORDS), Flags::WRITABLE).within("ipv4"),
+        Field::new("ipv4", Kind::Address, Flags::WRITABLE.and(Flags::FILTERABLE)).within("ipv4"),
+        Field::new("ipv4_prefix_length", Kind::Integer(8, 32), Flags::WRITABLE).within("ipv4"),
+        Field { name: "pool", ..ON_NAS }.within("ipv4"),
+        Field::new("routes", Kind::Words(ROUTES_MAX, 200), Flags::WRITABLE).within("ipv4"),
+        Field::new("ipv6_address", Kind::Address, Flags::WRITABLE).within("ipv6"),
+        Field::new("ipv6_prefix", Kind::Network, Flags::WRITABLE).within("ipv6"),
+        Field { name: "ipv6_pool", ..ON_NAS }.within("ipv6"),
+        Field::new("delegated_prefix", Kind::Network, Flags::WRITABLE).within("ipv6"),
+        Field { name: "delegated_pool", ..ON_NAS }.within("ipv6"),
+        Field::new("ipv6_routes", Kind::Words(ROUTES_MAX, 200), Flags::WRITABLE).within("ipv6"),
+        RATE,
+        Field { name: "upload_bps", ..RATE },
+        TIMEOUT,
+        Field { name: "idle_timeout_s", ..TIMEOUT },
+        Field::new("warnings", Kind::Document(None), Flags::COMPUTED),
         Field::new("identities", Kind::Document(None), Flags::COMPUTED),
         Field::new("holds", Kind::Document(None), Flags::COMPUTED),
     ],
@@ -77,11 +107,49 @@ pub(crate) const SERVICE: Entity = Entity {
         before: |unit, verb, draft, row| Box::pin(before(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after(unit, written)),
         extend: |source, rows| Box::pin(extend(source, rows)),
+        ..Hooks::NONE
     },
     ..Entity::PLAIN
 };
 
 static DESCRIPTION: &Entity = &SERVICE;
+
+/// Routes to one service, of one family.
+const ROUTES_MAX: usize = 32;
+
+/// A name on the NAS.
+const ON_NAS: Field = Field::new("address_list", Kind::Text(plan::NAME_MAX), Flags::WRITABLE);
+
+const RATE: Field =
+    Field::new("download_bps", Kind::Rate(plan::RATE_BPS_MIN, plan::RATE_BPS_MAX), Flags::WRITABLE)
+        .within("speed");
+
+const TIMEOUT: Field =
+    Field::new("session_timeout_s", Kind::Seconds(60, plan::YEAR_S), Flags::WRITABLE)
+        .within("session");
+
+/// What of a service the network is told.
+const TOLD: &[&str] = &[
+    "plan_id",
+    "nas_id",
+    "vlan",
+    "address_list",
+    "ipv4_method",
+    "ipv4",
+    "ipv4_prefix_length",
+    "pool",
+    "routes",
+    "ipv6_address",
+    "ipv6_prefix",
+    "ipv6_pool",
+    "delegated_prefix",
+    "delegated_pool",
+    "ipv6_routes",
+    "download_bps",
+    "upload_bps",
+    "session_timeout_s",
+    "idle_timeout_s",
+];
 
 /// A record that a service is about.
 const NAMED: Flags = Flags::REQUIRED.and(Flags::WRITABLE).and(Flags::FILTERABLE).and(Flags::LISTED);
@@ -117,6 +185,42 @@ fn check(draft: &Draft, input: &mut Input) {
         Some(IpAddr::V4(_)) => input.fault("ipv4", "is not the address of a single host"),
         Some(IpAddr::V6(_)) => input.fault("ipv4", "is not an IPv4 address"),
     }
+    match draft.net("ipv6_address").map(|net| net.ip()) {
+        Some(IpAddr::V4(_)) => input.fault("ipv6_address", "is not an IPv6 address"),
+        Some(IpAddr::V6(ip)) if !is_global(ip) => {
+            input.fault("ipv6_address", "is not the address of a single host");
+        }
+        _ => {}
+    }
+    for field in ["ipv6_prefix", "delegated_prefix"] {
+        match draft.net(field) {
+            Some(IpNetwork::V4(_)) => input.fault(field, "is not an IPv6 prefix"),
+            Some(IpNetwork::V6(net)) if net.network() != net.ip() => {
+                input.fault(
+                    field,
+                    format!(
+                        "has bits behind its length; {}/{} has none",
+                        net.network(),
+                        net.prefix()
+                    ),
+                );
+            }
+            Some(IpNetwork::V6(net)) if net.prefix() < 16 || !is_global(net.ip()) => {
+                input.fault(field, "is not a prefix for one subscriber");
+            }
+            _ => {}
+        }
+    }
+    for (field, is_v4) in [("routes", true), ("ipv6_routes", false)] {
+        let Some(Value::Array(routes)) = draft.json(field) else { continue };
+        let bad: Vec<&str> =
+            routes.iter().filter_map(Value::as_str).filter(|r| !is_route(r, is_v4)).collect();
+        if let Some(bad) = bad.first() {
+            let example =
+                if is_v4 { "198.51.100.0/24 0.0.0.0 1" } else { "2001:db8:200::/48 :: 1" };
+            input.fault(field, format!("\"{bad}\" is not a route, such as {example}"));
+        }
+    }
     if let Some(store::Value::Time(Some(at))) = draft.value("expires_at")
         && !(EXPIRES_FIRST..=EXPIRES_LAST).contains(at)
     {
@@ -146,8 +250,6 @@ async fn before(
     match verb {
         Verb::Created => {
             draft.set("status", "active");
-            let overrides = serde_json::to_value(Overrides::default());
-            draft.set("overrides", overrides.map_err(|e| Fault::Internal(Box::new(e)))?);
         }
         Verb::Restored => {
             let Some(row) = row else { return Ok(()) };
@@ -174,16 +276,35 @@ async fn before(
 }
 
 /// That no live service is a customer's or on a plan which is about to be deleted: it would go
-/// on, and nobody would find whose it is.
-pub(super) async fn refuse_in_use(unit: &mut Unit<'_>, row: Option<&Row>) -> Result<(), Fault> {
+/// on, and nobody would find whose it is. `lock` keeps the row from those who are about to refer
+/// to it; see [`live_roots`].
+pub(super) async fn refuse_in_use(
+    unit: &mut Unit<'_>,
+    lock: &Statement,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
     let Some(row) = row else { return Ok(()) };
     let id: uuid::Uuid = row.get("id")?;
+    unit.fetch_optional(lock, args![id]).await?;
     let services: i64 = unit.fetch_one(&sql::IN_USE, args![id]).await?.get("services")?;
     if services == 0 {
         return Ok(());
     }
     let detail = format!("it still has services ({services}); delete or change them first");
     Err(Fault::Conflict { pointer: "", detail })
+}
+
+/// The version of the service's plan and what it gives, while that and the customer are live.
+/// They stay so until the unit ends: what was checked before the row was written may be gone since.
+async fn live_roots(unit: &mut Unit<'_>, row: &Row) -> Result<Row, Fault> {
+    let (customer, plan): (CustomerId, PlanId) = (row.get("customer_id")?, row.get("plan_id")?);
+    let live = unit.fetch_optional(&sql::LIVE_ROOTS, args![customer, plan]).await?;
+    if let Some(live) = live {
+        return Ok(live);
+    }
+    let live = unit.fetch_one(&sql::ROOTS, args![customer, plan]).await?;
+    let gone = if live.get::<i64>("customer")? == 0 { "customer" } else { "plan" };
+    Err(Fault::field(format!("/{gone}_id"), "was deleted meanwhile"))
 }
 
 async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
@@ -202,6 +323,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
                 Some(before) => before.get("deleted_at")?,
                 None => None,
             };
+            live_roots(unit, row).await?;
             let args = args![service, deleted_at, unit.now, by];
             return match unit.execute(&sql::RESTORE_IDENTITIES, args).await {
                 Err(StoreError::Unique { .. }) => Err(login_taken("")),
@@ -211,9 +333,14 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
         Verb::Created | Verb::Updated => {}
     }
     if written.draft.has("plan_id") {
-        let plan: PlanId = row.get("plan_id")?;
-        let plan = unit.fetch_one(&sql::PLAN_VERSION, args![plan]).await?;
+        let plan = live_roots(unit, row).await?;
         unit.policy(Key::Profile(plan.get("current_version_id")?));
+        judge(unit, row, written.draft, &plan).await?;
+    } else if TOLD.iter().any(|column| written.draft.value(column).is_some()) {
+        let given = unit.fetch_all(&plan_sql::GIVEN_TO, args![vec![service]]).await?;
+        if let Some(given) = given.first() {
+            judge(unit, row, written.draft, given).await?;
+        }
     }
     let login: String = row.get("login")?;
     let known = match written.verb {
@@ -259,12 +386,74 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
     }
 }
 
+/// Checks what fields say together, and that the NAS can carry it all where it is known which one
+/// the service comes through. Elsewhere `warnings` says what the vendors in use do not carry.
+async fn judge(unit: &mut Unit<'_>, row: &Row, draft: &Draft, given: &Row) -> Result<(), Fault> {
+    let service = sql::service(row)?;
+    let mut faults = Vec::new();
+    let mut fault = |fields: &[&str], detail: String| {
+        faults.push(FieldFault::of_one(draft, fields, detail));
+    };
+    let own = &service.overrides;
+    if own.ipv4_prefix_length.is_some() && service.ipv4.is_none() {
+        let detail = "ipv4_prefix_length means nothing without ipv4".to_owned();
+        fault(&["ipv4_prefix_length", "ipv4"], detail);
+    }
+    let profile = fit::profile(plan_sql::given(given)?);
+    let method = own.ipv4_method.or(profile.gives.ipv4_method);
+    if method == Some(Ipv4Method::Static) && service.ipv4.is_none() {
+        let detail = "a fixed address is required: ipv4_method is static".to_owned();
+        fault(&["ipv4", "ipv4_method", "plan_id"], detail);
+    }
+    if method == Some(Ipv4Method::Pool) && own.pool.is_none() && profile.gives.pool.is_none() {
+        let detail = "a pool is required: ipv4_method is pool".to_owned();
+        fault(&["pool", "ipv4_method", "plan_id"], detail);
+    }
+    if let Some(nas) = own.nas {
+        let nas = unit.fetch_optional(&nas_sql::VENDOR_OF, args![nas]).await?;
+        let nas = nas.ok_or_else(|| Fault::field("/nas_id", "was deleted meanwhile"))?;
+        let vendor = nas_sql::vendor(&nas)?;
+        for finding in dialect::of_subscriber(vendor, &profile, &service.subscriber()) {
+            if finding.refuses {
+                let detail = finding.unfit.to_string();
+                match has_own(&service, finding.field) {
+                    true => fault(&[finding.field], detail),
+                    // The plan's: whoever brings plan and NAS together is told.
+                    false => fault(&["nas_id", "plan_id", finding.field], detail),
+                }
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
+}
+
+/// Whether a service has something of its own by this field.
+fn has_own(service: &Service, field: &str) -> bool {
+    let own = &service.overrides;
+    match field {
+        "download_bps" => own.download_bps.is_some() || own.upload_bps.is_some(),
+        "ipv4" => service.ipv4.is_some(),
+        "pool" => own.pool.is_some(),
+        "routes" => !own.routes.is_empty(),
+        "ipv6_address" => own.ipv6_address.is_some(),
+        "ipv6_prefix" => own.ipv6_prefix.is_some(),
+        "ipv6_pool" => own.ipv6_pool.is_some(),
+        "delegated_prefix" => own.delegated_prefix.is_some(),
+        "delegated_pool" => own.delegated_pool.is_some(),
+        "ipv6_routes" => !own.ipv6_routes.is_empty(),
+        "vlan" => own.vlan.is_some(),
+        "address_list" => own.address_list.is_some(),
+        _ => false,
+    }
+}
+
 fn login_taken(login: &str) -> Fault {
     Fault::Conflict { pointer: "/login", detail: format!("the login \"{login}\" is taken") }
 }
 
 /// Adds identities and holds to rows on their way out, with one statement each.
 async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fault> {
+    warn(&mut source, rows).await?;
     let id = |row: &Value| -> Option<ServiceId> { row["id"].as_str()?.parse().ok() };
     let ids: Vec<ServiceId> = rows.iter().filter_map(id).collect();
     let identities = source.fetch_all(&sql::IDENTITIES, args![ids.clone()]).await?;
@@ -276,6 +465,40 @@ async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fa
         let (identities, holds) = parts(id, &identities, &holds);
         row["identities"] = json!(identities);
         row["holds"] = json!(holds);
+    }
+    Ok(())
+}
+
+/// Adds what the vendors in use, or that of the service's one NAS, do not carry.
+async fn warn(source: &mut Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fault> {
+    let ids: Vec<ServiceId> =
+        rows.iter().filter_map(|row| row["id"].as_str()?.parse().ok()).collect();
+    let vendors = fit::Vendors::of(source, rows).await?;
+    let mut known: HashMap<String, (Service, Profile, Option<model::nas::Vendor>)> = HashMap::new();
+    for row in source.fetch_all(&sql::TOLD, args![ids]).await? {
+        let vendor: Option<String> = row.get("vendor")?;
+        let vendor = vendor.as_deref().and_then(model::nas::Vendor::from_word);
+        let service = sql::service(&row)?;
+        let profile = fit::profile(plan_sql::given(&row)?);
+        known.insert(service.id.to_string(), (service, profile, vendor));
+    }
+    for row in rows {
+        let Some((service, profile, own)) = row["id"].as_str().and_then(|id| known.get(id)) else {
+            continue;
+        };
+        let subscriber = service.subscriber();
+        let used = vendors.of_row(row).filter(|vendor| own.is_none_or(|own| own == *vendor));
+        let warnings: Vec<Value> = used
+            .flat_map(|vendor| {
+                let found = dialect::of_subscriber(vendor, profile, &subscriber);
+                found.into_iter().map(move |finding| {
+                    let mut shown = fit::shown(&finding);
+                    shown["vendor"] = json!(vendor.as_str());
+                    shown
+                })
+            })
+            .collect();
+        row["warnings"] = warnings.into();
     }
     Ok(())
 }
@@ -409,20 +632,34 @@ fn all<T>(rows: &[Row], read: fn(&Row) -> Result<T, StoreError>) -> Result<Vec<T
 pub(crate) const SUSPEND: Action = Action {
     name: "suspend",
     permission: "services.suspend",
-    run: |unit, id, expected| Box::pin(suspend_in(unit, ServiceId(id), expected)),
+    arguments: &[Field::new("note", Kind::LongText(500), Flags::WRITABLE)],
+    harms: true,
+    applies: |service| !has_hold(service, HoldReason::Admin),
+    run: |unit, id, expected, arguments| {
+        Box::pin(suspend_in(unit, ServiceId(id), expected, arguments))
+    },
 };
+
+/// Whether a service as the API shows it has a hold for this reason.
+fn has_hold(service: &Value, reason: HoldReason) -> bool {
+    let holds = service["holds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    holds.iter().any(|hold| hold["reason"] == reason.as_str())
+}
 
 /// Activates: lifts the hold `admin`, and no other: a payment is what clears `nonpayment`.
 pub(crate) const ACTIVATE: Action = Action {
     name: "activate",
     permission: "services.suspend",
-    run: |unit, id, expected| Box::pin(activate_in(unit, ServiceId(id), expected)),
+    applies: |service| has_hold(service, HoldReason::Admin),
+    run: |unit, id, expected, _| Box::pin(activate_in(unit, ServiceId(id), expected)),
+    ..Action::PLAIN
 };
 
 async fn suspend_in(
     unit: &mut Unit<'_>,
     id: ServiceId,
     expected: Option<i64>,
+    arguments: &Draft,
 ) -> Result<(), Fault> {
     let before = load_expected(unit, id, expected).await?;
     let organisation: OrganisationId = before.get("organisation_id")?;
@@ -434,7 +671,7 @@ async fn suspend_in(
         HoldNetwork::Reject.as_str(),
         "on",
         "staff",
-        None::<String>,
+        arguments.text("note"),
         unit.now,
         unit.actor.label()
     ];
@@ -451,19 +688,6 @@ async fn activate_in(
     let args = args![id, HoldReason::Admin.as_str(), unit.now, unit.actor.label()];
     let lifted = unit.execute(&sql::LIFT_HOLD, args).await?;
     finish_hold(unit, id, &before, "activated", lifted).await
-}
-
-/// Suspends or activates one service.
-pub(crate) async fn act(
-    office: &Office,
-    actor: &Actor,
-    id: ServiceId,
-    action: &'static Action,
-) -> Result<View, Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    (action.run)(&mut unit, id.0, None).await?;
-    unit.commit().await?;
-    find(office, actor, id).await
 }
 
 /// The service, if it is still at the version the caller saw.
@@ -549,6 +773,22 @@ fn is_host_address(ip: Ipv4Addr) -> bool {
     first != 0 && first != 127 && first < 224
 }
 
+/// Whether a host or a network of a subscriber can have this address.
+fn is_global(ip: Ipv6Addr) -> bool {
+    !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || ip.is_unicast_link_local())
+}
+
+/// Whether a text is a route: a prefix, then a gateway, then metrics, of which the later ones may
+/// be left out (RFC 2865 §5.22, RFC 3162 §2.5).
+fn is_route(text: &str, is_v4: bool) -> bool {
+    let mut parts = text.split(' ');
+    let prefix = parts.next().and_then(|part| part.parse::<IpNetwork>().ok());
+    let of_family = |ip: IpAddr| ip.is_ipv4() == is_v4;
+    prefix.is_some_and(|net| of_family(net.ip()) && net.network() == net.ip())
+        && parts.next().is_none_or(|gateway| gateway.parse().is_ok_and(of_family))
+        && parts.all(|metric| metric.parse::<u32>().is_ok())
+}
+
 /// Whether this machine knows the time zone.
 pub(crate) fn is_zone(name: &str) -> bool {
     jiff::tz::TimeZone::get(name).is_ok()
@@ -595,4 +835,46 @@ mod tests {
             assert_eq!(faults[0].pointer, "/ipv4");
         }
     }
+
+    #[test]
+    fn a_route_is_a_prefix_a_gateway_and_metrics() {
+        for good in ["198.51.100.0/24", "198.51.100.0/24 0.0.0.0 1", "203.0.113.7/32 192.0.2.1 1 2"]
+        {
+            assert!(is_route(good, true), "{good}");
+        }
+        assert!(is_route("2001:db8:200::/48 :: 1", false));
+        for bad in ["", "here", "198.51.100.7/24", "198.51.100.0/24 :: 1", "2001:db8::/32", "0/0 x"]
+        {
+            assert!(!is_route(bad, true), "{bad}");
+        }
+        assert!(!is_route("198.51.100.0/24 0.0.0.0  1", true), "two spaces");
+    }
+
+    #[test]
+    fn prefixes_and_addresses_are_of_one_subscriber() {
+        let plan = PlanId::generate();
+        for (given, blamed) in [
+            (json!({"ipv6_address": "192.0.2.1"}), "/ipv6_address"),
+            (json!({"ipv6_address": "fe80::1"}), "/ipv6_address"),
+            (json!({"ipv6_prefix": "192.0.2.0/24"}), "/ipv6_prefix"),
+            (json!({"delegated_prefix": "2001:db8::1/56"}), "/delegated_prefix"),
+            (json!({"delegated_prefix": "::/0"}), "/delegated_prefix"),
+            (json!({"routes": ["198.51.100.0/24", "there"]}), "/routes"),
+            (json!({"ipv6_routes": ["198.51.100.0/24"]}), "/ipv6_routes"),
+            (json!({"ipv4_prefix_length": 33}), "/ipv4_prefix_length"),
+        ] {
+            let mut body = json!({"plan_id": plan, "login": "a", "password": "b"});
+            for (field, value) in given.as_object().unwrap() {
+                body[field] = value.clone();
+            }
+            let fields = of_customer(CustomerId::generate(), body.to_string().as_bytes()).unwrap();
+            let Err(Fault::Invalid(faults)) = Draft::of(DESCRIPTION, &[], fields, true) else {
+                panic!("accepted {given}")
+            };
+            assert_eq!(faults[0].pointer, blamed, "{given}");
+        }
+    }
 }
+
+#[cfg(test)]
+mod races;

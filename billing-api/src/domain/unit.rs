@@ -9,6 +9,7 @@ use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
 
 use uuid::Uuid;
 
+use super::audit::{category, is_critical};
 use super::idempotency::KEPT_S;
 use super::number::{Number, Series};
 use super::{Actor, Fault, Office};
@@ -215,7 +216,10 @@ impl<'a> Unit<'a> {
             self.actor.request_id.clone(),
             self.actor.impersonator.map(|id| id.to_string())
         ];
+        let (category, critical) = (category(entity), is_critical(entity, action));
         if self.tx.engine() == Engine::Sqlite {
+            args.push(category);
+            args.push(critical);
             self.tx.execute(&audit::INSERT_AUDIT, args).await?;
             return self.announce(organisation, event).await;
         }
@@ -234,6 +238,8 @@ impl<'a> Unit<'a> {
         args.push(words.as_ref().map(|words| words.record));
         args.push(words.as_ref().map(|words| words.title.as_str()));
         args.push(words.as_ref().map(|words| words.words.as_str()));
+        args.push(category);
+        args.push(critical);
         self.tx.execute(&audit::RECORD, args).await?;
         Ok(())
     }
@@ -336,7 +342,7 @@ impl<'a> Unit<'a> {
     /// Writes the audit entries and events that were noted, many with one statement.
     pub(crate) async fn write_noted(&mut self) -> Result<(), Fault> {
         let noted = std::mem::take(&mut self.noted);
-        for some in noted.chunks(rows_at_once(self.tx.engine(), 10)) {
+        for some in noted.chunks(rows_at_once(self.tx.engine(), 13)) {
             let (mut entries, mut events) = (Rows::new(), Rows::new());
             for one in some {
                 let (entity, action) =
@@ -351,7 +357,10 @@ impl<'a> Unit<'a> {
                     one.entity_id.as_str(),
                     one.before.clone(),
                     Some(one.after.clone()),
-                    self.actor.request_id.clone()
+                    self.actor.request_id.clone(),
+                    self.actor.impersonator.map(|id| id.to_string()),
+                    category(entity),
+                    is_critical(entity, action)
                 ]);
                 events.push(args![
                     EventId::generate(),

@@ -34,8 +34,14 @@ pub(crate) async fn create_in(
     mut drafts: Vec<Draft>,
 ) -> Result<Vec<Created>, Fault> {
     write::offers(entity, Verbs::CREATE)?;
+    if entity.tenant {
+        // Each may stand below the one before it: they are created one by one.
+        return Err(Fault::WrongMethod);
+    }
+    (entity.hooks.hold)(unit).await?;
     let mut paths: HashMap<OrganisationId, String> = HashMap::new();
     for draft in &mut drafts {
+        draft.within(entity, &unit.actor.rights)?;
         let named = match write::home(unit, entity, draft).await? {
             Some(home) => Some(home),
             None => draft.organisation,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{RunId, StaffId, TokenId};
+use model::RunId;
 use serde_json::{Map, Value as Json, json};
 use store::args;
 use uuid::Uuid;
@@ -16,9 +16,7 @@ use super::custom::Custom;
 use super::query::ListQuery;
 use super::registry::LABEL;
 use super::{Draft, Entity, Kind as FieldKind, Scope, Verbs, custom, read, registry, write};
-use crate::domain::access;
 use crate::domain::access::permission;
-use crate::domain::actor::Who;
 use crate::domain::{Actor, Fault, FieldFault, Input, Office, PAGE_MAX, Page, Unit};
 use crate::entity::write::Made;
 use crate::jobs::{self, Context, JobError, Kind, Lost, Outcome};
@@ -96,7 +94,10 @@ impl Act {
             "update" if entity.verbs.has(Verbs::UPDATE) => Some(Self::Update),
             "delete" if entity.verbs.has(Verbs::DELETE) => Some(Self::Delete),
             "restore" if entity.verbs.has(Verbs::DELETE) => Some(Self::Restore),
-            word => entity.actions.iter().find(|action| action.name == word).map(Self::Own),
+            word => {
+                let own = entity.actions.iter().filter(|action| action.is_for_many());
+                own.into_iter().find(|action| action.name == word).map(Self::Own)
+            }
         }
     }
 
@@ -123,7 +124,8 @@ pub(crate) fn acts(entity: &'static Entity) -> Vec<&'static str> {
     if Tie::of(entity).is_some() {
         words.extend(["label", "unlabel"]);
     }
-    words.extend(entity.actions.iter().map(|action| action.name));
+    let own = entity.actions.iter().filter(|action| action.is_for_many());
+    words.extend(own.map(|action| action.name));
     words
 }
 
@@ -146,6 +148,7 @@ pub(crate) async fn order(
     let ids = input.words("ids", IDS_MAX, 100);
     let filter = input.map("filter");
     let set = input.map("set");
+    let said = input.map("arguments");
     let label = input.optional_text("label_id", 60);
     let dry_run = input.flag("dry_run").unwrap_or(false);
     if ids.is_some() == filter.is_some() {
@@ -156,6 +159,9 @@ pub(crate) async fn order(
     }
     if label.is_some() != matches!(act, Some(Act::Label(..))) {
         input.fault("label_id", "goes with the actions label and unlabel, which need it");
+    }
+    if said.is_some() && !matches!(act, Some(Act::Own(_))) {
+        input.fault("arguments", "goes with the actions of the records alone");
     }
     input.finish()?;
     let Some(act) = act else { return Err(Fault::field("/action", "is required")) };
@@ -168,12 +174,21 @@ pub(crate) async fn order(
         arguments["ids"] = ids;
     }
     if let Some(filter) = filter {
-        parse_filter(entity, &customs, &filter)?;
+        let query = parse_filter(entity, &customs, &filter)?;
+        let seen = query.within(entity, &actor.rights);
+        seen.map_err(|fault| below(fault, "/filter/", '?'))?;
         arguments["filter"] = Json::Object(filter);
     }
     if let Some(set) = set {
-        parse_set(entity, &customs, &set)?;
+        let draft = parse_set(entity, &customs, &set)?;
+        let seen = draft.within(entity, &actor.rights);
+        seen.map_err(|fault| below(fault, "/set/", '/'))?;
         arguments["set"] = Json::Object(set);
+    }
+    if let Act::Own(action) = &act {
+        let said = said.unwrap_or_default();
+        parse_said(action, &said)?;
+        arguments["arguments"] = Json::Object(said);
     }
     if let Some(label) = label {
         let none = || Fault::field("/label_id", "there is no such record");
@@ -238,6 +253,12 @@ fn parse_set(
     Ok(draft)
 }
 
+/// What an action is told besides the records.
+fn parse_said(action: &super::Action, said: &Map<String, Json>) -> Result<Draft, Fault> {
+    let said = Draft::arguments(action.arguments, Input::of_fields(said.clone()));
+    said.map_err(|fault| below(fault, "/arguments/", '/'))
+}
+
 /// The same fault, of a part of the document.
 fn below(fault: Fault, part: &str, mark: char) -> Fault {
     match fault {
@@ -254,19 +275,6 @@ fn below(fault: Fault, part: &str, mark: char) -> Fault {
     }
 }
 
-/// Whoever gave the order: the changes are theirs, in the reach of the run's organisation, and
-/// with the rights they have now. The rules of roles, staff and tokens ask for them.
-async fn on_behalf(context: &Context) -> Result<Actor, Fault> {
-    let by = context.created_by.as_str();
-    let who = by
-        .parse::<StaffId>()
-        .map(Who::Staff)
-        .or_else(|_| by.parse::<TokenId>().map(Who::Token))
-        .unwrap_or(Who::System("bulk"));
-    let rights = access::rights_now(&context.office, who).await?;
-    Ok(Actor { who, rights, ..context.actor.clone() })
-}
-
 async fn run(context: &Context) -> Result<Outcome, JobError> {
     let arguments = &context.arguments;
     let entity = arguments["entity"].as_str().and_then(registry::by_name);
@@ -274,7 +282,7 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     let (Some(entity), Some(act)) = (entity, act) else {
         return Err(JobError::failed("this program does not know the records or the action"));
     };
-    let actor = on_behalf(context).await?;
+    let actor = context.on_behalf().await?;
     let office = &*context.office;
     let customs = custom::of(office, &actor.path, entity).await?;
     let dry_run = arguments["dry_run"].as_bool().unwrap_or(false);
@@ -282,8 +290,14 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     let label = arguments["label_id"].as_str().and_then(|id| LABEL.id(id).ok());
     let ids = chosen(context, &actor, entity, &customs, &act).await?;
     let total = ids.len() as u64;
-    let customs = &customs;
-    let work = Work { office, actor: &actor, entity, customs, act, set: &set, label, dry_run };
+    let said = match &act {
+        Act::Own(action) => {
+            parse_said(action, &arguments["arguments"].as_object().cloned().unwrap_or_default())?
+        }
+        _ => Draft::default(),
+    };
+    let (customs, set, said) = (&customs, &set, &said);
+    let work = Work { office, actor: &actor, entity, customs, act, set, said, label, dry_run };
     let (mut done, mut failed) = (0_u64, 0_u64);
     for chunk in ids.chunks(TOGETHER) {
         context.check()?;
@@ -344,6 +358,8 @@ struct Work<'a> {
     customs: &'a [Custom],
     act: Act,
     set: &'a Map<String, Json>,
+    /// The arguments of the entity's own action.
+    said: &'a Draft,
     label: Option<Uuid>,
     dry_run: bool,
 }
@@ -401,7 +417,7 @@ impl Work<'_> {
                 let label = self.label.ok_or(Fault::NotFound("label"))?;
                 self.tie(unit, *tie, id, label, *on).await
             }
-            Act::Own(action) => (action.run)(unit, id, None).await,
+            Act::Own(action) => (action.run)(unit, id, None, self.said).await,
         }
     }
 
@@ -472,7 +488,8 @@ async fn keep(
     Ok(())
 }
 
-/// What became of a run's records, or of those that failed, behind a number; the cursor is the last one's number.
+/// What became of a run's records, or of those that failed, behind a number; the cursor is the
+/// last one's number.
 pub(crate) async fn results(
     office: &Office,
     actor: &Actor,

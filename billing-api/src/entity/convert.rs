@@ -31,7 +31,9 @@ pub(crate) fn read(kind: Kind, text: &str) -> Json {
         Kind::Choice(words) => json!(choice(words, trimmed)),
         Kind::Money => money(trimmed, None),
         Kind::Words(..) => words(trimmed),
-        Kind::Document(_) => serde_json::from_str(trimmed).unwrap_or_else(|_| json!(text)),
+        Kind::Document(_) | Kind::Map(..) => {
+            serde_json::from_str(trimmed).unwrap_or_else(|_| json!(text))
+        }
         Kind::LongText(_) => json!(text),
         _ => json!(trimmed),
     }

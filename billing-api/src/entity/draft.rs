@@ -9,7 +9,11 @@ use store::Value;
 
 use super::custom::Custom;
 use super::{Entity, Field, Flags, Kind};
-use crate::domain::{Fault, Input, is_email};
+use crate::domain::access::Rights;
+use crate::domain::{Fault, FieldFault, Input, is_email};
+
+/// What is said of a field that is not there.
+const NO_FIELD: &str = "is not a field here";
 
 /// The name of a column.
 pub(crate) type Column = Cow<'static, str>;
@@ -23,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) record: uuid::Uuid,
     /// What is written, by column.
     columns: Vec<(Column, Value)>,
+    /// The fields that the caller gave, before hooks filled others.
+    given: Vec<&'static str>,
     /// What is handed to hooks alone, by field.
     secrets: Vec<(&'static str, Secret<String>)>,
     /// The organisation's own fields that were given; null empties one.
@@ -40,6 +46,36 @@ impl Draft {
     /// Nothing yet, for a record that is there.
     pub(crate) fn about(record: uuid::Uuid) -> Self {
         Self { record, ..Self::default() }
+    }
+
+    /// That nothing was given which somebody with these rights does not have: for them such a
+    /// field does not exist.
+    pub(crate) fn within(&self, entity: &Entity, rights: &Rights) -> Result<(), Fault> {
+        let hidden = entity.all_fields().filter(|field| !field.is_seen(rights));
+        let given = hidden.filter(|field| match field.kind {
+            Kind::Money => self.value(&format!("{}_amount", field.name)).is_some(),
+            Kind::Secret(_) => self.secret(field.name).is_some(),
+            _ => self.value(field.name).is_some(),
+        });
+        let faults: Vec<FieldFault> = given
+            .map(|field| FieldFault {
+                pointer: format!("/{}", field.name),
+                detail: NO_FIELD.to_owned(),
+            })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
+    }
+
+    /// Reads the arguments of an action.
+    pub(crate) fn arguments(fields: &'static [Field], mut input: Input) -> Result<Self, Fault> {
+        let mut draft = Self::default();
+        for field in fields {
+            if !draft.take(&mut input, field) && field.flags.has(Flags::REQUIRED) {
+                input.missing(field.name);
+            }
+        }
+        input.finish()?;
+        Ok(draft)
     }
 
     /// Whether nothing was given.
@@ -95,6 +131,11 @@ impl Draft {
             Some(Value::Json(json)) => json.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether the caller gave a field a value.
+    pub(crate) fn was_given(&self, field: &str) -> bool {
+        self.given.contains(&field)
     }
 
     /// A secret that was given.
@@ -243,6 +284,14 @@ impl Draft {
             Kind::Words(items, characters) => {
                 input.words(name, items, characters).map(|words| Value::Json(Some(words)))
             }
+            Kind::Map(names, characters) => input
+                .object(name, |inner| {
+                    let texts = names.iter().filter_map(|name| {
+                        Some(((*name).to_owned(), inner.optional_text(name, characters)?.into()))
+                    });
+                    Some(Json::Object(texts.collect()))
+                })
+                .map(|json| Value::Json(Some(json))),
             Kind::Document(read) => {
                 read.and_then(|read| input.object(name, read)).map(|json| Value::Json(Some(json)))
             }
@@ -256,6 +305,7 @@ impl Draft {
         match value {
             Some(value) => {
                 self.columns.push((Column::Borrowed(name), value));
+                self.given.push(name);
                 true
             }
             // An empty text counts as absent, a wrong value was already complained about.
@@ -278,6 +328,7 @@ impl Draft {
             Kind::Reference(..) => Value::Uuid(None),
             Kind::Address | Kind::Network => Value::Net(None),
             Kind::Words(..) => Value::Json(Some(Json::Array(Vec::new()))),
+            Kind::Map(..) => Value::Json(Some(Json::Object(serde_json::Map::new()))),
             Kind::Document(_) => Value::Json(None),
             Kind::Money => {
                 self.set(format!("{}_amount", field.name), None::<i64>);

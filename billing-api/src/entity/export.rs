@@ -88,7 +88,7 @@ pub(crate) const EXPORT_TEMPLATE: Entity = Entity {
     permission: "imports",
     verbs: Verbs::CREATE.and(Verbs::UPDATE).and(Verbs::DELETE),
     fields: &[
-        Field::new("name", Kind::Text(100), Flags::REQUIRED.and(SET)),
+        Field::new("name", Kind::Text(100), Flags::REQUIRED.and(SET).and(Flags::SEARCHED)),
         Field::new(
             "entity",
             Kind::Text(60),
@@ -162,7 +162,7 @@ fn columns(
     }
     let shown = |field: &&Field| field.is_column() || field.flags.has(Flags::COMPUTED);
     for field in entity.all_fields().filter(shown).filter(|field| wanted(field.name)) {
-        if !sees(actor, field) {
+        if !field.is_seen(&actor.rights) {
             if chosen.contains(&field.name) {
                 return Err(Fault::field("?fields", format!("\"{}\" is not a field", field.name)));
             }
@@ -183,11 +183,6 @@ fn columns(
         }
     }
     Ok(columns)
-}
-
-/// Whether the caller may see a field besides the record.
-fn sees(actor: &Actor, field: &Field) -> bool {
-    field.permission.is_none_or(|permission| actor.rights.has(permission))
 }
 
 impl Column {
@@ -339,11 +334,16 @@ impl Export {
         self.columns.iter().any(computed)
     }
 
-    async fn rows(&self, office: &Office, page: &[store::Row]) -> Result<Vec<Vec<Cell>>, Fault> {
+    async fn rows(
+        &self,
+        office: &Office,
+        actor: &Actor,
+        page: &[store::Row],
+    ) -> Result<Vec<Vec<Cell>>, Fault> {
         let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
-        if self.is_computed() {
-            (self.entity.hooks.extend)(Source::Office(office), &mut records).await?;
+        if self.is_computed() || self.entity.tenant {
+            (self.entity.hooks.extend)(Source::Office(office, actor), &mut records).await?;
         }
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())
@@ -536,7 +536,7 @@ impl Run {
     async fn read(&mut self, first: Page, steps: &mpsc::Sender<Step>) -> Result<bool, Fault> {
         let (mut page, mut next) = first;
         loop {
-            let rows = self.export.rows(&self.office, &page).await?;
+            let rows = self.export.rows(&self.office, &self.actor, &page).await?;
             if steps.send(Step::Rows(rows)).await.is_err() {
                 return Ok(false);
             }

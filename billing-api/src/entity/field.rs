@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::domain::Input;
+use crate::domain::access::Rights;
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -35,13 +36,15 @@ pub(crate) enum Kind {
     /// An address of one host.
     Address,
     /// An address with a prefix length.
-    #[allow(dead_code, reason = "address management has such fields")]
     Network,
     /// An amount: `{amount, currency}`, kept in two columns, `NAME_amount` in minor units and
     /// `NAME_currency`.
     Money,
     /// A list of at most so many words of at most so many characters, kept as a JSON array.
     Words(usize, usize),
+    /// Texts of at most so many characters under some names: `{name: text}`, kept as JSON. A
+    /// name without a text is absent.
+    Map(&'static [&'static str], usize),
     /// A document, read by a function; kept as JSON. Without one it is shown only.
     Document(Option<fn(&mut Input) -> Option<Json>>),
     /// A secret of at most so many octets: given, never shown, and no column; a hook seals it.
@@ -81,6 +84,7 @@ impl Kind {
             Self::Network => "network",
             Self::Money => "money",
             Self::Words(..) => "words",
+            Self::Map(..) => "map",
             Self::Document(_) => "document",
             Self::Secret(_) => "secret",
         }
@@ -133,14 +137,34 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) flags: Flags,
-    /// Who may see it, besides whoever may see the record.
+    /// What it takes to see and to set it, besides what the record takes. Without it the field
+    /// is not there: no list is filtered or sorted by it. It is neither what the record is known
+    /// by nor required, and no search finds it.
     pub(crate) permission: Option<&'static str>,
+    /// What it stands with on pages; without one it stands first.
+    pub(crate) group: Option<&'static str>,
 }
 
 impl Field {
     /// A field.
     pub(crate) const fn new(name: &'static str, kind: Kind, flags: Flags) -> Self {
-        Self { name, kind, flags, permission: None }
+        Self { name, kind, flags, permission: None, group: None }
+    }
+
+    /// Fields that stand together on pages, under a heading.
+    pub(crate) const fn within(self, group: &'static str) -> Self {
+        Self { group: Some(group), ..self }
+    }
+
+    /// Seen and set with this permission alone.
+    #[allow(dead_code, reason = "no field of the platform's own records is kept back yet")]
+    pub(crate) const fn for_those_with(self, permission: &'static str) -> Self {
+        Self { permission: Some(permission), ..self }
+    }
+
+    /// Whether it is there for somebody with these rights.
+    pub(crate) fn is_seen(&self, rights: &Rights) -> bool {
+        self.permission.is_none_or(|permission| rights.has(permission))
     }
 
     /// Whether it is a column of the entity's table (an amount is two).

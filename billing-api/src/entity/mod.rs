@@ -36,14 +36,14 @@ pub(crate) mod search;
 pub(crate) mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use store::{Args, Row, Statement, StoreError};
 
-use crate::domain::{Fault, Input, Office, Series, Unit};
+use crate::domain::{Actor, Fault, Input, Office, Series, Unit};
 
 pub(crate) use draft::Draft;
 pub(crate) use field::{BASE, Field, Flags, Kind};
@@ -171,15 +171,37 @@ pub(crate) type After = for<'a> fn(&'a mut Unit<'_>, Written<'a>) -> Step<'a>;
 /// Completes rows on their way out with what is kept elsewhere, a page at a time.
 pub(crate) type Extend = for<'a> fn(Source<'a, '_>, &'a mut [serde_json::Value]) -> Step<'a>;
 
+/// Finds records by a text, where the words that others are found by would cost too much: among
+/// the organisations that are the reader's (nothing: all there are), the newest ones first.
+pub(crate) type Find = for<'a> fn(
+    &'a Office,
+    &'a Actor,
+    Option<&'a [uuid::Uuid]>,
+    &'a query::ListQuery,
+    &'a str,
+) -> Step<'a, Vec<uuid::Uuid>>;
+
+/// Takes what a change must hold before anything else in its transaction, so that nobody holds
+/// what another needs while waiting for it.
+pub(crate) type Hold = for<'a> fn(&'a mut Unit<'_>) -> Step<'a>;
+
 /// Where rows are completed from.
 pub(crate) enum Source<'s, 'u> {
-    /// What is committed.
-    Office(&'s Office),
+    /// What is committed, for this reader.
+    Office(&'s Office, &'s Actor),
     /// As well what a unit of work has written so far.
     Unit(&'s mut Unit<'u>),
 }
 
 impl Source<'_, '_> {
+    /// Whoever reads.
+    pub(crate) fn reader(&self) -> &Actor {
+        match self {
+            Self::Office(_, reader) => reader,
+            Self::Unit(unit) => unit.actor,
+        }
+    }
+
     /// Reads rows.
     pub(crate) async fn fetch_all(
         &mut self,
@@ -187,7 +209,7 @@ impl Source<'_, '_> {
         args: Args,
     ) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Office(office) => office.db.fetch_all(st, args).await,
+            Self::Office(office, _) => office.db.fetch_all(st, args).await,
             Self::Unit(unit) => unit.fetch_all(st, args).await,
         }
     }
@@ -204,6 +226,10 @@ pub(crate) struct Hooks {
     pub(crate) after: After,
     /// Fills the fields that are no columns, for rows on their way out.
     pub(crate) extend: Extend,
+    /// Finds by a text, in the place of the search over words.
+    pub(crate) find: Option<Find>,
+    /// What each write holds first.
+    pub(crate) hold: Hold,
 }
 
 impl Hooks {
@@ -213,6 +239,8 @@ impl Hooks {
         before: |_, _, _, _| Box::pin(std::future::ready(Ok(()))),
         after: |_, _| Box::pin(std::future::ready(Ok(()))),
         extend: |_, _| Box::pin(std::future::ready(Ok(()))),
+        find: None,
+        hold: |_| Box::pin(std::future::ready(Ok(()))),
     };
 }
 
@@ -223,9 +251,38 @@ pub(crate) struct Action {
     pub(crate) name: &'static str,
     /// What the caller's role must allow.
     pub(crate) permission: &'static str,
+    /// What it takes besides the record: writable fields of no column. One that takes a secret
+    /// is done to one record at a time.
+    pub(crate) arguments: &'static [Field],
+    /// Whether it takes something away: people are asked first, and the button says so.
+    pub(crate) harms: bool,
+    /// Whether there is anything to do for a record as the API shows it, for those who offer
+    /// it. The rules do not ask.
+    pub(crate) applies: fn(&serde_json::Value) -> bool,
     /// Does it, if the record is still at the version the caller saw. Doing it twice changes
     /// nothing the second time.
-    pub(crate) run: for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>) -> Step<'a>,
+    pub(crate) run: Run,
+}
+
+/// What an action does: the record, the version that was seen, the arguments.
+pub(crate) type Run = for<'a> fn(&'a mut Unit<'_>, uuid::Uuid, Option<i64>, &'a Draft) -> Step<'a>;
+
+impl Action {
+    /// What most share; name the rest with `..Action::PLAIN`.
+    pub(crate) const PLAIN: Action = Action {
+        name: "",
+        permission: "",
+        arguments: &[],
+        harms: false,
+        applies: |_| true,
+        run: |_, _, _, _| Box::pin(std::future::ready(Err(Fault::WrongMethod))),
+    };
+
+    /// Whether it can be done to many at once, with the same arguments: a secret would stand in
+    /// the job.
+    pub(crate) fn is_for_many(&self) -> bool {
+        !self.arguments.iter().any(|field| matches!(field.kind, Kind::Secret(_)))
+    }
 }
 
 impl PartialEq for Action {
@@ -285,6 +342,9 @@ pub(crate) struct Entity {
     /// Whether it has the base columns; what is written by typed code alone may have none but
     /// `id`, `organisation_id`, `version` and `deleted_at`.
     pub(crate) base: bool,
+    /// Whether its records are organisations: `organisation_id` repeats the record's own id, and
+    /// a new one lands below the organisation that the caller names.
+    pub(crate) tenant: bool,
     /// Whether organisations may add fields of their own; the table has a column `custom`.
     pub(crate) custom: bool,
     /// What else can be done with a record.
@@ -315,6 +375,7 @@ impl Entity {
         module: None,
         verbs: Verbs::ALL,
         base: true,
+        tenant: false,
         custom: false,
         actions: &[],
         fields: &[],
@@ -340,6 +401,14 @@ impl Entity {
     /// A field by name.
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
         self.all_fields().find(|field| field.name == name)
+    }
+
+    /// Whether rows on their way out have to pass its `extend` hook: where what it fills is asked
+    /// for, and always where it hides something. `fields` empty: all are.
+    pub(crate) fn extends(&self, fields: &[&'static str]) -> bool {
+        let computed =
+            |name: &&str| self.field(name).is_some_and(|field| field.flags.has(Flags::COMPUTED));
+        self.tenant || fields.is_empty() || fields.iter().any(computed)
     }
 
     /// Whether its records are found by their words.

@@ -13,6 +13,7 @@ use store::Value;
 
 use super::custom::Custom;
 use super::{Entity, Field, Flags, Kind};
+use crate::domain::access::Rights;
 use crate::domain::{Fault, FieldFault, PAGE_DEFAULT, PAGE_MAX};
 
 /// A comparison.
@@ -136,7 +137,7 @@ impl ListQuery {
         for name in reserved.remove("fields").iter().flat_map(|names| names.split(',')) {
             match entity.field(name).map(|f| f.name).or((name == "id").then_some("id")) {
                 Some(name) => fields.push(name),
-                None => fault("fields", format!("\"{name}\" is not a field")),
+                None => fault("fields", no_field(name)),
             }
         }
         let limit = match reserved.remove("limit").map(|text| text.parse::<i64>()) {
@@ -219,6 +220,27 @@ impl ListQuery {
         }
     }
 
+    /// That nothing is asked of a field which somebody with these rights does not see: for them
+    /// it does not exist.
+    pub(crate) fn within(&self, entity: &Entity, rights: &Rights) -> Result<(), Fault> {
+        let hidden = |name: &str| entity.field(name).is_some_and(|field| !field.is_seen(rights));
+        let mut faults = Vec::new();
+        for filter in self.filters.iter().filter(|filter| hidden(filter.field.name)) {
+            faults.push((filter.field.name, NO_PARAMETER.to_owned()));
+        }
+        for (field, _) in self.sort.iter().filter(|(field, _)| hidden(field.name)) {
+            faults.push(("sort", cannot_sort(field.name)));
+        }
+        for name in self.fields.iter().filter(|name| hidden(name)) {
+            faults.push(("fields", no_field(name)));
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let fault = |(name, detail)| FieldFault { pointer: format!("?{name}"), detail };
+        Err(Fault::Invalid(faults.into_iter().map(fault).collect()))
+    }
+
     /// The cursor of the page behind a row.
     pub(crate) fn cursor(&self, values: &[serde_json::Value], id: uuid::Uuid) -> String {
         let parts = serde_json::json!({"s": self.sort_text(), "v": values, "id": id});
@@ -238,6 +260,17 @@ impl ListQuery {
     }
 }
 
+/// What is said of a parameter that means nothing.
+const NO_PARAMETER: &str = "is not a parameter here";
+
+fn cannot_sort(name: &str) -> String {
+    format!("cannot sort by \"{name}\"")
+}
+
+fn no_field(name: &str) -> String {
+    format!("\"{name}\" is not a field")
+}
+
 fn sort_text(sort: &[(&Field, bool)]) -> String {
     let word = |(field, falls): &(&Field, bool)| {
         format!("{}{}", if *falls { "-" } else { "" }, field.name)
@@ -250,7 +283,7 @@ fn sort(entity: &'static Entity, text: &str) -> Result<Vec<(&'static Field, bool
     for word in text.split(',').filter(|word| !word.is_empty()) {
         let (name, falls) = word.strip_prefix('-').map_or((word, false), |name| (name, true));
         let field = entity.field(name).filter(|field| field.flags.has(Flags::SORTABLE));
-        let field = field.ok_or_else(|| format!("cannot sort by \"{name}\""))?;
+        let field = field.ok_or_else(|| cannot_sort(name))?;
         if sort.iter().any(|(known, _): &(&Field, bool)| known.name == name) {
             return Err(format!("\"{name}\" is named twice"));
         }
@@ -264,7 +297,7 @@ fn filter(entity: &'static Entity, parameter: &str, text: &str) -> Result<Filter
         None => (parameter, "eq"),
         Some((name, rest)) => (name, rest.strip_suffix(']').unwrap_or(rest)),
     };
-    let field = entity.field(name).ok_or_else(|| "is not a parameter here".to_owned())?;
+    let field = entity.field(name).ok_or_else(|| NO_PARAMETER.to_owned())?;
     if !field.flags.has(Flags::FILTERABLE) {
         return Err("cannot be filtered by".to_owned());
     }
@@ -294,7 +327,7 @@ fn custom_filter(customs: &[Custom], parameter: &str, text: &str) -> Result<Cust
         Some((key, rest)) => (key, rest.strip_suffix(']').unwrap_or(rest)),
     };
     let custom = customs.iter().find(|custom| custom.key == key);
-    let custom = custom.ok_or_else(|| "is not a parameter here".to_owned())?;
+    let custom = custom.ok_or_else(|| NO_PARAMETER.to_owned())?;
     let values = match op {
         "eq" => vec![custom.value(text)?],
         "in" => text.split(',').map(|text| custom.value(text)).collect::<Result<_, _>>()?,
@@ -331,7 +364,7 @@ fn value(kind: Kind, text: &str) -> Result<Value, String> {
             .parse()
             .map(|net| Value::Net(Some(net)))
             .map_err(|_| "is a network such as 192.0.2.0/24".to_owned()),
-        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => {
+        Kind::Money | Kind::Words(..) | Kind::Map(..) | Kind::Document(_) | Kind::Secret(_) => {
             Err("cannot be filtered by".to_owned())
         }
         Kind::Flag => match text {

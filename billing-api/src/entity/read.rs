@@ -9,8 +9,8 @@ use store::{Args, Engine, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::query::{ListQuery, Op};
-use super::{Entity, Field, Kind, Scope, search};
-use crate::domain::access::permission;
+use super::{Entity, Field, Kind, Scope, Source, search};
+use crate::domain::access::{Rights, permission};
 use crate::domain::{Actor, Fault, Office, contains};
 use crate::store::organisation;
 
@@ -23,6 +23,18 @@ pub(crate) struct Listed {
     pub(crate) next: Option<String>,
     /// How many there are, and whether that is exact.
     pub(crate) total: Option<(i64, bool)>,
+}
+
+impl Listed {
+    /// Leaves these fields and the ids; none named: all of them.
+    pub(crate) fn keep(&mut self, fields: &[&'static str]) {
+        if fields.is_empty() {
+            return;
+        }
+        for row in self.rows.iter_mut().filter_map(Json::as_object_mut) {
+            row.retain(|name, _| name == "id" || fields.contains(&name.as_str()));
+        }
+    }
 }
 
 /// Whether the caller's role allows a verb on an entity's records.
@@ -44,7 +56,9 @@ pub(crate) async fn list(
     };
     let (rows, next) = page_within(office, actor, entity, query, &bounds).await?;
     let rows = rows.iter().map(|row| shown(entity, row, &query.fields));
-    Ok(Listed { rows: rows.collect::<Result<_, _>>()?, next, total })
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
+    Ok(Listed { rows, next, total })
 }
 
 /// The rows of a page, and the cursor of the one behind it.
@@ -135,6 +149,7 @@ impl Bounds {
         entity: &'static Entity,
         query: &ListQuery,
     ) -> Result<Self, Fault> {
+        query.within(entity, &actor.rights)?;
         let organisations = match entity.scope {
             Scope::Own => subtree(office, actor).await?,
             Scope::Inherited | Scope::Global => None,
@@ -142,7 +157,10 @@ impl Bounds {
         let found = match &query.search {
             Some(text) => {
                 let own = organisations.as_deref();
-                Some(search::ids(office, actor, entity, own, text).await?)
+                Some(match entity.hooks.find {
+                    Some(find) => find(office, actor, own, query, text).await?,
+                    None => search::ids(office, actor, entity, own, text).await?,
+                })
             }
             None => None,
         };
@@ -226,7 +244,7 @@ fn conditions(
 }
 
 /// "This column is one of these".
-pub(super) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
+pub(crate) fn among(engine: Engine, column: &str, ids: &[Uuid], args: &mut Args) -> String {
     let number = args.push(Value::Uuids(ids.to_vec()));
     match engine {
         Engine::Postgres => format!("{column} = ANY(${number})"),
@@ -333,7 +351,29 @@ pub(crate) async fn find(
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
     let row = rows.first().ok_or(Fault::NotFound(entity.name))?;
-    Ok((shown(entity, row, &[])?, row.get("version")?))
+    let mut view = shown(entity, row, &[])?;
+    conceal(entity, &actor.rights, &mut view);
+    Ok((view, row.get("version")?))
+}
+
+/// Takes out of a record what somebody with these rights does not see.
+pub(crate) fn conceal(entity: &Entity, rights: &Rights, row: &mut Json) {
+    let Json::Object(row) = row else { return };
+    for field in entity.all_fields().filter(|field| !field.is_seen(rights)) {
+        row.remove(field.name);
+    }
+}
+
+/// Completes rows on their way out with what is kept elsewhere, as far as the caller sees it.
+pub(crate) async fn extend(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    rows: &mut [Json],
+) -> Result<(), Fault> {
+    (entity.hooks.extend)(Source::Office(office, actor), rows).await?;
+    rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
+    Ok(())
 }
 
 /// The titles of records, for those that name them: one read a kind, whatever the page's size.
@@ -431,6 +471,7 @@ pub(crate) fn cell(row: &Row, field: &Field) -> Result<Json, StoreError> {
             }
         }
         Kind::Words(..) => row.get::<Option<Json>>(field.name)?.unwrap_or_else(|| json!([])),
+        Kind::Map(..) => row.get::<Option<Json>>(field.name)?.unwrap_or_else(|| json!({})),
         Kind::Document(_) => row.get::<Option<Json>>(field.name)?.unwrap_or(Json::Null),
         Kind::Secret(_) => Json::Null,
     })

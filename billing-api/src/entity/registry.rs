@@ -9,8 +9,10 @@ use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind, Unique};
 use crate::domain::Input;
 use crate::domain::access::description::{ROLE, STAFF, TOKEN};
+use crate::domain::audit::AUDIT_ENTRY;
 use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
+use crate::domain::organisation::ORGANISATION;
 use crate::domain::plan::PLAN;
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
@@ -35,6 +37,8 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &ROLE,
     &STAFF,
     &TOKEN,
+    &AUDIT_ENTRY,
+    &ORGANISATION,
 ];
 
 /// The entity with this name, as in `customer`.

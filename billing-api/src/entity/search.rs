@@ -9,7 +9,8 @@ use store::{Args, Engine, StoreError, args};
 use uuid::Uuid;
 
 use super::{Entity, Flags, Scope};
-use crate::domain::{Actor, Fault, Office, Unit, Words};
+use crate::domain::setting::{self, Layers};
+use crate::domain::{Actor, Fault, Office, Unit, Words, module};
 
 /// How many records a search looks at, at most: words that half the records share are no
 /// search. It is not a page's size.
@@ -134,7 +135,8 @@ pub(crate) fn entry(
     let mut found = Vec::new();
     let mut title = String::new();
     for field in entity.all_fields() {
-        let searched = field.flags.has(Flags::SEARCHED);
+        // What not everybody may see is not found by its words.
+        let searched = field.flags.has(Flags::SEARCHED) && field.permission.is_none();
         if !searched && field.name != entity.title {
             continue;
         }
@@ -195,39 +197,92 @@ impl std::fmt::Debug for Entity {
     }
 }
 
-/// Records of every kind the caller may see, the newest first; `only`: of one entity.
+/// Results of one kind of record, the newest first.
+pub(crate) struct Group {
+    pub(crate) entity: &'static Entity,
+    pub(crate) found: Vec<Found>,
+    /// Whether there are others; the entity's own list has them all.
+    pub(crate) more: bool,
+}
+
+/// The kinds of records that the caller may look for: those they may see, whose module is on.
+pub(crate) fn kinds<'a>(
+    actor: &'a Actor,
+    settings: &'a Layers,
+) -> impl Iterator<Item = &'static Entity> + 'a {
+    super::registry::ENTITIES.iter().copied().filter(move |entity| {
+        let on = module::guard_in(settings, &format!("/api/v1/{}", entity.path)).is_ok();
+        entity.is_searched() && on && super::read::may(actor, entity, "view")
+    })
+}
+
+/// Records of every kind the caller may see, by kind, at most `each` of one kind; the kind of the
+/// newest record first. `only`: of one entity.
 pub(crate) async fn everywhere(
     office: &Office,
     actor: &Actor,
     query: &str,
     only: Option<&'static Entity>,
-    limit: i64,
-) -> Result<Vec<Found>, Fault> {
+    each: usize,
+) -> Result<Vec<Group>, Fault> {
     let Some(expression) = expression(office.db.engine(), query) else { return Ok(Vec::new()) };
-    let name = only.map_or("", |entity| entity.name);
+    let settings = setting::of(office, actor.organisation).await?;
+    let mut args = args![actor.path.as_str()];
+    let wanted = |entity: &&'static Entity| only.is_none_or(|only| only.name == entity.name);
+    let kinds: Vec<String> = kinds(actor, &settings)
+        .filter(wanted)
+        .map(|entity| format!("${}", args.push(entity.name)))
+        .collect();
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
     let organisations = super::read::subtree(office, actor).await?;
-    let mut args = args![actor.path.as_str(), name];
     let engine = office.db.engine();
     let matched = matched(engine, expression, organisations.as_deref(), &mut args);
     let readable = owned(engine, organisations.as_deref(), &mut args);
-    let (most, limit) = (args.push(MATCHES_MAX), args.push(limit));
+    let (most, limit) = (args.push(MATCHES_MAX), args.push(each as i64 + 1));
     let sql = format!(
         "SELECT entity, record_id, title FROM (
-            SELECT seq, entity, record_id, title FROM search_entry
-            WHERE {readable} AND ($2 = '' OR entity = $2) AND {matched} LIMIT ${most}) AS found
-         ORDER BY seq DESC LIMIT ${limit}"
+            SELECT entity, record_id, title, seq,
+                ROW_NUMBER() OVER (PARTITION BY entity ORDER BY seq DESC) AS place
+            FROM (SELECT seq, entity, record_id, title FROM search_entry
+                WHERE {readable} AND entity IN ({}) AND {matched} LIMIT ${most}) AS found
+         ) AS placed WHERE place <= ${limit} ORDER BY seq DESC",
+        kinds.join(", ")
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
-    let mut found = Vec::with_capacity(rows.len());
+    let mut groups: Vec<Group> = Vec::new();
     for row in rows {
-        let entity: String = row.get("entity")?;
-        let Some(entity) = super::registry::by_name(&entity) else { continue };
-        if !super::read::may(actor, entity, "view") {
-            continue;
+        let name: String = row.get("entity")?;
+        let Some(entity) = super::registry::by_name(&name) else { continue };
+        let one = Found { entity, id: row.get("record_id")?, title: row.get("title")? };
+        match groups.iter_mut().find(|group| group.entity.name == entity.name) {
+            Some(group) if group.found.len() == each => group.more = true,
+            Some(group) => group.found.push(one),
+            None => groups.push(Group { entity, found: vec![one], more: false }),
         }
-        found.push(Found { entity, id: row.get("record_id")?, title: row.get("title")? });
     }
-    Ok(found)
+    Ok(groups)
+}
+
+/// Keeps the words of records that typed code wrote without them: what a first start makes.
+/// For entities with few records: it looks at all of them.
+pub(crate) async fn catch_up(office: &Office, entity: &'static Entity) -> Result<u64, Fault> {
+    let sql = format!(
+        "SELECT * FROM {} AS t WHERE deleted_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM search_entry s WHERE s.record_id = t.id)",
+        entity.table
+    );
+    let mut tx = office.db.begin().await?;
+    let rows = tx.dynamic_all(&sql, Args::new()).await?;
+    let mut kept = 0;
+    for row in &rows {
+        let Some((title, words)) = entry(entity, row)? else { continue };
+        let (id, organisation): (Uuid, Uuid) = (row.get("id")?, row.get("organisation_id")?);
+        kept += tx.execute(&KEEP, args![id, entity.name, organisation, title, words]).await?;
+    }
+    tx.commit().await?;
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -243,6 +298,82 @@ mod tests {
         assert_eq!(words("+91 98450 12345"), ["91", "98450", "12345"]);
         assert_eq!(words("Łódź ÉCOLE"), ["łódź", "école"]);
         assert!(words("'; -- \" & | ! * : ()").is_empty());
+    }
+
+    /// What a caller finds: kinds with their titles.
+    async fn found(
+        office: &Office,
+        actor: &Actor,
+        query: &str,
+    ) -> Vec<(&'static str, Vec<String>)> {
+        let groups = everywhere(office, actor, query, None, 3).await.unwrap();
+        let titles = |group: &Group| group.found.iter().map(|one| one.title.clone()).collect();
+        let mut found: Vec<_> = groups.iter().map(|g| (g.entity.path, titles(g))).collect();
+        found.sort();
+        found
+    }
+
+    #[tokio::test]
+    async fn everything_is_found_by_those_who_may_see_it_and_nobody_else() {
+        use crate::domain::access::Rights;
+        use crate::domain::setting::tests::{below, office};
+        use crate::domain::{customer, module};
+        use serde_json::json;
+        for test in store::testing::engines("billing").await {
+            let (office, isp) = office(&test).await;
+            let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+            for (actor, name) in [(&isp, "Asha Zebra"), (&north, "Bala Zebra")] {
+                let body = json!({"name": name}).to_string();
+                let new = customer::New::parse(body.as_bytes()).unwrap();
+                customer::create(&office, actor, new).await.unwrap();
+                let label = json!({"name": format!("Zebra {name}"), "kind": "customer"});
+                crate::entity::tests::label(&office, actor, label).await.unwrap();
+            }
+            let all = found(&office, &isp, "zebra").await;
+            let kinds: Vec<(&str, usize)> = all.iter().map(|(k, t)| (*k, t.len())).collect();
+            assert_eq!(kinds, [("customers", 2), ("labels", 2)]);
+            let own = found(&office, &north, "zebra").await;
+            let expected = ["Bala Zebra", "Zebra Bala Zebra"].map(|title| vec![title.to_owned()]);
+            assert_eq!(own.iter().map(|(_, titles)| titles.clone()).collect::<Vec<_>>(), expected);
+
+            // By permission: what one may not see takes no place from what one may.
+            let some = Actor { rights: Rights::of(&["labels.view"]), ..isp.clone() };
+            assert_eq!(found(&office, &some, "zebra").await.len(), 1);
+            let none = Actor { rights: Rights::NONE, ..isp.clone() };
+            assert!(found(&office, &none, "zebra").await.is_empty());
+
+            // By module, for those who have it off.
+            let off = json!({"customers.labels": false});
+            let off = off.as_object().unwrap();
+            module::patch(&office, &isp, Some(north.organisation), off, None).await.unwrap();
+            assert_eq!(found(&office, &north, "zebra").await.len(), 1);
+            assert_eq!(found(&office, &isp, "zebra").await.len(), 2);
+
+            // What a first start made is found like any other record, and so are organisations.
+            let of_start = [
+                ("administrator", "staff", "Administrator"),
+                ("noc tech", "roles", "NOC Technician"),
+                ("my isp", "organisations", "My ISP"),
+                ("north", "organisations", "North"),
+            ];
+            for (query, path, title) in of_start {
+                let all = found(&office, &isp, query).await;
+                let of_kind = all.iter().find(|(kind, _)| *kind == path);
+                let titles = of_kind.map(|(_, titles)| titles.as_slice()).unwrap_or_default();
+                assert!(titles.iter().any(|one| one == title), "{query}: {all:?}");
+            }
+            // More of a kind than are asked for: told, and no other kind is crowded out.
+            for n in 0..4 {
+                let body = json!({"name": format!("Zebra {n}")}).to_string();
+                let new = customer::New::parse(body.as_bytes()).unwrap();
+                customer::create(&office, &isp, new).await.unwrap();
+            }
+            let groups = everywhere(&office, &isp, "zebra", None, 3).await.unwrap();
+            let sizes: Vec<(&str, usize, bool)> =
+                groups.iter().map(|g| (g.entity.path, g.found.len(), g.more)).collect();
+            assert_eq!(sizes, [("customers", 3, true), ("labels", 2, false)]);
+            assert_eq!(groups[0].found[0].title, "Zebra 3", "the newest first");
+        }
     }
 
     #[test]

@@ -9,13 +9,14 @@ use store::testing::TestDb;
 
 use super::query::ListQuery;
 use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
-use super::{Flags, Unique, Verbs, read, write};
+use super::{Field, Flags, Kind, Unique, Verbs, read, write};
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Fault, Office};
 use crate::store::{MIGRATIONS, organisation};
 
 static LABELS: &super::Entity = &LABEL;
 
-pub(super) async fn offices() -> Vec<(TestDb, Office)> {
+pub(crate) async fn offices() -> Vec<(TestDb, Office)> {
     let mut offices = Vec::new();
     for test in store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -43,7 +44,7 @@ pub(super) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     Actor::system("test", id, path)
 }
 
-pub(super) async fn label(
+pub(crate) async fn label(
     office: &Office,
     actor: &Actor,
     body: Json,
@@ -413,5 +414,154 @@ async fn every_unique_key_of_what_is_imported_is_described() {
         for unique in entity.unique() {
             assert!(unique.fields.iter().all(|name| entity.field(name).is_some()), "{unique:?}");
         }
+    }
+}
+
+/// Labels whose colour and description take a permission of their own.
+static KEPT: super::Entity = super::Entity {
+    fields: &[
+        Field::new("name", Kind::Text(60), NAMED),
+        Field::new("kind", Kind::Text(20), NAMED),
+        Field::new("colour", Kind::Text(7), NAMED_OR_NOT).for_those_with("audit.view"),
+        Field::new("description", Kind::LongText(500), Flags::WRITABLE.and(Flags::SEARCHED))
+            .for_those_with("audit.view"),
+    ],
+    ..LABEL
+};
+const NAMED_OR_NOT: Flags = Flags::WRITABLE.and(Flags::FILTERABLE).and(Flags::SORTABLE);
+const NAMED: Flags = NAMED_OR_NOT.and(Flags::REQUIRED).and(Flags::SEARCHED);
+
+#[test]
+fn a_field_with_a_permission_of_its_own_is_neither_required_nor_what_a_record_is_known_by() {
+    for (entity, field) in ENTITIES.iter().flat_map(|e| e.all_fields().map(move |f| (e, f))) {
+        let Some(permission) = field.permission else { continue };
+        let at = format!("{}.{}", entity.name, field.name);
+        assert!(Rights::all().has(permission), "{at}");
+        assert!(!field.flags.has(Flags::REQUIRED) && !field.flags.has(Flags::SEARCHED), "{at}");
+        assert!(field.name != entity.title && Some(field.name) != entity.home, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn who_lacks_a_fields_permission_neither_sees_it_nor_sets_it_nor_asks_by_it() {
+    for (_db, office) in offices().await {
+        let boss = actor(&office, None).await;
+        let clerk = Actor { rights: Rights::of(&["labels.*"]), ..boss.clone() };
+        let made = async |actor: &Actor, body: Json| {
+            let draft = write::parse(&KEPT, &[], body.to_string().as_bytes(), true)?;
+            write::create(&office, actor, &KEPT, draft).await
+        };
+        let body = json!({"name": "VIP", "kind": "customer", "colour": "#112233",
+            "description": "tipsy"});
+        let label = made(&boss, body.clone()).await.unwrap();
+        assert_eq!(label.view["colour"], "#112233");
+        let hidden = |view: &Json| {
+            let kept = ["colour", "description"];
+            kept.iter().all(|name| view.get(name).is_none()) && view["name"].is_string()
+        };
+
+        // Seeing: one, many, and what a change answers.
+        let (view, _) = read::find(&office, &clerk, &KEPT, label.id).await.unwrap();
+        assert!(hidden(&view), "{view}");
+        let (view, _) = read::find(&office, &boss, &KEPT, label.id).await.unwrap();
+        assert_eq!(view["description"], "tipsy");
+        let all = ListQuery { limit: 10, ..ListQuery::default() };
+        let listed = read::list(&office, &clerk, &KEPT, &all).await.unwrap();
+        assert!(listed.rows.len() == 1 && hidden(&listed.rows[0]), "{:?}", listed.rows);
+        let own = json!({"name": "Own", "kind": "customer"});
+        assert!(hidden(&made(&clerk, own).await.unwrap().view));
+
+        // Asking: as of a field that is not there.
+        let ask = async |actor: &Actor, parameters: &[(&str, &str)]| {
+            let owned = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let query = ListQuery::parse(&KEPT, &[], owned.collect::<BTreeMap<_, _>>())?;
+            read::list(&office, actor, &KEPT, &query).await
+        };
+        for (name, value, unknown, other) in [
+            ("colour", "#112233", "colours", "#112233"),
+            ("colour[gt]", "#0", "colours[gt]", "#0"),
+            ("colour[null]", "true", "colours[null]", "true"),
+            ("sort", "name,-colour", "sort", "name,-colours"),
+            ("fields", "name,colour", "fields", "name,colours"),
+        ] {
+            assert!(ask(&boss, &[(name, value)]).await.is_ok(), "{name}");
+            let said = async |name, value| match ask(&clerk, &[(name, value)]).await {
+                Err(Fault::Invalid(faults)) => faults[0].detail.replace("colours", "colour"),
+                other => panic!("{name}: {:?}", other.map(|listed| listed.rows)),
+            };
+            assert_eq!(said(name, value).await, said(unknown, other).await, "{name}");
+        }
+        for actor in [&boss, &clerk] {
+            let found = ask(actor, &[("q", "tipsy")]).await.unwrap();
+            assert!(found.rows.is_empty(), "no search looks into it: who may find may not see");
+        }
+
+        // Setting.
+        assert_eq!(pointers(made(&clerk, body).await.unwrap_err()), ["/colour", "/description"]);
+        let change = async |actor: &Actor, body: Json| {
+            let draft = write::parse(&KEPT, &[], body.to_string().as_bytes(), false)?;
+            write::update(&office, actor, &KEPT, label.id, draft, None).await
+        };
+        let refused = change(&clerk, json!({"colour": null})).await.unwrap_err();
+        assert_eq!(pointers(refused), ["/colour"]);
+        let changed = change(&clerk, json!({"name": "Gold"})).await.unwrap();
+        assert!(hidden(&changed.view));
+        let (view, _) = read::find(&office, &boss, &KEPT, label.id).await.unwrap();
+        assert_eq!((&view["name"], &view["colour"]), (&json!("Gold"), &json!("#112233")));
+
+        // What leaves and what comes.
+        let export = async |actor: &Actor, fields: &str| {
+            let asked = [("format", "csv"), ("fields", fields)];
+            let asked = asked.iter().filter(|(_, value)| !value.is_empty());
+            let asked = asked.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            super::export::Export::parse(&office, actor, &KEPT, asked).await
+        };
+        assert!(export(&boss, "name,colour").await.is_ok());
+        assert_eq!(pointers(export(&clerk, "name,colour").await.unwrap_err()), ["?fields"]);
+        let targets = |actor: &Actor| super::import::mapping::targets(&actor.rights, &KEPT, &[]);
+        assert!(targets(&boss).contains(&"colour".to_owned()));
+        assert!(!targets(&clerk).contains(&"colour".to_owned()));
+    }
+}
+
+/// Every field of every entity, kept back in turn.
+#[tokio::test]
+async fn any_field_can_be_kept_back_from_those_without_its_permission() {
+    const OWN: &str = "network.metrics";
+    for (_db, office) in offices().await {
+        let boss = actor(&office, None).await;
+        let others: Vec<_> = Rights::all().names().filter(|name| *name != OWN).collect();
+        let clerk = Actor { rights: Rights::of(&others), ..boss.clone() };
+        let mut walked = 0;
+        for entity in ENTITIES {
+            for (n, field) in entity.fields.iter().enumerate() {
+                if field.name == entity.title || field.flags.has(Flags::REQUIRED) {
+                    continue;
+                }
+                let mut fields = entity.fields.to_vec();
+                fields[n] = fields[n].for_those_with(OWN);
+                let kept = super::Entity { fields: Vec::leak(fields), ..**entity };
+                let kept: &'static super::Entity = Box::leak(Box::new(kept));
+                let at = format!("{}.{}", entity.name, field.name);
+                let mut asked = vec![("fields".to_owned(), field.name.to_owned())];
+                if field.flags.has(Flags::FILTERABLE) {
+                    asked.push((format!("{}[null]", field.name), "true".to_owned()));
+                }
+                if field.flags.has(Flags::SORTABLE) {
+                    asked.push(("sort".to_owned(), format!("-{}", field.name)));
+                }
+                for (name, value) in asked {
+                    let query = ListQuery::parse(kept, &[], [(name, value)].into()).unwrap();
+                    assert!(read::list(&office, &boss, kept, &query).await.is_ok(), "{at}");
+                    let refused = read::list(&office, &clerk, kept, &query).await;
+                    assert!(matches!(refused, Err(Fault::Invalid(_))), "{at}");
+                    walked += 1;
+                }
+                let mut view = json!({"id": "x", field.name: 1});
+                read::conceal(kept, &clerk.rights, &mut view);
+                assert_eq!(view, json!({"id": "x"}), "{at}");
+            }
+        }
+        assert!(walked > 100, "{walked}");
     }
 }

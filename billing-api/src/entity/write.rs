@@ -8,7 +8,7 @@ use store::{Args, Row, StoreError, Value, args};
 use uuid::Uuid;
 
 use super::custom::Custom;
-use super::read::shown;
+use super::read::{conceal, shown};
 use super::{Draft, Entity, Kind, Scope, Source, Verb, Verbs, Written, registry, search};
 use crate::domain::number::Number;
 use crate::domain::{Actor, Event, Fault, Office, Unit, organisation};
@@ -82,6 +82,7 @@ async fn complete(
 ) -> Result<(), Fault> {
     let rows = std::slice::from_mut(&mut made.view);
     (entity.hooks.extend)(Source::Unit(unit), rows).await?;
+    conceal(entity, &unit.actor.rights, &mut made.view);
     unit.answers(status, made.view.clone());
     Ok(())
 }
@@ -107,6 +108,8 @@ pub(crate) async fn create_in(
     mut draft: Draft,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::CREATE)?;
+    draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let named = match home(unit, entity, &draft).await? {
         Some(home) => Some(home),
         None => draft.organisation,
@@ -121,9 +124,12 @@ pub(crate) async fn create_in(
         draft.set("custom", super::custom::merged(json!({}), &custom));
     }
     let mut args = Args::new();
-    let mut columns = vec!["id", "organisation_id"];
+    let mut columns = vec!["id"];
     args.push(id);
-    args.push(organisation);
+    if !entity.tenant {
+        columns.push("organisation_id");
+        args.push(organisation);
+    }
     for (column, value) in draft.columns() {
         columns.push(column);
         args.push(value.clone());
@@ -243,6 +249,8 @@ pub(crate) async fn update_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::UPDATE)?;
+    draft.within(entity, &unit.actor.rights)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -286,6 +294,7 @@ pub(crate) async fn delete_in(
     expected: Option<i64>,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, false).await?;
     let version: i64 = before.get("version")?;
     if expected.is_some_and(|expected| expected != version) {
@@ -322,6 +331,7 @@ pub(crate) async fn restore_in(
     id: Uuid,
 ) -> Result<Made, Fault> {
     offers(entity, Verbs::DELETE)?;
+    (entity.hooks.hold)(unit).await?;
     let before = load(unit, entity, id, true).await?;
     let version: i64 = before.get("version")?;
     let mut draft = Draft::about(id);
@@ -407,7 +417,10 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
         true => field.name == "external_id",
         false => constraint.contains(field.name),
     });
-    let names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    let mut names: Vec<&'static str> = fields.map(|field| field.name).collect();
+    // `ipv6_address` has `address` in it, which is another field.
+    let all = names.clone();
+    names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
     Fault::Conflict {
         pointer: names.first().map_or("", |name| registry::pointer(name)),
         detail: format!("another {} has this {}", entity.name, names.join(" and ")),

@@ -22,7 +22,7 @@ use super::schedule::{self, Backoff};
 use super::{catalogue, filter, payload};
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::entity::{
-    Draft, Entity, Field, Flags, Hooks, Kind, Step, Unique, Verb, Written, read, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Step, Unique, Verb, Written, read, write,
 };
 use crate::store::hook as sql;
 use crate::store::hook::WebhookRow;
@@ -60,6 +60,23 @@ pub(crate) const WEBHOOK: Entity = Entity {
     prefix: "whk",
     permission: "hooks",
     unique: &[Unique::within(&["name"])],
+    actions: &[
+        Action {
+            name: "enable",
+            permission: "hooks.edit",
+            applies: |webhook| webhook["enabled"] == false,
+            run: |unit, id, expected, _| Box::pin(switch(unit, id, expected, true)),
+            ..Action::PLAIN
+        },
+        Action {
+            name: "disable",
+            permission: "hooks.edit",
+            harms: true,
+            applies: |webhook| webhook["enabled"] == true,
+            run: |unit, id, expected, _| Box::pin(switch(unit, id, expected, false)),
+            ..Action::PLAIN
+        },
+    ],
     fields: &[
         Field::new(
             "name",
@@ -104,6 +121,25 @@ pub(crate) const WEBHOOK: Entity = Entity {
 
 /// The description, where one is wanted that stays.
 pub(crate) static ENTITY: &Entity = &WEBHOOK;
+
+/// Switches a webhook on or off, where it is not already.
+async fn switch(
+    unit: &mut Unit<'_>,
+    id: uuid::Uuid,
+    expected: Option<i64>,
+    on: bool,
+) -> Result<(), Fault> {
+    let row = write::load(unit, ENTITY, id, false).await?;
+    if expected.is_some_and(|expected| row.get::<i64>("version").ok() != Some(expected)) {
+        return Err(Fault::Stale);
+    }
+    if row.get::<bool>("enabled")? != on {
+        let mut draft = Draft::about(id);
+        draft.set("enabled", on);
+        write::update_in(unit, ENTITY, id, draft, expected).await?;
+    }
+    Ok(())
+}
 
 fn check(draft: &Draft, input: &mut Input) {
     if let Some(events) = draft.json("events").and_then(Value::as_array) {

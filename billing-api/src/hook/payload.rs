@@ -4,6 +4,8 @@ use model::{OrganisationId, Ts};
 use serde_json::{Value, json};
 
 use super::catalogue;
+use crate::domain::access::Rights;
+use crate::entity::read::conceal;
 
 /// Largest body, octets. Larger records are sent as their id and where to read them.
 pub(crate) const BODY_OCTETS_MAX: usize = 20_000;
@@ -16,8 +18,12 @@ pub(crate) fn body(
     entity_id: &str,
     payload: &Value,
 ) -> String {
-    let data = &payload["data"];
-    let whole = envelope(kind, at, organisation, data.clone());
+    let mut data = payload["data"].clone();
+    if let Some(entity) = catalogue::entity(kind) {
+        // Whoever listens has no rights of their own: what takes a permission stays here.
+        conceal(entity, &Rights::NONE, &mut data);
+    }
+    let whole = envelope(kind, at, organisation, data);
     if whole.len() <= BODY_OCTETS_MAX {
         return whole;
     }

@@ -4,7 +4,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::body::Body;
+use super::body::Octets;
 use super::caller::Caller;
 use super::settings::organisation;
 use super::{Problem, if_match, replay, shown};
@@ -15,7 +15,7 @@ pub(super) async fn set_logo(
     request: HttpRequest,
     office: Data<Office>,
     mut caller: Caller,
-    body: Body,
+    body: Octets,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {

@@ -41,11 +41,11 @@ async fn prove(request: &HttpRequest) -> Result<Actor, Fault> {
     }
     let web = request.app_data::<Data<Web>>().ok_or(Fault::Unauthenticated)?;
     let address = super::address(request, web);
-    let mut actor = token::prove(office, token.trim(), address).await?;
+    let (mut actor, own) = token::prove(office, token.trim(), address).await?;
     if let Who::Token(id) = actor.who
         && !is_exempt(request, web)
     {
-        let taken = web.limits.take_token(id, office.now());
+        let taken = web.limits.take_token(id, own, office.now());
         let refused = taken.as_ref().err().map(|refused| (refused.left, refused.retry_s));
         let left = taken.ok().flatten().or(refused.map(|(left, _)| left));
         if let Some(left) = left {

@@ -36,7 +36,7 @@ pub(super) async fn entity(
 fn described(actor: &Actor, entity: &'static Entity, customs: &[Custom]) -> Json {
     let may =
         |verb: &str, offered: Verbs| entity.verbs.has(offered) && read::may(actor, entity, verb);
-    let visible = |field: &&Field| field.permission.is_none_or(|name| actor.rights.has(name));
+    let visible = |field: &&Field| field.is_seen(&actor.rights);
     let own = entity.all_fields().filter(visible).map(|field| of_field(entity, field));
     let added = customs.iter().map(of_custom);
     json!({

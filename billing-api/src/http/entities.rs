@@ -12,10 +12,10 @@ use super::body::Body;
 use super::caller::Caller;
 use super::{Problem, created, etag, export, if_match, imports, replay, shown};
 use crate::domain::access::permission;
-use crate::domain::{Fault, Office, Unit};
+use crate::domain::{Fault, Input, Office, Unit};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Action, Entity, Source, Verbs, bulk, custom, read, write};
+use crate::entity::{Action, Draft, Entity, Verbs, bulk, custom, read, write};
 
 /// What the routes of every description need.
 pub(super) fn needs(within: &'static str) -> impl Iterator<Item = (Method, String, Need)> {
@@ -72,7 +72,7 @@ pub(super) fn routes() -> impl Iterator<Item = Registered> {
             routes.push((all, web::post().to(move |r, o, c, b| create(entity, r, o, c, b))));
         }
         for action in entity.actions {
-            let route = web::post().to(move |r, o, c, i| act(entity, action, r, o, c, i));
+            let route = web::post().to(move |r, o, c, i, b| act(entity, action, r, o, c, i, b));
             routes.push((format!("{one}/{}", action.name), route));
         }
         if entity.verbs.has(Verbs::DELETE) {
@@ -99,8 +99,9 @@ pub(super) async fn list(
         let customs = custom::of(&office, &caller.0.path, entity).await?;
         let query = ListQuery::parse(entity, &customs, parameters.into_inner())?;
         let mut listed = read::list(&office, &caller.0, entity, &query).await?;
-        if query.fields.is_empty() {
-            (entity.hooks.extend)(Source::Office(&office), &mut listed.rows).await?;
+        if entity.extends(&query.fields) {
+            read::extend(&office, &caller.0, entity, &mut listed.rows).await?;
+            listed.keep(&query.fields);
         }
         let mut body = json!({"data": listed.rows, "next_cursor": listed.next});
         if let Some((total, exact)) = listed.total {
@@ -142,7 +143,7 @@ async fn find(
     let result = async {
         let (mut view, version) = read::find(&office, &caller.0, entity, entity.id(&id)?).await?;
         let rows = std::slice::from_mut(&mut view);
-        (entity.hooks.extend)(Source::Office(&office), rows).await?;
+        read::extend(&office, &caller.0, entity, rows).await?;
         Ok(shown(version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
@@ -210,14 +211,18 @@ async fn act(
     office: Data<Office>,
     mut caller: Caller,
     id: Path<String>,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
-        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
             return Ok(answer);
         }
         let (id, expected) = (entity.id(&id)?, if_match(&request)?);
+        // Most take nothing, and say so by no body at all.
+        let input = Input::parse(if body.0.is_empty() { b"{}" } else { &body.0 })?;
+        let arguments = Draft::arguments(action.arguments, input)?;
         let mut unit = Unit::begin(&office, &caller.0).await?;
-        (action.run)(&mut unit, id, expected).await?;
+        (action.run)(&mut unit, id, expected, &arguments).await?;
         let made = write::answer(&mut unit, entity, id, 200).await?;
         unit.commit().await?;
         Ok(shown(made.version, &made.view))

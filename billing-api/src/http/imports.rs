@@ -11,7 +11,7 @@ use serde_json::json;
 use sheet::{Delimiter, Format, Writing};
 use tokio::sync::Semaphore;
 
-use super::body::Body;
+use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match, replay};
@@ -40,6 +40,7 @@ pub(super) async fn upload(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
+        check_file(&request)?;
         let mut query = Query::of(&request)?;
         let said = Said {
             name: query.text("name").unwrap_or_else(|| "file".to_owned()),
@@ -103,7 +104,7 @@ pub(crate) async fn template_of(
     let customs = custom::of(office, &actor.path, entity).await?;
     let sheet = entity.path.to_owned();
     let how = Writing { format, delimiter, sheet, ..Writing::default() };
-    let file = import::template(entity, &customs, &how)?;
+    let file = import::template(actor, entity, &customs, &how)?;
     Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
 }
 

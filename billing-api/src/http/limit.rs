@@ -64,9 +64,15 @@ impl Limits {
         Self { token: limit(token), address: limit(address), ..Self::default() }
     }
 
-    /// Takes one request of a token.
-    pub(super) fn take_token(&self, token: TokenId, now: Ts) -> Result<Option<Left>, Refused> {
-        self.take(Whose::Token(token), "token", self.token, now)
+    /// Takes one request of a token. Its own limit counts where it is the smaller.
+    pub(super) fn take_token(
+        &self,
+        token: TokenId,
+        own: Option<u32>,
+        now: Ts,
+    ) -> Result<Option<Left>, Refused> {
+        let quota = own.into_iter().chain(self.token).min();
+        self.take(Whose::Token(token), "token", quota, now)
     }
 
     /// Takes one request of an address.
@@ -216,18 +222,29 @@ mod tests {
         let limits = Limits::new(60, 0);
         let token = TokenId::generate();
         for n in (0..60).rev() {
-            let left = limits.take_token(token, at(0)).unwrap().unwrap();
+            let left = limits.take_token(token, None, at(0)).unwrap().unwrap();
             assert_eq!(left.remaining, n);
         }
-        let refused = limits.take_token(token, at(0)).unwrap_err();
+        let refused = limits.take_token(token, None, at(0)).unwrap_err();
         assert_eq!((refused.left.remaining, refused.retry_s), (0, 2));
-        assert!(limits.take_token(token, at(1)).is_ok(), "one a second comes back");
-        assert!(limits.take_token(token, at(1)).is_err());
-        assert!(limits.take_token(TokenId::generate(), at(1)).is_ok(), "each has its own");
-        let left = limits.take_token(token, at(1000)).unwrap().unwrap();
+        assert!(limits.take_token(token, None, at(1)).is_ok(), "one a second comes back");
+        assert!(limits.take_token(token, None, at(1)).is_err());
+        assert!(limits.take_token(TokenId::generate(), None, at(1)).is_ok(), "each has its own");
+        let left = limits.take_token(token, None, at(1000)).unwrap().unwrap();
         assert_eq!(left.remaining, 59, "never more than a minute's worth");
-        assert!(limits.take_token(token, at(0)).is_ok(), "a clock set back takes nothing");
+        assert!(limits.take_token(token, None, at(0)).is_ok(), "a clock set back takes nothing");
         assert_eq!(limits.take_address([192, 0, 2, 1].into(), at(0)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_tokens_own_limit_counts_where_it_is_the_smaller() {
+        let (token, quota) = (TokenId::generate(), |left: Option<Left>| left.map(|l| l.quota));
+        let limits = Limits::new(60, 0);
+        assert_eq!(quota(limits.take_token(token, Some(5), at(0)).unwrap()), Some(5));
+        assert_eq!(quota(limits.take_token(token, Some(500), at(0)).unwrap()), Some(60));
+        let open = Limits::default();
+        assert!(open.take_token(token, Some(1), at(0)).is_ok());
+        assert!(open.take_token(token, Some(1), at(1)).is_err(), "also where there is no other");
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub(super) async fn sessions(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let staff = caller.0.in_person()?;
-        let sessions = session::list(&office, staff, None).await?;
+        let sessions = session::list(&office, caller.0.organisation, staff, None).await?;
         Ok(HttpResponse::Ok().json(json!({"data": sessions, "next_cursor": null})))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

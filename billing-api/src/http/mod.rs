@@ -25,11 +25,13 @@ mod organisations;
 mod peer;
 mod problem;
 mod query;
+mod search;
 mod services;
 mod sessions;
 mod settings;
 mod staff;
 mod tagged;
+mod target;
 mod tokens;
 #[cfg(test)]
 mod walk;
@@ -59,6 +61,7 @@ pub(crate) use export::file_of;
 pub(crate) use imports::{failed_rows, importing, receive, template_of};
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
+pub(crate) use target::target;
 
 pub(crate) use headers::headers;
 pub(crate) use limit::{Limits, limit};
@@ -100,6 +103,8 @@ pub(crate) const ROUTES: &[Route] = &[
     // What the API says about itself.
     get("/api/v1/openapi.json", Need::SignedIn, || web::to(openapi::serve)),
     get("/api/v1/schema/{entity}", Need::SignedIn, || web::to(describe::entity)),
+    // What is where. Each kind of record is found by those who may see it.
+    get("/api/v1/search", Need::SignedIn, || web::to(search::everywhere)),
     // Services.
     get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
     post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
@@ -139,11 +144,6 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/event-types", may("hooks.view"), || web::to(webhooks::event_types)),
     // Organisations, and what each decides for itself. What only some may change, the rules
     // refuse.
-    get("/api/v1/organisations", may("partners.view"), || web::to(organisations::list)),
-    post("/api/v1/organisations", may("partners.create"), || web::to(organisations::create)),
-    get("/api/v1/organisations/{id}", may("partners.view"), || web::to(organisations::find)),
-    patch("/api/v1/organisations/{id}", may("partners.edit"), || web::to(organisations::update)),
-    delete("/api/v1/organisations/{id}", may("partners.delete"), || web::to(organisations::delete)),
     post("/api/v1/organisations/{id}/move", may("partners.edit"), || {
         web::to(organisations::relocate)
     }),
@@ -165,14 +165,8 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/me/sessions/{id}/end", Need::SignedIn, || web::to(me::end_session)),
     // Staff and their roles.
     get("/api/v1/permissions", Need::SignedIn, || web::to(staff::permissions)),
-    post("/api/v1/staff/{id}/disable", may("staff.edit"), || web::to(staff::disable)),
-    post("/api/v1/staff/{id}/enable", may("staff.edit"), || web::to(staff::enable)),
     post("/api/v1/staff/{id}/reset-password", may("staff.edit"), || web::to(staff::reset_password)),
-    post("/api/v1/staff/{id}/reset-second-factor", may("staff.edit"), || {
-        web::to(staff::reset_second_factor)
-    }),
     get("/api/v1/staff/{id}/sessions", may("staff.view"), || web::to(staff::sessions)),
-    post("/api/v1/staff/{id}/end-sessions", may("staff.edit"), || web::to(staff::end_sessions)),
     post("/api/v1/roles/assign", may("roles.edit"), || web::to(staff::assign)),
     post("/api/v1/roles/{id}/clone", may("roles.create"), || web::to(staff::clone_role)),
     // API tokens.

@@ -47,6 +47,8 @@ impl Problem {
             Fault::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
             Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Fault::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_long"),
+            Fault::WrongMedia(..) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_media"),
+            Fault::AddressTooLong(_) => (StatusCode::URI_TOO_LONG, "address_too_long"),
             Fault::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Fault::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Fault::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),

@@ -62,7 +62,7 @@ pub(super) async fn of_customer(
         query.finish()?;
         let query = ListQuery::parse(&SERVICE, &[], parameters)?;
         let mut found = read::list(&office, &caller.0, &SERVICE, &query).await?;
-        (SERVICE.hooks.extend)(Source::Office(&office), &mut found.rows).await?;
+        (SERVICE.hooks.extend)(Source::Office(&office, &caller.0), &mut found.rows).await?;
         Ok(listed(Page { rows: found.rows, next: found.next }))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

@@ -10,48 +10,10 @@ use super::caller::Caller;
 use super::{Problem, created, replay};
 use crate::domain::access::permission::CATALOGUE;
 use crate::domain::access::{role, staff};
-use crate::domain::{Actor, Fault, Input, Office, Unit};
+use crate::domain::{Fault, Input, Office, Unit};
 
 fn staff_id(id: &str) -> Result<StaffId, Fault> {
     id.parse().map_err(|_| Fault::NotFound("staff"))
-}
-
-fn done() -> HttpResponse {
-    HttpResponse::NoContent().finish()
-}
-
-/// `POST /staff/{id}/disable`
-pub(super) async fn disable(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    set_active(&request, &office, &caller.0, &id, false).await
-}
-
-/// `POST /staff/{id}/enable`
-pub(super) async fn enable(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    set_active(&request, &office, &caller.0, &id, true).await
-}
-
-async fn set_active(
-    request: &HttpRequest,
-    office: &Office,
-    actor: &Actor,
-    id: &str,
-    active: bool,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        staff::set_active(office, actor, staff_id(id)?, active).await?;
-        Ok(done())
-    };
-    result.await.map_err(|fault| Problem::new(request, fault))
 }
 
 /// `POST /staff/{id}/reset-password`: the link to set one with, for whoever asked to hand over.
@@ -69,20 +31,6 @@ pub(super) async fn reset_password(
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
 
-/// `POST /staff/{id}/reset-second-factor`
-pub(super) async fn reset_second_factor(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        staff::reset_second_factor(&office, &caller.0, staff_id(&id)?).await?;
-        Ok(done())
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
 /// `GET /staff/{id}/sessions`
 pub(super) async fn sessions(
     request: HttpRequest,
@@ -93,20 +41,6 @@ pub(super) async fn sessions(
     let result = async {
         let sessions = staff::sessions(&office, &caller.0, staff_id(&id)?).await?;
         Ok(HttpResponse::Ok().json(json!({"data": sessions, "next_cursor": null})))
-    };
-    result.await.map_err(|fault| Problem::new(&request, fault))
-}
-
-/// `POST /staff/{id}/end-sessions`
-pub(super) async fn end_sessions(
-    request: HttpRequest,
-    office: Data<Office>,
-    caller: Caller,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let result = async {
-        let ended = staff::end_sessions(&office, &caller.0, staff_id(&id)?).await?;
-        Ok(HttpResponse::Ok().json(json!({"ended": ended})))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

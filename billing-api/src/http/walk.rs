@@ -31,7 +31,19 @@ async fn token(office: &Office, scopes: Value) -> String {
     let root = organisation::organisation(&root).unwrap().id;
     let (id, hash) = (TokenId::generate(), sha256(token.as_bytes()).to_vec());
     let (none, ever) = (None::<StaffId>, None::<Ts>);
-    let args = args![id, root, "test", hash, scopes, json!([]), none, ever, office.now(), "test"];
+    let args = args![
+        id,
+        root,
+        "test",
+        hash,
+        scopes,
+        json!([]),
+        none,
+        ever,
+        office.now(),
+        "test",
+        None::<i64>
+    ];
     office.db.execute(&access::INSERT_TOKEN, args).await.unwrap();
     token
 }

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::{RunId, Ts};
+use model::{RunId, StaffId, TokenId, Ts};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::JobError;
-use crate::domain::{Actor, Office};
+use crate::domain::access::{self, Rights};
+use crate::domain::{Actor, Fault, Office, Who};
 
 /// Lines a run's log holds; what is said beyond is counted and left out.
 pub(crate) const LINES_MAX: i64 = 1000;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) arguments: Value,
     /// Whoever queued it: `usr_…`, `tok_…` or `system:…`.
     pub(crate) created_by: String,
+    /// Whoever really sat there, where that one was acted as.
+    pub(crate) impersonator: Option<String>,
     /// Which attempt this is, from 1.
     #[allow(dead_code, reason = "for kinds that must know")]
     pub(crate) attempt: i64,
@@ -42,6 +45,21 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// A run whose function is called by a test.
+    #[cfg(test)]
+    pub(crate) fn of(
+        office: Arc<Office>,
+        actor: Actor,
+        run: RunId,
+        arguments: Value,
+        created_by: String,
+        impersonator: Option<String>,
+    ) -> Self {
+        let said = Arc::new(Said::default());
+        let (attempt, taken_over) = (1, false);
+        Self { office, actor, run, arguments, created_by, impersonator, attempt, taken_over, said }
+    }
+
     /// How far it is: so many of so many.
     pub(crate) fn progress(&self, done: u64, total: Option<u64>) {
         let mut state = self.said.lock();
@@ -66,6 +84,28 @@ impl Context {
     /// A whole number of the arguments.
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.arguments.get(name).and_then(Value::as_i64)
+    }
+
+    /// Whoever queued it, in the reach of the run's organisation and with the rights they have
+    /// now: for work whose changes are theirs. Where somebody acted as them, both are named, and
+    /// neither adds a right to the other's.
+    pub(crate) async fn on_behalf(&self) -> Result<Actor, Fault> {
+        let by = self.created_by.as_str();
+        let staff = |text: &str| text.parse::<StaffId>().map(Who::Staff);
+        let who =
+            staff(by).or_else(|_| by.parse::<TokenId>().map(Who::Token)).unwrap_or(self.actor.who);
+        let mut rights = access::rights_now(&self.office, who).await?;
+        let seat = self.impersonator.as_deref().map(str::parse::<StaffId>).transpose();
+        // What we wrote ourselves reads; where it does not, nobody is there to act.
+        let impersonator = seat.map_err(|_| Fault::Unauthenticated)?;
+        if let Some(id) = impersonator {
+            let own = access::rights_now(&self.office, Who::Staff(id)).await?;
+            rights = match own.has("staff.impersonate") {
+                true => rights.within(&own),
+                false => Rights::NONE,
+            };
+        }
+        Ok(Actor { who, rights, impersonator, ..self.actor.clone() })
     }
 
     /// Whether somebody wants it to end.

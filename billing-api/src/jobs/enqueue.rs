@@ -89,7 +89,8 @@ pub(super) async fn insert(unit: &mut Unit<'_>, run: NewRun<'_>) -> Result<RunId
         run.run_at,
         run.retry_of,
         unit.now,
-        unit.actor.label()
+        unit.actor.label(),
+        unit.actor.impersonator.map(|id| id.to_string())
     ];
     unit.execute(&sql::INSERT_RUN, args).await?;
     if let Some(job) = run.job {

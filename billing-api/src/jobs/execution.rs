@@ -142,6 +142,7 @@ impl Execution {
             run: self.run.id,
             arguments: self.run.arguments.clone(),
             created_by: self.run.created_by.clone(),
+            impersonator: self.run.impersonator.clone(),
             attempt: self.run.attempt,
             taken_over: self.run.takeovers > 0,
             said: self.said.clone(),

@@ -8,7 +8,7 @@ use model::RunId;
 use serde_json::Value;
 
 use super::Context;
-use crate::domain::{Fault, Input};
+use crate::domain::{Fault, Input, Office};
 
 /// The work of a kind, under way.
 pub(crate) type Work<'a> = Pin<Box<dyn Future<Output = Result<Outcome, JobError>> + Send + 'a>>;
@@ -41,6 +41,8 @@ pub(crate) struct Kind {
     pub(crate) permission: &'static str,
     /// Cron; with one, an installation begins with a job of this kind.
     pub(crate) schedule: Option<&'static str>,
+    /// Whether the installation is set up for it; where it is not, it begins without that job.
+    pub(crate) is_set_up: fn(&Office) -> bool,
     /// Attempts after the first that failed.
     pub(crate) retries: i64,
     /// How long one attempt may take.
@@ -67,6 +69,7 @@ impl Kind {
             queue: "default",
             permission: "jobs.run",
             schedule: None,
+            is_set_up: |_| true,
             retries: 3,
             limit: Duration::from_secs(3600),
             lost: Lost::Again,

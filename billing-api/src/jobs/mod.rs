@@ -18,8 +18,10 @@
 //! - [`context`]: what a kind's function is given.
 //! - [`entities`]: jobs, runs and maintenance windows as people see and change them.
 //! - [`manage`]: what people do with them: run, cancel, retry.
+//! - [`backup`]: the kind that makes backups.
 //! - `purge`: the kinds that clean up.
 
+pub(crate) mod backup;
 pub(crate) mod context;
 pub(crate) mod enqueue;
 pub(crate) mod entities;

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use model::OrganisationId;
 use serde_json::{Value, json};
 use store::{Args, Statement, StoreError, args};
 
 use super::Context;
 use super::kind::{JobError, Kind, Lost, Outcome};
 use crate::domain::idempotency::KEPT_S;
+use crate::domain::setting::{self, Layers, registry};
 use crate::domain::{Event, Fault, Input, Unit};
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Entity, Verbs};
@@ -20,8 +22,6 @@ use crate::store::purge as sql;
 const PORTION: i64 = 2000;
 /// Rows of described entities purged in one transaction: each leaves an audit entry.
 const RECORDS: i64 = 100;
-/// What an audit entry is kept at least, days.
-const AUDIT_DAYS_MIN: i64 = 30;
 /// The longest anything is kept, days.
 const DAYS_MAX: i64 = 36_500;
 
@@ -38,15 +38,9 @@ const fn purge(name: &'static str, title: &'static str, schedule: &'static str) 
     }
 }
 
-/// Audit entries older than `days`, 730 unless said otherwise; never those of the last 30 days.
+/// Audit entries that are older than the settings of their organisation have it.
 pub(crate) const AUDIT: Kind = Kind {
-    arguments: |input| days(input, AUDIT_DAYS_MIN),
-    run: |context| {
-        Box::pin(async move {
-            let days = kept_days(context, 730, AUDIT_DAYS_MIN);
-            sweep(context, &sql::AUDIT, days * DAY_S).await
-        })
-    },
+    run: |context| Box::pin(audit(context)),
     ..purge("audit.purge", "Audit entries: purge", "10 3 * * *")
 };
 
@@ -137,6 +131,51 @@ async fn portions(
 fn done(context: &Context, purged: u64, before: model::Ts) -> Result<Outcome, JobError> {
     context.log(format!("purged {purged}, older than {before}"));
     Ok(Outcome::Succeeded(json!({"purged": purged, "before": before})))
+}
+
+/// How long an organisation keeps its entries: those that are not critical, and those that are.
+fn audit_days(layers: &Layers) -> [(bool, i64); 2] {
+    let days = layers.integer(&registry::AUDIT_RETENTION);
+    let critical = layers.integer(&registry::AUDIT_RETENTION_CRITICAL);
+    [(false, days), (true, critical.max(days))]
+}
+
+async fn audit(context: &Context) -> Result<Outcome, JobError> {
+    let office = &*context.office;
+    let now = office.now();
+    let path = context.actor.path.as_str();
+    let mut purged = 0;
+    for row in office.db.fetch_all(&sql::ORGANISATIONS, args![path]).await? {
+        let id: OrganisationId = row.get("id")?;
+        let gone: Option<model::Ts> = row.get("deleted_at")?;
+        // One that is gone has no settings any more: those of the run's organisation hold.
+        let decides = if gone.is_some() { context.actor.organisation } else { id };
+        let layers = match setting::of(office, decides).await {
+            // Deleted since the list was read; the next run looks again.
+            Err(Fault::NotFound(_)) => continue,
+            layers => layers?,
+        };
+        for (critical, days) in audit_days(&layers) {
+            let before = now.plus_seconds(-days * DAY_S);
+            let mut of_one = 0;
+            loop {
+                context.check()?;
+                let portion = args![id, before, critical, PORTION];
+                let deleted = office.db.execute(&sql::AUDIT, portion).await?;
+                (of_one, purged) = (of_one + deleted, purged + deleted);
+                context.progress(purged, None);
+                if deleted < PORTION.unsigned_abs() {
+                    break;
+                }
+            }
+            if of_one > 0 {
+                let what = if critical { "critical" } else { "other" };
+                context.log(format!("{id}: purged {of_one} {what} entries, kept {days} days"));
+            }
+        }
+    }
+    context.log(format!("purged {purged}"));
+    Ok(Outcome::Succeeded(json!({"purged": purged})))
 }
 
 async fn job_runs(context: &Context) -> Result<Outcome, JobError> {

@@ -3,6 +3,7 @@
 use model::JobId;
 use store::args;
 
+use super::backup;
 use super::entities::JOB;
 use super::kind::Kind;
 use super::purge;
@@ -29,6 +30,7 @@ pub(crate) const QUEUES: &[Queue] = &[
 
 /// Every kind.
 pub(crate) const KINDS: &[&Kind] = &[
+    &backup::RUN,
     &purge::AUDIT,
     &purge::SESSIONS,
     &purge::IDEMPOTENCY,
@@ -56,7 +58,7 @@ pub(crate) async fn ensure_jobs(
     zone: &str,
 ) -> Result<(), Fault> {
     for kind in kinds {
-        let Some(cron) = kind.schedule else { continue };
+        let Some(cron) = kind.schedule.filter(|_| (kind.is_set_up)(office)) else { continue };
         let known = args![actor.organisation, kind.name];
         if office.db.fetch_optional(&sql::HAS_KIND, known).await?.is_some() {
             continue;

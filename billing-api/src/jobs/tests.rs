@@ -617,7 +617,7 @@ async fn a_change_is_checked_and_audited_and_moves_the_next_time() {
     for lab in labs().await {
         let root = &lab.root;
         registry::ensure_jobs(&lab.office, root, registry::KINDS, "UTC").await.unwrap();
-        let jobs = rows(&lab.office, root, JOBS, &[("kind", "audit.purge")]).await;
+        let jobs = rows(&lab.office, root, JOBS, &[("kind", "sessions.purge")]).await;
         let id: JobId = jobs[0]["id"].as_str().unwrap().parse().unwrap();
         let wrong = json!({"schedule": "61 * * * *", "catch_up": "maybe", "retries": 99,
                            "maintenance": "now", "kind": "x", "enabled": null});
@@ -629,7 +629,7 @@ async fn a_change_is_checked_and_audited_and_moves_the_next_time() {
             (json!({"zone": "Mars/Base"}), vec!["/zone"]),
             (json!({"schedule": "0 0 30 2 *"}), vec!["/schedule"]),
             (
-                json!({"arguments": {"days": 29, "dyas": 1}}),
+                json!({"arguments": {"days": 0, "dyas": 1}}),
                 vec!["/arguments/days", "/arguments/dyas"],
             ),
             (json!({"arguments": null}), vec!["/arguments"]),
@@ -651,7 +651,7 @@ async fn a_change_is_checked_and_audited_and_moves_the_next_time() {
         let (before, after): (Value, Value) =
             (entries[1].get("before").unwrap(), entries[1].get("after").unwrap());
         let schedules = (&before["schedule"], &after["schedule"]);
-        assert_eq!(schedules, (&json!("10 3 * * *"), &json!("30 5 * * *")));
+        assert_eq!(schedules, (&json!("20 3 * * *"), &json!("30 5 * * *")));
 
         let stale = change_job(&lab.office, root, id, json!({"name": "x"}), Some(1)).await;
         assert!(matches!(stale, Err(Fault::Stale)));
@@ -726,29 +726,50 @@ async fn count(lab: &Lab, sql: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn audit_entries_go_after_their_days_and_those_of_the_last_month_never() {
+async fn audit_entries_are_kept_as_long_as_their_organisation_says() {
     use super::purge::AUDIT;
+    use crate::domain::setting;
     for lab in labs().await {
         let branch = organisation_below(&lab.office, Some(&lab.root)).await;
-        let entries = "SELECT COUNT(*) AS count FROM audit_entry";
+        let set = async |actor: &Actor, fields: Value| {
+            let fields = fields.as_object().unwrap();
+            setting::patch(&lab.office, actor, None, fields, None).await.map(drop)
+        };
+        let days = |days: i64| json!({"security.audit_retention_days": days});
+        let purged = async |actor: &Actor| {
+            let ended = purge(&lab, actor, &AUDIT, json!({"days": 1})).await;
+            assert_eq!(ended.state, "succeeded");
+            ended.result.unwrap()["purged"].as_i64().unwrap()
+        };
+        let entries = async |actor: &Actor, critical: bool| {
+            let sql = "SELECT COUNT(*) AS count FROM audit_entry
+                WHERE organisation_id = $1 AND critical = $2";
+            let args = args![actor.organisation, critical];
+            let rows = lab.office.db.dynamic_all(sql, args).await.unwrap();
+            rows[0].get::<i64>("count").unwrap()
+        };
+
+        // Both begin alike: a change of settings, which is critical, and a run, which is not.
+        set(&lab.root, days(90)).await.unwrap();
+        set(&branch, days(200)).await.unwrap();
         for actor in [&lab.root, &branch] {
             enqueue::start(&lab.office, actor, &WAITS, json!({})).await.unwrap();
         }
-        lab.clock.advance(29 * 86_400);
-        // A row that says 1, whoever wrote it there, is read as 30.
-        let ended = purge(&lab, &branch, &AUDIT, json!({"days": 1})).await;
-        assert_eq!(ended.result.unwrap()["purged"], 0);
+        let began = [entries(&lab.root, true).await, entries(&branch, true).await];
+        lab.clock.advance(89 * 86_400);
+        assert_eq!(purged(&lab.root).await, 0, "whatever the arguments of an old job say");
         lab.clock.advance(2 * 86_400);
-        let ended = purge(&lab, &branch, &AUDIT, json!({"days": 1})).await;
-        assert_eq!(
-            (ended.state.as_str(), &ended.result.unwrap()["purged"]),
-            ("succeeded", &json!(1))
-        );
-        // The branch's went, the root's stays, and so do those of the purges themselves.
-        assert_eq!(count(&lab, entries).await, 3);
-        lab.clock.advance(750 * 86_400);
-        let ended = purge(&lab, &lab.root, &AUDIT, json!({})).await;
-        assert_eq!(ended.result.unwrap()["purged"], 3, "two years unless said otherwise");
+        assert_eq!(purged(&lab.root).await, 1, "the root's after 90 days, the branch's stay");
+        assert_eq!(entries(&branch, false).await, 1);
+        lab.clock.advance(110 * 86_400);
+        assert!(purged(&lab.root).await >= 1);
+        assert_eq!(entries(&branch, false).await, 0, "and the branch's after 200");
+        let kept = [entries(&lab.root, true).await, entries(&branch, true).await];
+        assert_eq!(kept, began, "critical ones stay longer");
+        lab.clock.advance(1_700 * 86_400);
+        purged(&lab.root).await;
+        let kept = [entries(&lab.root, true).await, entries(&branch, true).await];
+        assert_eq!(kept, [0, 0], "and not for ever");
     }
 }
 

@@ -1,20 +1,56 @@
-//! The present state of a policy record, put together from the office's rows.
+//! The present state of policy records, put together from the office's rows.
+
+use std::collections::HashMap;
 
 use model::identity::{Credential, Identity};
 use model::nas::{Client, Nas};
 use model::policy::{Body, Hold, Key, Profile, Subscriber};
 use model::{ClientId, NasId, PlanVersionId, Sealed, ServiceId};
-use store::{StoreError, Tx, args};
+use store::{Row, StoreError, Tx, args};
 
 use crate::store::{nas, plan, policy as sql, service};
 
-/// The record, or nothing where it is deleted.
-pub(super) async fn load(tx: &mut Tx, key: Key) -> Result<Option<Body>, StoreError> {
-    match key {
-        Key::Profile(id) => Ok(profile(tx, id).await?.map(Body::Profile)),
-        Key::Subscriber(id) => Ok(subscriber(tx, id).await?.map(Body::Subscriber)),
-        Key::Client(id) => Ok(client(tx, id).await?.map(Body::Client)),
-        Key::Nas(id) => Ok(nas_record(tx, id).await?.map(Body::Nas)),
+/// What was found; a record that does not read is an error of its own, not of its set. What is
+/// not in it, is deleted.
+pub(super) type Found = HashMap<Key, Result<Body, StoreError>>;
+
+/// The records of these keys. Subscribers, of which one change may name thousands, are read with
+/// three statements for all of them.
+pub(super) async fn load(tx: &mut Tx, keys: &[Key]) -> Result<Found, StoreError> {
+    let mut found = Found::with_capacity(keys.len());
+    let mut services = Vec::new();
+    for key in keys {
+        let body = match *key {
+            Key::Subscriber(id) => {
+                services.push(id);
+                continue;
+            }
+            Key::Profile(id) => {
+                profile(tx, id).await.map(|one| one.map(|profile| Body::Profile(Box::new(profile))))
+            }
+            Key::Client(id) => client(tx, id).await.map(|one| one.map(Body::Client)),
+            Key::Nas(id) => nas_record(tx, id).await.map(|one| one.map(Body::Nas)),
+        };
+        if let Some(body) = unless_unreadable(body)?.map_or_else(|e| Some(Err(e)), |b| b.map(Ok)) {
+            found.insert(*key, body);
+        }
+    }
+    if !services.is_empty() {
+        for (id, subscriber) in subscribers(tx, services).await? {
+            found.insert(Key::Subscriber(id), subscriber.map(Body::Subscriber));
+        }
+    }
+    Ok(found)
+}
+
+/// Tells a row that does not read from a database that does not answer.
+fn unless_unreadable<T>(
+    result: Result<T, StoreError>,
+) -> Result<Result<T, StoreError>, StoreError> {
+    match result {
+        Err(error @ StoreError::Column { .. }) => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(value) => Ok(Ok(value)),
     }
 }
 
@@ -22,63 +58,79 @@ async fn profile(tx: &mut Tx, id: PlanVersionId) -> Result<Option<Profile>, Stor
     let Some(row) = tx.fetch_optional(&sql::LOAD_PROFILE, args![id]).await? else {
         return Ok(None);
     };
-    let gives = plan::gives(&row)?;
     Ok(Some(Profile {
         id,
         plan: row.get("plan_id")?,
         organisation: row.get("organisation_id")?,
         name: row.get("name")?,
-        download_bps: gives.download_bps,
-        upload_bps: gives.upload_bps,
-        interim_s: gives.interim_s,
-        session_timeout_s: gives.session_timeout_s,
-        idle_timeout_s: gives.idle_timeout_s,
-        pool: gives.pool,
-        on_expired: gives.on_expired,
-        garden: gives.garden,
+        gives: plan::given(&row)?,
     }))
 }
 
-async fn subscriber(tx: &mut Tx, id: ServiceId) -> Result<Option<Subscriber>, StoreError> {
-    let Some(row) = tx.fetch_optional(&sql::LOAD_SERVICE, args![id]).await? else {
-        return Ok(None);
-    };
-    let found = service::service(&row)?;
-    let profile = row.get("profile")?;
-    let mut identities = Vec::new();
-    for row in tx.fetch_all(&service::IDENTITIES, args![vec![id]]).await? {
-        let identity = service::identity(&row)?;
-        let credential = match identity.credential {
-            None => None,
-            Some((kind, sealed)) => Some(match kind.as_str() {
-                "clear" => Credential::Clear(sealed),
-                "nt_hash" => Credential::NtHash(sealed),
-                other => return Err(row.bad_column("credential_kind", "clear or nt_hash", other)),
-            }),
-        };
-        identities.push(Identity {
-            id: identity.id,
-            kind: identity.kind,
-            value: identity.value,
-            credential,
+type Subscribers = HashMap<ServiceId, Result<Subscriber, StoreError>>;
+
+async fn subscribers(tx: &mut Tx, ids: Vec<ServiceId>) -> Result<Subscribers, StoreError> {
+    let mut found = Subscribers::with_capacity(ids.len());
+    for row in tx.fetch_all(&sql::LOAD_SERVICES, args![ids.clone()]).await? {
+        found.insert(row.get("id")?, unless_unreadable(bare(&row))?);
+    }
+    for row in tx.fetch_all(&service::IDENTITIES, args![ids.clone()]).await? {
+        let identity = unless_unreadable(identity(&row))?;
+        add(&mut found, row.get("service_id")?, identity, |subscriber, identity| {
+            subscriber.identities.push(identity);
         });
     }
-    let mut holds = Vec::new();
-    for row in tx.fetch_all(&service::HOLDS, args![vec![id]]).await? {
-        let hold = service::hold(&row)?;
-        holds.push(Hold { reason: hold.reason, network: hold.network });
+    for row in tx.fetch_all(&service::HOLDS, args![ids]).await? {
+        let hold = unless_unreadable(service::hold(&row))?;
+        add(&mut found, row.get("service_id")?, hold, |subscriber, hold| {
+            subscriber.holds.push(Hold { reason: hold.reason, network: hold.network });
+        });
     }
-    Ok(Some(Subscriber {
-        service: id,
+    Ok(found)
+}
+
+/// Adds a part to its subscriber, who does not read where the part does not.
+fn add<T>(
+    found: &mut Subscribers,
+    service: ServiceId,
+    part: Result<T, StoreError>,
+    put: impl FnOnce(&mut Subscriber, T),
+) {
+    let Some(slot) = found.get_mut(&service) else { return };
+    match (slot.as_mut(), part) {
+        (Ok(subscriber), Ok(part)) => put(subscriber, part),
+        (Ok(_), Err(error)) => *slot = Err(error),
+        (Err(_), _) => {}
+    }
+}
+
+/// A subscriber without identities and holds.
+fn bare(row: &Row) -> Result<Subscriber, StoreError> {
+    let found = service::service(row)?;
+    Ok(Subscriber {
+        service: found.id,
         organisation: found.organisation,
         customer: found.customer,
-        profile,
-        identities,
-        holds,
+        profile: row.get("profile")?,
+        identities: Vec::new(),
+        holds: Vec::new(),
         expires_at: found.expires_at,
         ipv4: found.ipv4,
-        overrides: found.overrides,
-    }))
+        overrides: found.overrides.boxed(),
+    })
+}
+
+fn identity(row: &Row) -> Result<Identity, StoreError> {
+    let identity = service::identity(row)?;
+    let credential = match identity.credential {
+        None => None,
+        Some((kind, sealed)) => Some(match kind.as_str() {
+            "clear" => Credential::Clear(sealed),
+            "nt_hash" => Credential::NtHash(sealed),
+            other => return Err(row.bad_column("credential_kind", "clear or nt_hash", other)),
+        }),
+    };
+    Ok(Identity { id: identity.id, kind: identity.kind, value: identity.value, credential })
 }
 
 async fn client(tx: &mut Tx, id: ClientId) -> Result<Option<Client>, StoreError> {
@@ -109,5 +161,6 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         coa_port: found.coa_port,
         coa_secret: found.coa_secret,
         accepts_coa: found.accepts_coa,
+        ipv6_counters: found.ipv6_counters,
     }))
 }

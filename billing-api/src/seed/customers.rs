@@ -197,7 +197,8 @@ async fn token_of(office: &Office, organisation: OrganisationId) -> Result<Secre
         None::<model::StaffId>,
         None::<model::Ts>,
         office.now(),
-        SOURCE
+        SOURCE,
+        None::<i64>
     ];
     office.db.execute(&access::INSERT_TOKEN, args).await?;
     Ok(secret)
@@ -473,10 +474,8 @@ mod tests {
             let tenants = grow(&office, 0).await.unwrap().unwrap();
             let mut counts = Vec::new();
             for secret in [&tenants.root, &tenants.partner, &tenants.tiny] {
-                let actor =
-                    token::prove(&office, secret.expose(), std::net::IpAddr::from([127, 0, 0, 1]))
-                        .await
-                        .unwrap();
+                let home = std::net::IpAddr::from([127, 0, 0, 1]);
+                let (actor, _) = token::prove(&office, secret.expose(), home).await.unwrap();
                 let count = async |name: &str, value: &str| {
                     let parameters = BTreeMap::from([(name.to_owned(), value.to_owned())]);
                     let mut query = ListQuery::parse(&CUSTOMER, &[], parameters).unwrap();

@@ -7,7 +7,8 @@ store::statements! {
     /// A token by its hash or the one before it, with its organisation and the role that
     /// bounds it.
     pub(crate) FIND_TOKEN = "SELECT t.id, t.name, t.organisation_id, t.used_at, t.scopes,
-            t.allow_list, t.staff_id, o.path, r.permissions, s.status AS staff_status
+            t.allow_list, t.staff_id, t.rate_per_minute, o.path, r.permissions,
+            s.status AS staff_status
         FROM api_token t
         JOIN organisation o ON o.id = t.organisation_id
         LEFT JOIN staff s ON s.id = t.staff_id AND s.deleted_at IS NULL
@@ -29,8 +30,8 @@ store::statements! {
     /// Creates a token.
     pub(crate) INSERT_TOKEN = "INSERT INTO api_token
         (id, organisation_id, name, token_hash, scopes, allow_list, staff_id, expires_at,
-         created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $10)";
+         created_at, created_by, updated_at, updated_by, rate_per_minute)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $10, $11)";
     /// A token as its rotation needs it.
     pub(crate) LOAD_TOKEN = "SELECT t.id, t.organisation_id, t.name, t.scopes, t.allow_list,
             t.staff_id, t.used_at, t.expires_at, t.previous_until, t.version, t.created_at,
@@ -125,6 +126,8 @@ store::statements! {
                 WHEN failed_at > $4 THEN failures + $2 ELSE $2 END,
             failed_at = $3
         WHERE id = $1";
+    /// Forgets failed attempts and wrong codes.
+    pub(crate) UNLOCK = "UPDATE staff SET failures = 0, code_failures = 0 WHERE id = $1";
     /// Forgets failed attempts.
     pub(crate) FORGIVE = "UPDATE staff SET failures = 0 WHERE id = $1 AND failures > 0";
     /// Active staff of the root whose role has rights, to see who can do everything.
@@ -165,9 +168,10 @@ store::statements! {
         WHERE role_id = $1 AND deleted_at IS NULL";
 
     /// A live staff session by the hash of its cookie, with whoever really sits there.
-    pub(crate) FIND_SESSION = "SELECT x.id, x.seen_at, s.id AS staff_id, s.name, s.email,
-            s.organisation_id, s.allow_list, o.path, r.permissions,
+    pub(crate) FIND_SESSION = "SELECT x.id, x.created_at, x.seen_at, s.id AS staff_id, s.name, s.email,
+            s.organisation_id, s.allow_list, s.locale, s.zone, o.path, r.permissions,
             x.impersonator_id, i.name AS impersonator, i.allow_list AS impersonator_allow_list,
+            i.organisation_id AS impersonator_organisation_id,
             ir.permissions AS impersonator_permissions
         FROM staff_session x
         JOIN staff s ON s.id = x.staff_id
@@ -177,7 +181,7 @@ store::statements! {
         LEFT JOIN role ir ON ir.id = i.role_id AND ir.deleted_at IS NULL
         LEFT JOIN staff_session p ON p.id = x.parent_id
         WHERE x.token_hash = $1 AND x.ended_at IS NULL AND x.expires_at > $2
-          AND x.seen_at > $3 AND s.deleted_at IS NULL AND s.status = 'active'
+          AND s.deleted_at IS NULL AND s.status = 'active'
           AND o.deleted_at IS NULL
           AND (x.impersonator_id IS NULL OR (i.deleted_at IS NULL AND i.status = 'active'
                AND p.ended_at IS NULL AND p.expires_at > $2))";
@@ -210,11 +214,14 @@ store::statements! {
     /// Ends somebody's sessions but one.
     pub(crate) END_OTHERS = "UPDATE staff_session SET ended_at = $3
         WHERE staff_id = $1 AND id <> $2 AND ended_at IS NULL";
+    /// Ends one of somebody's sessions, whoever sits there.
+    pub(crate) END_ONE = "UPDATE staff_session SET ended_at = $3
+        WHERE staff_id = $1 AND id = $2 AND ended_at IS NULL";
     /// Somebody's live sessions, the latest used first; not those others have as them.
     pub(crate) LIST_SESSIONS = "SELECT id, created_at, seen_at, expires_at, address, user_agent
         FROM staff_session
         WHERE staff_id = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3
-          AND impersonator_id IS NULL
+          AND created_at > $4 AND impersonator_id IS NULL
         ORDER BY seen_at DESC, id DESC LIMIT 100";
     /// Whether somebody signed in from an address lately.
     pub(crate) KNOWN_ADDRESS = "SELECT COUNT(*) AS sessions FROM staff_session

@@ -43,9 +43,9 @@ store::statements! {
     pub(crate) INSERT_RUN = "INSERT INTO job_run
         (id, organisation_id, job_id, kind, queue, arguments, maintenance, state, attempt,
          attempts_max, takeovers, planned_at, run_at, progress_done, retry_of, cancel_requested,
-         created_at, created_by, updated_at, updated_by)
+         created_at, created_by, updated_at, updated_by, impersonator)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, 0, $9, $10, 0, $11, FALSE,
-                $12, $13, $12, $13)";
+                $12, $13, $12, $13, $14)";
     /// How many runs of an organisation wait, as far as the limit.
     pub(crate) COUNT_WAITING = "SELECT COUNT(*) AS count FROM (SELECT 1 FROM job_run
         WHERE organisation_id = $1 AND state = 'queued' LIMIT $2) AS waiting";
@@ -216,6 +216,8 @@ pub(crate) struct Run {
     pub(crate) cancel_requested: bool,
     pub(crate) version: i64,
     pub(crate) created_by: String,
+    /// Who really sat there, where it was queued while acting as another.
+    pub(crate) impersonator: Option<String>,
 }
 
 /// Reads a row.
@@ -236,5 +238,6 @@ pub(crate) fn run(row: &Row) -> Result<Run, StoreError> {
         cancel_requested: row.get("cancel_requested")?,
         version: row.get("version")?,
         created_by: row.get("created_by")?,
+        impersonator: row.get("impersonator")?,
     })
 }

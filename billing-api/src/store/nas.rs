@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::nas::Vendor;
+use model::nas::{Ipv6Counters, Vendor};
 use model::{NasId, OrganisationId, Sealed, Ts};
 use store::{Row, StoreError};
 
@@ -11,9 +11,27 @@ store::statements! {
     /// Creates a NAS.
     pub(crate) INSERT = "INSERT INTO nas
         (id, organisation_id, name, address, vendor, coa_address, coa_port, coa_secret,
-         accepts_coa, seen_client_id, seen_at, external_source, external_id,
+         accepts_coa, ipv6_counters, seen_client_id, seen_at, external_source, external_id,
          created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $15)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $16, $10, $11, $12, $13, $14, $15, $14, $15)";
+    /// The vendors of the NAS that the subscribers of organisations may come through: their own,
+    /// those below them, and those above.
+    pub(crate) VENDORS = {
+        sqlite: "SELECT DISTINCT o.id, n.vendor FROM organisation o
+            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
+            WHERE o.id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY n.vendor",
+        postgres: "SELECT DISTINCT o.id, n.vendor FROM organisation o
+            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
+            WHERE o.id = ANY($1) ORDER BY n.vendor",
+    };
+    /// The vendor of a NAS, for a service that is tied to it. Whoever deletes the NAS waits for
+    /// this transaction, or this waits for them and finds nothing.
+    pub(crate) VENDOR_OF = {
+        sqlite: "SELECT vendor FROM nas WHERE id = $1 AND deleted_at IS NULL",
+        postgres: "SELECT vendor FROM nas WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
+    };
     /// One NAS.
     pub(crate) FIND = "SELECT * FROM nas
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
@@ -76,6 +94,8 @@ pub(crate) struct NasRow {
     pub coa_secret: Option<Sealed>,
     /// Whether it takes CoA.
     pub accepts_coa: bool,
+    /// How it counts a dual-stack session.
+    pub ipv6_counters: Ipv6Counters,
     /// When it was first seen, where nobody registered it.
     pub seen_at: Option<Ts>,
     /// Rises with each change.
@@ -107,6 +127,11 @@ pub(crate) fn nas(row: &Row) -> Result<NasRow, StoreError> {
         coa_port: row.get("coa_port")?,
         coa_secret: coa_secret.map(Sealed),
         accepts_coa: row.get("accepts_coa")?,
+        ipv6_counters: {
+            let word: String = row.get("ipv6_counters")?;
+            Ipv6Counters::from_word(&word)
+                .ok_or_else(|| row.bad_column("ipv6_counters", "included or separate", &word))?
+        },
         seen_at: row.get("seen_at")?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,

@@ -56,6 +56,14 @@ store::statements! {
             WHERE c.parent_id = o.id AND c.deleted_at IS NULL) AS children
         FROM organisation o
         WHERE o.path LIKE $1 || '%' AND o.id = $2 AND o.deleted_at IS NULL";
+    /// How many organisations are right below some.
+    pub(crate) CHILDREN = {
+        sqlite: "SELECT parent_id, COUNT(*) AS children FROM organisation
+            WHERE parent_id IN (SELECT unhex(value) FROM json_each($1)) AND deleted_at IS NULL
+            GROUP BY parent_id",
+        postgres: "SELECT parent_id, COUNT(*) AS children FROM organisation
+            WHERE parent_id = ANY($1) AND deleted_at IS NULL GROUP BY parent_id",
+    };
     /// A page of the subtree, the newest first.
     pub(crate) LIST = {
         sqlite: "SELECT o.*, (SELECT COUNT(*) FROM organisation c
@@ -70,16 +78,6 @@ store::statements! {
               AND ($2::uuid IS NULL OR o.id < $2)
             ORDER BY o.id DESC LIMIT $3",
     };
-    /// Creates one below another.
-    pub(crate) INSERT_CHILD = "INSERT INTO organisation
-        (id, parent_id, path, kind, name, legal_entity, currency, zone, locale, address,
-         manager_id, external_source, external_id, created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $15)";
-    /// Changes what an organisation says of itself.
-    pub(crate) UPDATE = "UPDATE organisation SET name = $3, legal_entity = $4, address = $5,
-            manager_id = $6, external_source = $7, external_id = $8,
-            version = version + 1, updated_at = $9, updated_by = $10
-        WHERE path LIKE $1 || '%' AND id = $2 AND deleted_at IS NULL";
     /// Puts it below another.
     pub(crate) MOVE = "UPDATE organisation SET parent_id = $3,
             version = version + 1, updated_at = $4, updated_by = $5
@@ -89,10 +87,6 @@ store::statements! {
         WHERE path LIKE $1 || '%'";
     /// The paths below a path.
     pub(crate) PATHS = "SELECT path FROM organisation WHERE path LIKE $1 || '%'";
-    /// Deletes.
-    pub(crate) DELETE = "UPDATE organisation SET deleted_at = $3, deleted_by = $4,
-            version = version + 1
-        WHERE path LIKE $1 || '%' AND id = $2 AND deleted_at IS NULL";
     /// What an organisation still has, in words; nothing where it is empty.
     pub(crate) HOLDS = "SELECT CASE
         WHEN EXISTS (SELECT 1 FROM organisation WHERE parent_id = $1 AND deleted_at IS NULL)
@@ -127,10 +121,6 @@ store::statements! {
     pub(crate) COUNT_STAFF = "SELECT COUNT(*) AS n FROM staff
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND deleted_at IS NULL";
-    /// A member of staff whom the caller can see.
-    pub(crate) FIND_MANAGER = "SELECT id FROM staff
-        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND id = $2 AND deleted_at IS NULL";
     /// Copies what applies to a subtree into its organisations' columns, which statements join.
     /// `$2`, `$3` and `$4` are the defaults.
     pub(crate) COPY_SETTINGS = {

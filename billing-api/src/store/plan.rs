@@ -1,17 +1,31 @@
 //! Plans, their versions and prices.
 
-use model::policy::{Garden, OnHold};
+use model::policy::{Burst, FramedProtocol, Garden, Gives, Ipv4Method, OnHold, ServiceType};
 use store::{Row, StoreError};
 
 store::statements! {
-    /// A version with what the plan gives now.
+    /// A version with what the plan gives.
     pub(crate) INSERT_VERSION = "INSERT INTO plan_version
-        (id, plan_id, number, download_bps, upload_bps, interim_s, session_timeout_s,
-         idle_timeout_s, pool, on_expired, garden, created_at, created_by)
+        (id, plan_id, number, gives, created_at, created_by)
         SELECT $1, id, 1 + (SELECT COUNT(*) FROM plan_version x WHERE x.plan_id = plan.id),
-            download_bps, upload_bps, interim_s, session_timeout_s, idle_timeout_s, pool,
-            on_expired, garden, $3, $4
+            $3, $4, $5
         FROM plan WHERE id = $2";
+    /// What plans give now.
+    pub(crate) GIVEN_BY = {
+        sqlite: "SELECT p.id, v.gives FROM plan p JOIN plan_version v ON v.id = p.current_version_id
+            WHERE p.id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres: "SELECT p.id, v.gives FROM plan p JOIN plan_version v ON v.id = p.current_version_id
+            WHERE p.id = ANY($1)",
+    };
+    /// What the versions give that services are on.
+    pub(crate) GIVEN_TO = {
+        sqlite: "SELECT s.id, v.gives FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
+            WHERE s.id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres: "SELECT s.id, v.gives FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
+            WHERE s.id = ANY($1)",
+    };
     /// Creates a price; another one of the same day takes its place.
     pub(crate) INSERT_PRICE = "INSERT INTO price
         (id, plan_id, organisation_id, currency, amount, period, valid_from, created_at, created_by)
@@ -29,44 +43,91 @@ store::statements! {
         ORDER BY id LIMIT $3";
 }
 
-/// What a version of a plan gives.
-#[derive(Debug, Clone)]
-pub(crate) struct Gives {
-    /// Download rate, bit/s.
-    pub download_bps: Option<u64>,
-    /// Upload rate, bit/s.
-    pub upload_bps: Option<u64>,
-    /// Seconds between interim updates.
-    pub interim_s: u32,
-    /// Longest session, seconds.
-    pub session_timeout_s: Option<u32>,
-    /// Longest silence, seconds.
-    pub idle_timeout_s: Option<u32>,
-    /// The address pool named to the NAS.
-    pub pool: Option<String>,
-    /// What expiry does.
-    pub on_expired: OnHold,
-    /// The walled garden.
-    pub garden: Garden,
-}
-
-/// Reads the columns of a version.
+/// Reads what a plan gives from its columns.
 pub(crate) fn gives(row: &Row) -> Result<Gives, StoreError> {
-    let on_expired: String = row.get("on_expired")?;
-    let garden: serde_json::Value = row.get("garden")?;
+    let bursts: (Option<u64>, Option<u64>) =
+        (row.get("burst_download_bps")?, row.get("burst_upload_bps")?);
+    let burst = match bursts {
+        (Some(download_bps), Some(upload_bps)) => Some(Burst {
+            download_bps,
+            upload_bps,
+            threshold_download_bps: row.get("burst_threshold_download_bps")?,
+            threshold_upload_bps: row.get("burst_threshold_upload_bps")?,
+            time_s: row.get("burst_time_s")?,
+        }),
+        _ => None,
+    };
     Ok(Gives {
         download_bps: row.get("download_bps")?,
         upload_bps: row.get("upload_bps")?,
+        burst,
+        priority: small(row, "priority")?,
         interim_s: row.get("interim_s")?,
         session_timeout_s: row.get("session_timeout_s")?,
         idle_timeout_s: row.get("idle_timeout_s")?,
+        ipv4_method: word(row, "ipv4_method", Ipv4Method::from_word)?,
         pool: row.get("pool")?,
-        on_expired: match on_expired.as_str() {
+        ipv6_pool: row.get("ipv6_pool")?,
+        delegated_pool: row.get("delegated_pool")?,
+        dns: document(row, "dns")?,
+        vlan: small(row, "vlan")?,
+        service_type: word(row, "service_type", ServiceType::from_word)?,
+        framed_protocol: word(row, "framed_protocol", FramedProtocol::from_word)?,
+        address_list: row.get("address_list")?,
+        filters: document(row, "filters")?,
+        vendor_profiles: document(row, "vendor_profiles")?,
+        on_expired: match row.get::<String>("on_expired")?.as_str() {
             "garden" => OnHold::Garden,
             "reject" => OnHold::Reject,
             other => return Err(row.bad_column("on_expired", "reject or garden", other)),
         },
-        garden: serde_json::from_value(garden)
-            .map_err(|error| row.bad_column("garden", "a garden", error.to_string()))?,
+        garden: Garden {
+            address_list: row.get("garden_address_list")?,
+            download_bps: row.get("garden_download_bps")?,
+            upload_bps: row.get("garden_upload_bps")?,
+            pool: row.get("garden_pool")?,
+            redirect_url: row.get("garden_redirect_url")?,
+            dns: document(row, "garden_dns")?,
+            vendor_profiles: document(row, "garden_vendor_profiles")?,
+        },
     })
+}
+
+/// Reads what a version of a plan gives.
+pub(crate) fn given(row: &Row) -> Result<Gives, StoreError> {
+    let gives: serde_json::Value = row.get("gives")?;
+    serde_json::from_value(gives)
+        .map_err(|error| row.bad_column("gives", "what a plan gives", error.to_string()))
+}
+
+/// Reads one of some words.
+pub(super) fn word<T>(
+    row: &Row,
+    column: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let Some(word) = row.get::<Option<String>>(column)? else { return Ok(None) };
+    match read(&word) {
+        Some(value) => Ok(Some(value)),
+        None => Err(row.bad_column(column, "one of its words", word)),
+    }
+}
+
+/// Reads a small number.
+pub(super) fn small<T: TryFrom<i64>>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
+    let Some(number) = row.get::<Option<i64>>(column)? else { return Ok(None) };
+    let small = T::try_from(number);
+    Ok(Some(small.map_err(|_| row.bad_column(column, "a small number", number.to_string()))?))
+}
+
+/// Reads a document; absent, it is empty.
+pub(super) fn document<T: serde::de::DeserializeOwned + Default>(
+    row: &Row,
+    column: &str,
+) -> Result<T, StoreError> {
+    match row.get::<Option<serde_json::Value>>(column)? {
+        None => Ok(T::default()),
+        Some(value) => serde_json::from_value(value)
+            .map_err(|error| row.bad_column(column, "a document of its kind", error.to_string())),
+    }
 }

@@ -21,13 +21,31 @@ store::statements! {
     /// Events whose policy has not been taken over.
     pub(crate) WAITING = "SELECT seq, policy_keys FROM outbox
         WHERE policy_keys IS NOT NULL AND relayed_at IS NULL ORDER BY seq LIMIT $1";
-    /// An event was taken over.
-    pub(crate) SET_RELAYED = "UPDATE outbox SET relayed_at = $2 WHERE seq = $1";
-    /// A record's state.
-    pub(crate) FIND_STATE = "SELECT revision, body FROM policy_state WHERE key = $1";
-    /// Sets a record's state.
-    pub(crate) PUT_STATE = "INSERT INTO policy_state (key, revision, body) VALUES ($1, $2, $3)
-        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, body = excluded.body";
+    /// Events were taken over; their numbers are a JSON document.
+    pub(crate) SET_RELAYED = {
+        sqlite: "UPDATE outbox SET relayed_at = $2
+            WHERE seq IN (SELECT value FROM json_each($1))",
+        postgres: "UPDATE outbox SET relayed_at = $2
+            WHERE seq IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS t (value))",
+    };
+    /// The states of records; their keys are a JSON document.
+    pub(crate) FIND_STATES = {
+        sqlite: "SELECT key, body FROM policy_state
+            WHERE key IN (SELECT value FROM json_each($1))",
+        postgres: "SELECT key, body FROM policy_state
+            WHERE key IN (SELECT value FROM jsonb_array_elements_text($1::jsonb) AS t (value))",
+    };
+    /// Sets the states of records: key, revision, and the body as text.
+    pub(crate) PUT_STATES = {
+        // "WHERE true": without it SQLite takes ON for the condition of a join.
+        sqlite: "INSERT INTO policy_state (key, revision, body)
+            SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1) WHERE true
+            ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, body = excluded.body",
+        postgres: "INSERT INTO policy_state (key, revision, body)
+            SELECT value ->> 0, (value ->> 1)::bigint, (value ->> 2)::jsonb
+            FROM jsonb_array_elements($1::jsonb) AS t (value)
+            ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, body = excluded.body",
+    };
     /// What is to be published, in the order of its revisions.
     pub(crate) STATES_AFTER = "SELECT key, revision, body FROM policy_state
         WHERE revision > $1 ORDER BY revision LIMIT $2";
@@ -36,14 +54,17 @@ store::statements! {
         WHERE key > $1 AND body IS NOT NULL ORDER BY key LIMIT $2";
 
     /// A plan version with its plan.
-    pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.download_bps,
-            v.upload_bps, v.interim_s, v.session_timeout_s, v.idle_timeout_s, v.pool,
-            v.on_expired, v.garden
+    pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.gives
         FROM plan_version v JOIN plan p ON p.id = v.plan_id WHERE v.id = $1";
-    /// A service and the plan version it is on.
-    pub(crate) LOAD_SERVICE = "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
-        FROM service s JOIN plan p ON p.id = s.plan_id
-        WHERE s.id = $1 AND s.deleted_at IS NULL";
+    /// Services and the plan versions they are on.
+    pub(crate) LOAD_SERVICES = {
+        sqlite: "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
+            FROM service s JOIN plan p ON p.id = s.plan_id
+            WHERE s.id IN (SELECT unhex(value) FROM json_each($1)) AND s.deleted_at IS NULL",
+        postgres: "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
+            FROM service s JOIN plan p ON p.id = s.plan_id
+            WHERE s.id = ANY($1) AND s.deleted_at IS NULL",
+    };
     /// A client.
     pub(crate) LOAD_CLIENT = "SELECT id, organisation_id, source, secret, previous_secret, nas_id, vendor
         FROM radius_client WHERE id = $1 AND deleted_at IS NULL";

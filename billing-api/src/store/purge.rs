@@ -1,10 +1,12 @@
 //! Deleting what is older than it has to be kept, in portions.
 
 store::statements! {
-    /// Audit entries of the subtree.
+    /// The organisations whose entries are looked through, those that are gone too.
+    pub(crate) ORGANISATIONS = "SELECT id, deleted_at FROM organisation WHERE path LIKE $1 || '%'
+        ORDER BY path";
+    /// Audit entries of one organisation: the critical ones, or the others.
     pub(crate) AUDIT = "DELETE FROM audit_entry WHERE id IN (SELECT id FROM audit_entry
-        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND at < $2 LIMIT $3)";
+        WHERE organisation_id = $1 AND at < $2 AND critical = $3 LIMIT $4)";
     /// Staff sessions that ended or expired.
     pub(crate) SESSIONS = "DELETE FROM staff_session WHERE id IN (SELECT x.id FROM staff_session x
         JOIN staff s ON s.id = x.staff_id

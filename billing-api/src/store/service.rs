@@ -2,24 +2,52 @@
 
 use std::net::Ipv4Addr;
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv6Network};
 use model::identity::IdentityKind;
-use model::policy::{HoldNetwork, HoldReason, Overrides};
+use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Overrides, Subscriber};
 use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Sealed, ServiceId, Ts};
 use store::{Row, StoreError};
 
+use super::plan::{document, small, word};
+
 store::statements! {
-    /// The version a plan is at.
-    pub(crate) PLAN_VERSION = "SELECT current_version_id FROM plan WHERE id = $1";
+    /// The version a live plan is at and what it gives, for a service of a live customer. Whoever deletes one of
+    /// the two waits for this transaction, or this waits for them and finds nothing.
+    pub(crate) LIVE_ROOTS = {
+        sqlite: "SELECT p.current_version_id, v.gives
+            FROM customer c JOIN plan p ON p.id = $2
+            JOIN plan_version v ON v.id = p.current_version_id
+            WHERE c.id = $1 AND c.deleted_at IS NULL AND p.deleted_at IS NULL",
+        postgres: "SELECT p.current_version_id, v.gives
+            FROM customer c JOIN plan p ON p.id = $2
+            JOIN plan_version v ON v.id = p.current_version_id
+            WHERE c.id = $1 AND c.deleted_at IS NULL AND p.deleted_at IS NULL
+            FOR KEY SHARE OF c, p",
+    };
+    /// Waits for those who are giving a customer a service, and keeps others from it.
+    pub(crate) LOCK_CUSTOMER = {
+        sqlite: "SELECT id FROM customer WHERE id = $1",
+        postgres: "SELECT id FROM customer WHERE id = $1 FOR UPDATE",
+    };
+    /// The same of a NAS that services are tied to.
+    pub(crate) LOCK_NAS = {
+        sqlite: "SELECT id FROM nas WHERE id = $1",
+        postgres: "SELECT id FROM nas WHERE id = $1 FOR UPDATE",
+    };
+    /// The same of a plan.
+    pub(crate) LOCK_PLAN = {
+        sqlite: "SELECT id FROM plan WHERE id = $1",
+        postgres: "SELECT id FROM plan WHERE id = $1 FOR UPDATE",
+    };
     /// Raises the version where only a hold changed, and says whether the network is held.
     pub(crate) TOUCH = "UPDATE service SET version = version + 1, updated_at = $3, updated_by = $4,
             status = CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.service_id = service.id
                 AND h.lifted_at IS NULL AND h.network <> 'none') THEN 'held' ELSE 'active' END
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
-    /// Live services of a customer, or on a plan.
+    /// Live services of a customer, on a plan, or of one NAS.
     pub(crate) IN_USE = "SELECT COUNT(*) AS services FROM service
-        WHERE (customer_id = $1 OR plan_id = $1) AND deleted_at IS NULL";
+        WHERE (customer_id = $1 OR plan_id = $1 OR nas_id = $1) AND deleted_at IS NULL";
     /// Whether a service's customer and plan are live.
     pub(crate) ROOTS = "SELECT
             (SELECT COUNT(*) FROM customer WHERE id = $1 AND deleted_at IS NULL) AS customer,
@@ -48,6 +76,18 @@ store::statements! {
         LEFT JOIN hold h ON h.service_id = s.id AND h.lifted_at IS NULL
         WHERE s.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND s.deleted_at IS NULL";
+    /// Services with what their plans give them, and the vendor of the one NAS they may come
+    /// through.
+    pub(crate) TOLD = {
+        sqlite: "SELECT s.*, v.gives, n.vendor FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
+            LEFT JOIN nas n ON n.id = s.nas_id AND n.deleted_at IS NULL
+            WHERE s.id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres: "SELECT s.*, v.gives, n.vendor FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
+            LEFT JOIN nas n ON n.id = s.nas_id AND n.deleted_at IS NULL
+            WHERE s.id = ANY($1)",
+    };
     /// Creates an identity.
     pub(crate) INSERT_IDENTITY = "INSERT INTO access_identity
         (id, organisation_id, service_id, kind, value, credential_kind, credential,
@@ -125,10 +165,26 @@ pub(crate) struct Service {
     pub updated_at: Ts,
 }
 
+impl Service {
+    /// As the network sees it, as far as its vendors are concerned.
+    pub(crate) fn subscriber(&self) -> Subscriber {
+        Subscriber {
+            service: self.id,
+            organisation: self.organisation,
+            customer: self.customer,
+            profile: PlanVersionId::NONE,
+            identities: Vec::new(),
+            holds: Vec::new(),
+            expires_at: None,
+            ipv4: self.ipv4,
+            overrides: self.overrides.clone().boxed(),
+        }
+    }
+}
+
 /// Reads a row of [`FIND`] or [`LIST`].
 pub(crate) fn service(row: &Row) -> Result<Service, StoreError> {
     let ipv4: Option<IpNetwork> = row.get("ipv4")?;
-    let overrides: serde_json::Value = row.get("overrides")?;
     Ok(Service {
         id: row.get("id")?,
         organisation: row.get("organisation_id")?,
@@ -145,12 +201,41 @@ pub(crate) fn service(row: &Row) -> Result<Service, StoreError> {
                 return Err(row.bad_column("ipv4", "an IPv4 address", other.to_string()));
             }
         },
-        overrides: serde_json::from_value(overrides)
-            .map_err(|error| row.bad_column("overrides", "overrides", error.to_string()))?,
+        overrides: overrides(row)?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })
+}
+
+fn overrides(row: &Row) -> Result<Overrides, StoreError> {
+    Ok(Overrides {
+        download_bps: row.get("download_bps")?,
+        upload_bps: row.get("upload_bps")?,
+        session_timeout_s: row.get("session_timeout_s")?,
+        idle_timeout_s: row.get("idle_timeout_s")?,
+        ipv4_method: word(row, "ipv4_method", Ipv4Method::from_word)?,
+        pool: row.get("pool")?,
+        ipv4_prefix_length: small(row, "ipv4_prefix_length")?,
+        ipv6_pool: row.get("ipv6_pool")?,
+        delegated_pool: row.get("delegated_pool")?,
+        ipv6_address: ipv6(row, "ipv6_address")?.map(|net| net.ip()),
+        ipv6_prefix: ipv6(row, "ipv6_prefix")?,
+        delegated_prefix: ipv6(row, "delegated_prefix")?,
+        routes: document(row, "routes")?,
+        ipv6_routes: document(row, "ipv6_routes")?,
+        vlan: small(row, "vlan")?,
+        address_list: row.get("address_list")?,
+        nas: row.get("nas_id")?,
+    })
+}
+
+fn ipv6(row: &Row, column: &str) -> Result<Option<Ipv6Network>, StoreError> {
+    match row.get::<Option<IpNetwork>>(column)? {
+        None => Ok(None),
+        Some(IpNetwork::V6(v6)) => Ok(Some(v6)),
+        Some(other) => Err(row.bad_column(column, "IPv6", other.to_string())),
+    }
 }
 
 /// An identity as stored.

@@ -1,9 +1,10 @@
 //! The databases of an installation, and what a backup has to know of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use model::{ClientId, IdentityId, NasId, Sealed, Secret};
-use store::{Db, Engine, Migrations, Options, StoreError, Tx, args};
+use model::{ClientId, IdentityId, NasId, Sealed, Secret, StaffId, WebhookId};
+use store::{Db, Engine, Migrations, Options, Statement, StoreError, Tx, args};
+use uuid::Uuid;
 
 use crate::BackupError;
 use crate::manifest::{KeySample, PolicyLine};
@@ -20,8 +21,9 @@ pub struct Database {
     pub name: &'static str,
     /// `sqlite:PATH` or `postgres://…`.
     pub url: Secret<String>,
-    /// What its program has in it.
-    pub migrations: &'static Migrations,
+    /// What its program has in it; absent where that is another program than this: such a
+    /// database is restored and compared as it was, and its schema left alone.
+    pub migrations: Option<&'static Migrations>,
 }
 
 impl Database {
@@ -109,6 +111,24 @@ pub mod office {
             postgres: "SELECT min(id::text)::uuid AS id, split_part(credential, '.', 2) AS key
                 FROM access_identity WHERE credential IS NOT NULL GROUP BY 2",
         };
+        /// The same of second factors of staff.
+        pub(crate) TOTP_KEYS = {
+            sqlite: "SELECT min(id) AS id, substr(totp, 3, instr(substr(totp, 3), '.') - 1) AS key
+                FROM staff WHERE totp IS NOT NULL GROUP BY 2",
+            postgres: "SELECT min(id::text)::uuid AS id, split_part(totp, '.', 2) AS key
+                FROM staff WHERE totp IS NOT NULL GROUP BY 2",
+        };
+        /// The key of a second factor.
+        pub(crate) TOTP_SECRET = "SELECT totp AS secret FROM staff WHERE id = $1";
+        /// The same of webhooks.
+        pub(crate) WEBHOOK_KEYS = {
+            sqlite: "SELECT min(id) AS id, substr(secret, 3, instr(substr(secret, 3), '.') - 1) AS key
+                FROM webhook WHERE secret IS NOT NULL GROUP BY 2",
+            postgres: "SELECT min(id::text)::uuid AS id, split_part(secret, '.', 2) AS key
+                FROM webhook WHERE secret IS NOT NULL GROUP BY 2",
+        };
+        /// What a webhook is signed with.
+        pub(crate) WEBHOOK_SECRET = "SELECT secret FROM webhook WHERE id = $1";
         /// A subscriber's credential.
         pub(crate) IDENTITY_SECRET = "SELECT credential AS secret FROM access_identity WHERE id = $1";
     }
@@ -154,37 +174,28 @@ pub(crate) async fn policy_line(tx: &mut Tx) -> Result<Option<PolicyLine>, Store
     }))
 }
 
-/// The keys that the secrets of clients, NAS and subscribers are sealed with, each with one.
+/// One kind of record with secrets: its keys, one of its secrets, and what that is sealed to.
+type Sampled = (&'static Statement, &'static Statement, fn(Uuid) -> String);
+
+/// The keys that the secrets of clients, NAS, subscribers, staff and webhooks are sealed with,
+/// each with one secret of each of these.
 pub(crate) async fn key_samples(tx: &mut Tx) -> Result<Vec<KeySample>, StoreError> {
-    let mut known = BTreeSet::new();
     let mut samples = Vec::new();
-    let sources = [
-        (&office::CLIENT_KEYS, &office::CLIENT_SECRET),
-        (&office::NAS_KEYS, &office::NAS_SECRET),
-        (&office::IDENTITY_KEYS, &office::IDENTITY_SECRET),
+    let sources: [Sampled; 5] = [
+        (&office::CLIENT_KEYS, &office::CLIENT_SECRET, |id| ClientId(id).to_string()),
+        (&office::NAS_KEYS, &office::NAS_SECRET, |id| NasId(id).to_string()),
+        (&office::IDENTITY_KEYS, &office::IDENTITY_SECRET, |id| IdentityId(id).to_string()),
+        // As the office seals it: see its `access::sign_in`.
+        (&office::TOTP_KEYS, &office::TOTP_SECRET, |id| format!("{} totp", StaffId(id))),
+        (&office::WEBHOOK_KEYS, &office::WEBHOOK_SECRET, |id| WebhookId(id).to_string()),
     ];
-    for (n, (keys, secret)) in sources.into_iter().enumerate() {
+    for (keys, secret, record) in sources {
         for row in tx.fetch_all(keys, args![]).await? {
-            let key: String = row.get("key")?;
-            if !known.insert(key.clone()) {
-                continue;
-            }
             // A secret is sealed to the id of its record, as people see it.
-            let (record, found) = match n {
-                0 => {
-                    let id: ClientId = row.get("id")?;
-                    (id.to_string(), tx.fetch_one(secret, args![id]).await?)
-                }
-                1 => {
-                    let id: NasId = row.get("id")?;
-                    (id.to_string(), tx.fetch_one(secret, args![id]).await?)
-                }
-                _ => {
-                    let id: IdentityId = row.get("id")?;
-                    (id.to_string(), tx.fetch_one(secret, args![id]).await?)
-                }
-            };
-            samples.push(KeySample { key, record, secret: Sealed(found.get("secret")?) });
+            let (key, id): (String, Uuid) = (row.get("key")?, row.get("id")?);
+            let found = tx.fetch_one(secret, args![id]).await?;
+            let secret = Sealed(found.get("secret")?);
+            samples.push(KeySample { key, record: record(id), secret });
         }
     }
     Ok(samples)

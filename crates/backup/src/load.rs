@@ -28,7 +28,9 @@ pub async fn check(
     for database in databases {
         let facts = manifest.database(database.name);
         let facts = facts.ok_or(BackupError::NoDatabase(database.name))?;
-        let known = database.migrations.newest();
+        let Some(known) = database.migrations.map(|migrations| migrations.newest()) else {
+            continue;
+        };
         if facts.schema_version > known {
             return Err(BackupError::NewerSchema {
                 database: database.name.to_owned(),
@@ -133,7 +135,10 @@ pub(crate) async fn prove(
         if let Some(difference) = difference(facts, version, &rows) {
             return Err(BackupError::Differs(format!("{}: {difference}", database.name)));
         }
-        db.migrate(database.migrations).await.map_err(failed)
+        match database.migrations {
+            Some(migrations) => db.migrate(migrations).await.map_err(failed),
+            None => Ok(()),
+        }
     };
     match proven.await {
         Ok(()) => Ok(db),

@@ -8,9 +8,15 @@
 //!
 //! **Read.** Frame by frame, up to the end or to the first place that is no whole frame. A
 //! file cut between two frames looks complete: a kind that minds has an end frame of its own.
+//! Where the file is large, a [`Reader`] has one frame of it in memory at a time.
+
+use std::io::{self, Read};
 
 /// The length of the header.
 const HEADER_OCTETS: usize = 16;
+
+/// Length and checksum in front of a payload.
+const FRAME_HEAD_OCTETS: usize = 12;
 
 const MAGIC: [u8; 8] = *b"LASTMFRM";
 
@@ -70,6 +76,12 @@ fn checksum(length: [u8; 8], payload: &[u8]) -> u32 {
 /// the caller reads.
 pub fn open(bytes: &[u8], kind: [u8; 4], known: u8) -> Result<Frames<'_>, FrameError> {
     let (header, frames) = bytes.split_first_chunk::<HEADER_OCTETS>().ok_or(FrameError::Magic)?;
+    let format = check_header(header, kind, known)?;
+    Ok(Frames { format, ..Frames::new(frames) })
+}
+
+/// The format of a file with this header.
+fn check_header(header: &[u8; HEADER_OCTETS], kind: [u8; 4], known: u8) -> Result<u8, FrameError> {
     if header[..8] != MAGIC {
         return Err(FrameError::Magic);
     }
@@ -81,7 +93,7 @@ pub fn open(bytes: &[u8], kind: [u8; 4], known: u8) -> Result<Frames<'_>, FrameE
     if format > known {
         return Err(FrameError::NewerFormat { found: format, known });
     }
-    Ok(Frames { format, ..Frames::new(frames) })
+    Ok(format)
 }
 
 /// The frames of a file, one payload at a time; an error is the last item.
@@ -133,6 +145,72 @@ impl<'a> Iterator for Frames<'a> {
     }
 }
 
+/// Why a framed file could not be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system did not give it.
+    #[error("the file could not be read")]
+    Io(#[from] io::Error),
+    /// It is not what it should be.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// The frames of a file as they are read from it.
+#[derive(Debug)]
+pub struct Reader<R> {
+    from: R,
+    format: u8,
+    end: u64,
+    payload: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads and checks the header, as [`open`] does.
+    pub fn open(mut from: R, kind: [u8; 4], known: u8) -> Result<Self, ReadError> {
+        let mut header = [0; HEADER_OCTETS];
+        from.read_exact(&mut header).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::Frame(FrameError::Magic),
+            _ => ReadError::Io(error),
+        })?;
+        let format = check_header(&header, kind, known)?;
+        Ok(Self { from, format, end: HEADER_OCTETS as u64, payload: Vec::new() })
+    }
+
+    /// The format in the file's header.
+    pub fn format(&self) -> u8 {
+        self.format
+    }
+
+    /// Where the last whole frame that was read ends, counted from the begin of the file.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The payload of the next frame; nothing at the end of the file.
+    pub fn read(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        let torn = FrameError::Torn { offset: self.end as usize - HEADER_OCTETS };
+        let mut head = Vec::with_capacity(FRAME_HEAD_OCTETS);
+        self.from.by_ref().take(FRAME_HEAD_OCTETS as u64).read_to_end(&mut head)?;
+        if head.is_empty() {
+            return Ok(None);
+        }
+        let Some((length, crc)) = head.split_first_chunk::<8>() else { return Err(torn.into()) };
+        let Some(crc) = crc.first_chunk::<4>() else { return Err(torn.into()) };
+        let octets = u64::from_be_bytes(*length);
+        // Grows with what is there, whatever the length claims.
+        self.payload.clear();
+        self.from.by_ref().take(octets).read_to_end(&mut self.payload)?;
+        if self.payload.len() as u64 != octets
+            || checksum(*length, &self.payload) != u32::from_be_bytes(*crc)
+        {
+            return Err(torn.into());
+        }
+        self.end += FRAME_HEAD_OCTETS as u64 + octets;
+        Ok(Some(&self.payload))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +245,17 @@ mod tests {
             assert_eq!(items.iter().filter(|item| item.is_ok()).count(), whole, "cut at {cut}");
             let clean = ends.contains(&cut);
             assert_eq!(items.len(), whole + usize::from(!clean), "cut at {cut}");
+            // Reading from a file says the same, and where to go on.
+            let mut reader = Reader::open(&bytes[..cut], KIND, 3).unwrap();
+            for item in &items {
+                match (item, reader.read()) {
+                    (Ok(payload), Ok(Some(read))) => assert_eq!(*payload, read),
+                    (Err(error), Err(ReadError::Frame(read))) => assert_eq!(*error, read),
+                    (_, other) => panic!("cut at {cut}: {other:?}"),
+                }
+            }
+            assert_eq!(reader.end(), ends[whole] as u64, "cut at {cut}");
+            assert!(!clean || matches!(reader.read(), Ok(None)), "cut at {cut}");
         }
     }
 
@@ -178,6 +267,14 @@ mod tests {
             changed[i] ^= 0x20;
             let error = open(&changed, KIND, 3).unwrap().find_map(Result::err);
             assert!(matches!(error, Some(FrameError::Torn { .. })), "octet {i}");
+            let mut reader = Reader::open(changed.as_slice(), KIND, 3).unwrap();
+            let torn = loop {
+                match reader.read() {
+                    Ok(Some(_)) => {}
+                    other => break matches!(other, Err(ReadError::Frame(FrameError::Torn { .. }))),
+                }
+            };
+            assert!(torn, "octet {i}");
         }
     }
 
@@ -186,6 +283,8 @@ mod tests {
         let bytes = file();
         assert_eq!(open(&bytes[..15], KIND, 3).unwrap_err(), FrameError::Magic);
         assert_eq!(open(&[7; 40], KIND, 3).unwrap_err(), FrameError::Magic);
+        let short = Reader::open(&bytes[..15], KIND, 3).unwrap_err();
+        assert!(matches!(short, ReadError::Frame(FrameError::Magic)));
         let error = open(&bytes, KIND, 2).unwrap_err();
         assert_eq!(
             error.to_string(),

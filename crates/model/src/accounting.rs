@@ -13,6 +13,7 @@
 //! | 8 | received, microseconds since 1970-01-01 UTC |
 //! | 16 each | client, NAS, organisation, customer, service, plan version (nil: not known) |
 //! | 8 | policy hash (0: not known) |
+//! | 1 | how the NAS counts IPv6: 0 included, 1 separate |
 //! | 16 | source address, IPv4 mapped into IPv6 |
 //! | rest | RADIUS attributes as received (RFC 2866 §5), at most 4076 octets |
 
@@ -21,7 +22,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::nas::Fnv;
+use crate::nas::{Fnv, Ipv6Counters};
 use crate::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 
 /// The format of [`Record`], [`Shipped`] and [`Ack`]; a reader refuses a newer one.
@@ -32,7 +33,7 @@ pub const FORMAT: u8 = 1;
 pub const PARTITIONS: u16 = 8;
 
 /// Octets before the attributes.
-const HEAD: usize = 1 + 8 + 6 * 16 + 8 + 16;
+const HEAD: usize = 1 + 8 + 6 * 16 + 8 + 1 + 16;
 
 /// Largest encoded record: head plus the attributes of the largest RADIUS packet
 /// (RFC 2865 §3: 4096 octets, 20 of them header).
@@ -79,6 +80,8 @@ pub struct Record<'a> {
     pub plan_version: PlanVersionId,
     /// Hash of the policy given, or 0.
     pub policy_hash: u64,
+    /// How the NAS counts a dual-stack session.
+    pub ipv6_counters: Ipv6Counters,
     /// The address the datagram came from.
     pub source: IpAddr,
     /// The request's attributes.
@@ -101,6 +104,7 @@ impl<'a> Record<'a> {
             out.extend_from_slice(id.as_bytes());
         }
         out.extend_from_slice(&self.policy_hash.to_be_bytes());
+        out.push(u8::from(self.ipv6_counters == Ipv6Counters::Separate));
         let source = match self.source {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
             IpAddr::V6(v6) => v6,
@@ -127,6 +131,10 @@ impl<'a> Record<'a> {
         let (organisation, customer) = (OrganisationId(uuid()), CustomerId(uuid()));
         let (service, plan_version) = (ServiceId(uuid()), PlanVersionId(uuid()));
         let policy_hash = u64::from_be_bytes(take(bytes, &mut at));
+        let ipv6_counters = match take(bytes, &mut at) {
+            [0] => Ipv6Counters::Included,
+            _ => Ipv6Counters::Separate,
+        };
         let source = Ipv6Addr::from(take::<16>(bytes, &mut at)).to_canonical();
         Ok(Self {
             received: Ts(received),
@@ -137,6 +145,7 @@ impl<'a> Record<'a> {
             service,
             plan_version,
             policy_hash,
+            ipv6_counters,
             source,
             attributes: &bytes[at..],
         })
@@ -248,6 +257,7 @@ mod tests {
             service: ServiceId::generate(),
             plan_version: PlanVersionId::generate(),
             policy_hash: 0xfeed,
+            ipv6_counters: Ipv6Counters::Separate,
             source: IpAddr::from([192, 0, 2, 7]),
             attributes,
         }

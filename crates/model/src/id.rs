@@ -78,6 +78,39 @@ pub fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
     decode(body.as_bytes()).map(Uuid::from_u128).ok_or(IdError::Body { prefix })
 }
 
+/// The text of an id on the stack, for places that must not allocate.
+#[derive(Clone, Copy)]
+pub struct IdText {
+    octets: [u8; ID_TEXT_OCTETS_MAX],
+    len: usize,
+}
+
+/// The longest prefix has four letters; then the underscore and the encoded id.
+const ID_TEXT_OCTETS_MAX: usize = 4 + 1 + TEXT_LEN;
+
+impl IdText {
+    /// Writes [`show`]'s text. `prefix` has at most four letters.
+    fn of(prefix: &'static str, id: Uuid) -> Self {
+        let prefix = prefix.as_bytes();
+        let mut octets = [0; ID_TEXT_OCTETS_MAX];
+        let (head, rest) = octets.split_at_mut(prefix.len());
+        head.copy_from_slice(prefix);
+        let (separator, body) = rest.split_at_mut(1);
+        separator[0] = b'_';
+        body.split_at_mut(TEXT_LEN).0.copy_from_slice(&encode(id.as_u128()));
+        Self { octets, len: prefix.len() + 1 + TEXT_LEN }
+    }
+}
+
+impl std::ops::Deref for IdText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Prefixes and the alphabet are ASCII.
+        std::str::from_utf8(&self.octets[..self.len]).unwrap_or_default()
+    }
+}
+
 macro_rules! define_ids {
     ($( $(#[$doc:meta])* $name:ident = $prefix:literal; )*) => {
         $(
@@ -96,6 +129,12 @@ macro_rules! define_ids {
                     Self(Uuid::now_v7())
                 }
 
+                /// The text [`fmt::Display`] writes, without allocation.
+                pub fn text(self) -> IdText {
+                    const { assert!($prefix.len() <= 4, "IdText has no room for the prefix") };
+                    IdText::of($prefix, self.0)
+                }
+
                 /// The id, or nothing where it is [`Self::NONE`].
                 pub fn known(self) -> Option<Self> {
                     (self != Self::NONE).then_some(self)
@@ -104,7 +143,7 @@ macro_rules! define_ids {
 
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(&show($prefix, self.0))
+                    f.write_str(&self.text())
                 }
             }
 
@@ -209,6 +248,7 @@ mod tests {
         for _ in 0..100 {
             let id = CustomerId::generate();
             assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(*id.text(), *show(CustomerId::PREFIX, id.0));
         }
         assert_eq!(CustomerId(Uuid::max()).to_string(), "cus_7zzzzzzzzzzzzzzzzzzzzzzzzz");
     }

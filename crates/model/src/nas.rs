@@ -14,24 +14,87 @@ use serde::{Deserialize, Serialize};
 use crate::{ClientId, NasId, OrganisationId, Sealed};
 
 /// Whose attributes a NAS understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Vendor {
     /// RouterOS.
     Mikrotik,
+    /// IOS, IOS-XE and IOS-XR.
+    Cisco,
+    /// The broadband gateways (NE, ME60, NetEngine) and AR routers, not the switches.
+    Huawei,
+    /// Junos subscriber management and JUNOSe ERX.
+    Juniper,
+    /// SR OS.
+    Nokia,
+    /// accel-ppp.
+    AccelPpp,
+    /// ChilliSpot and CoovaChilli.
+    Chillispot,
+    /// Comware.
+    H3c,
+    /// ZXR10 broadband gateways.
+    Zte,
+    /// UniFi, UISP, airOS.
+    Ubiquiti,
+    /// SmartEdge, later Ericsson.
+    Redback,
     /// RFC attributes and WISPr rates only.
     #[default]
     Generic,
 }
 
 impl Vendor {
-    /// Every vendor, for lists and messages.
-    pub const ALL: [Vendor; 2] = [Vendor::Mikrotik, Vendor::Generic];
+    /// Every vendor, in the order of the variants, for lists and tables.
+    pub const ALL: [Vendor; 12] = [
+        Vendor::Mikrotik,
+        Vendor::Cisco,
+        Vendor::Huawei,
+        Vendor::Juniper,
+        Vendor::Nokia,
+        Vendor::AccelPpp,
+        Vendor::Chillispot,
+        Vendor::H3c,
+        Vendor::Zte,
+        Vendor::Ubiquiti,
+        Vendor::Redback,
+        Vendor::Generic,
+    ];
 
     /// The word used in tables and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mikrotik => "mikrotik",
+            Self::Cisco => "cisco",
+            Self::Huawei => "huawei",
+            Self::Juniper => "juniper",
+            Self::Nokia => "nokia",
+            Self::AccelPpp => "accel_ppp",
+            Self::Chillispot => "chillispot",
+            Self::H3c => "h3c",
+            Self::Zte => "zte",
+            Self::Ubiquiti => "ubiquiti",
+            Self::Redback => "redback",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Mikrotik => "MikroTik",
+            Self::Cisco => "Cisco",
+            Self::Huawei => "Huawei",
+            Self::Juniper => "Juniper",
+            Self::Nokia => "Nokia",
+            Self::AccelPpp => "accel-ppp",
+            Self::Chillispot => "ChilliSpot",
+            Self::H3c => "H3C",
+            Self::Zte => "ZTE",
+            Self::Ubiquiti => "Ubiquiti",
+            Self::Redback => "Redback",
             Self::Generic => "generic",
         }
     }
@@ -39,6 +102,48 @@ impl Vendor {
     /// The vendor of that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|vendor| vendor.as_str() == word)
+    }
+}
+
+const _: () = {
+    // Tables are indexed by the variants' order.
+    let mut n = 0;
+    while n < Vendor::ALL.len() {
+        assert!(Vendor::ALL[n] as usize == n);
+        n += 1;
+    }
+};
+
+/// How a NAS counts a dual-stack session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ipv6Counters {
+    /// Acct-Input-Octets and Acct-Output-Octets count IPv6 too.
+    #[default]
+    Included,
+    /// IPv6 is counted in attributes of the vendor's own, and not in the standard ones.
+    Separate,
+}
+
+impl Ipv6Counters {
+    /// Both.
+    pub const ALL: [Ipv6Counters; 2] = [Self::Included, Self::Separate];
+
+    /// The word used in tables and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Included => "included",
+            Self::Separate => "separate",
+        }
+    }
+
+    /// The one of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|counters| counters.as_str() == word)
+    }
+
+    fn is_included(&self) -> bool {
+        *self == Self::Included
     }
 }
 
@@ -83,6 +188,9 @@ pub struct Nas {
     pub coa_secret: Option<Sealed>,
     /// Whether it takes CoA and Disconnect at all.
     pub accepts_coa: bool,
+    /// How it counts a dual-stack session.
+    #[serde(default, skip_serializing_if = "Ipv6Counters::is_included")]
+    pub ipv6_counters: Ipv6Counters,
 }
 
 /// A NAS that sent its first packet from inside a client's prefix; `aaad` reports it, and

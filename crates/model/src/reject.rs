@@ -32,6 +32,11 @@ pub enum RejectReason {
     HeldPause,
     /// The quota is used up.
     HeldQuota,
+    /// The service may come through another NAS only.
+    NasNotAllowed,
+    /// The policy cannot be told to this NAS: its vendor has no attribute for a part of it, or
+    /// the reply would be too long.
+    PolicyUnfit,
 }
 
 impl RejectReason {
@@ -49,6 +54,8 @@ impl RejectReason {
             Self::HeldAbuse => "held_abuse",
             Self::HeldPause => "held_pause",
             Self::HeldQuota => "held_quota",
+            Self::NasNotAllowed => "nas_not_allowed",
+            Self::PolicyUnfit => "policy_unfit",
         }
     }
 
@@ -57,7 +64,11 @@ impl RejectReason {
     pub const fn text_key(self) -> &'static str {
         match self {
             Self::UnknownLogin | Self::WrongPassword => "reject-credentials",
-            Self::NoCredentials | Self::MethodNotPossible | Self::NoProfile => "reject-setup",
+            Self::NoCredentials
+            | Self::MethodNotPossible
+            | Self::NoProfile
+            | Self::NasNotAllowed
+            | Self::PolicyUnfit => "reject-setup",
             Self::Expired => "reject-expired",
             Self::HeldNonpayment => "reject-nonpayment",
             Self::HeldAdmin | Self::HeldAbuse => "reject-suspended",
@@ -67,7 +78,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 11] = [
+    pub const ALL: [RejectReason; 13] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -79,6 +90,8 @@ impl RejectReason {
         Self::HeldAbuse,
         Self::HeldPause,
         Self::HeldQuota,
+        Self::NasNotAllowed,
+        Self::PolicyUnfit,
     ];
 }
 

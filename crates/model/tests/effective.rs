@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 
 use model::policy::{
-    Access, Boost, Context, Difference, Effective, Garden, Hold, HoldNetwork, HoldReason, NoTrace,
-    OnHold, Overlay, OverlayKind, Overrides, Profile, Step, Subscriber, difference, effective,
+    Access, Boost, Burst, Context, Difference, Effective, Gives, Hold, HoldNetwork, HoldReason,
+    Ipv4Method, NoTrace, OnHold, Overlay, OverlayKind, Overrides, Profile, Step, Subscriber,
+    difference, effective,
 };
 use model::{CustomerId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
 
@@ -38,7 +39,7 @@ const NOW: Ts = Ts::from_seconds(1_772_357_400);
 const MEGA: u64 = 1_000_000;
 
 /// The layers with their settings; the first of each is the default.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("plan", &["limited", "unlimited"]),
     ("on_expired", &["reject", "garden"]),
     (
@@ -62,6 +63,8 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("window", &["none", "on", "ended", "two", "newer_ended"]),
     ("boost", &["none", "add", "replace"]),
     ("fair_use", &["none", "lower", "higher"]),
+    ("burst", &["none", "on"]),
+    ("ipv4", &["pool", "fixed", "fixed_but_pool", "fixed_but_none", "static", "own_nas"]),
 ];
 
 /// Everything [`effective`] decides from.
@@ -82,14 +85,13 @@ impl Case {
                 plan: PlanId::NONE,
                 organisation: OrganisationId::NONE,
                 name: "Home 50".to_owned(),
-                download_bps: Some(50 * MEGA),
-                upload_bps: Some(10 * MEGA),
-                interim_s: 300,
-                session_timeout_s: Some(86_400),
-                idle_timeout_s: None,
-                pool: Some("home".to_owned()),
-                on_expired: OnHold::Reject,
-                garden: Garden::default(),
+                gives: Gives {
+                    download_bps: Some(50 * MEGA),
+                    upload_bps: Some(10 * MEGA),
+                    session_timeout_s: Some(86_400),
+                    pool: Some("home".to_owned()),
+                    ..Gives::default()
+                },
             },
             subscriber: Subscriber {
                 service: ServiceId::NONE,
@@ -100,22 +102,22 @@ impl Case {
                 holds: Vec::new(),
                 expires_at: None,
                 ipv4: None,
-                overrides: Overrides::default(),
+                overrides: None,
             },
             overlays: Vec::new(),
         }
     }
 
     /// The case with these settings, given in the order of [`LAYERS`].
-    fn of(settings: [&str; 8]) -> Self {
-        let [plan, on_expired, holds, expiry, own, window, boost, fair_use] = settings;
+    fn of(settings: [&str; 10]) -> Self {
+        let [plan, on_expired, holds, expiry, own, window, boost, fair_use, burst, ipv4] = settings;
         let mut case = Self::plain();
         if plan == "unlimited" {
-            case.profile.download_bps = None;
-            case.profile.upload_bps = None;
+            case.profile.gives.download_bps = None;
+            case.profile.gives.upload_bps = None;
         }
         if on_expired == "garden" {
-            case.profile.on_expired = OnHold::Garden;
+            case.profile.gives.on_expired = OnHold::Garden;
         }
         let none = (HoldReason::Pause, HoldNetwork::None);
         let garden = (HoldReason::Nonpayment, HoldNetwork::Garden);
@@ -153,8 +155,31 @@ impl Case {
             "higher" => Some((80, 40)),
             _ => None,
         };
-        case.subscriber.overrides.download_bps = own.map(|(down, _)| down * MEGA);
-        case.subscriber.overrides.upload_bps = own.map(|(_, up)| up * MEGA);
+        case.subscriber.overrides = Overrides {
+            download_bps: own.map(|(down, _)| down * MEGA),
+            upload_bps: own.map(|(_, up)| up * MEGA),
+            ipv4_method: (ipv4 == "own_nas").then_some(Ipv4Method::Nas),
+            ..Overrides::NONE
+        }
+        .boxed();
+        if ipv4 != "pool" {
+            case.subscriber.ipv4 = Some([192, 0, 2, 7].into());
+        }
+        case.profile.gives.ipv4_method = match ipv4 {
+            "fixed_but_pool" => Some(Ipv4Method::Pool),
+            "fixed_but_none" => Some(Ipv4Method::None),
+            "static" => Some(Ipv4Method::Static),
+            _ => None,
+        };
+        if burst == "on" {
+            case.profile.gives.burst = Some(Burst {
+                download_bps: 100 * MEGA,
+                upload_bps: 30 * MEGA,
+                threshold_download_bps: None,
+                threshold_upload_bps: None,
+                time_s: None,
+            });
+        }
 
         let ended = ago(1);
         let older = || overlay(OverlayKind::Window, 30 * MEGA, 15 * MEGA, None, 4);
@@ -203,13 +228,13 @@ fn overlay(kind: OverlayKind, down: u64, up: u64, until: Option<Ts>, revision: u
 }
 
 /// Every pair of settings of every pair of layers, once each, in order.
-fn pairs() -> Vec<[&'static str; 8]> {
+fn pairs() -> Vec<[&'static str; 10]> {
     let mut all = BTreeSet::new();
     for (i, (_, of_i)) in LAYERS.iter().enumerate() {
         for (j, (_, of_j)) in LAYERS.iter().enumerate().skip(i + 1) {
             for x in 0..of_i.len() {
                 for y in 0..of_j.len() {
-                    let mut indices = [0; 8];
+                    let mut indices = [0; 10];
                     indices[i] = x;
                     indices[j] = y;
                     all.insert(indices);
@@ -217,7 +242,7 @@ fn pairs() -> Vec<[&'static str; 8]> {
             }
         }
     }
-    let named = |indices: [usize; 8]| std::array::from_fn(|layer| LAYERS[layer].1[indices[layer]]);
+    let named = |indices: [usize; 10]| std::array::from_fn(|layer| LAYERS[layer].1[indices[layer]]);
     all.into_iter().map(named).collect()
 }
 
@@ -228,7 +253,7 @@ fn rate(bps: Option<u64>) -> String {
     }
 }
 
-fn line(settings: &[&str; 8]) -> String {
+fn line(settings: &[&str; 10]) -> String {
     let case = Case::of(*settings);
     let result = case.effective();
     let access = match result.access {
@@ -241,7 +266,14 @@ fn line(settings: &[&str; 8]) -> String {
         line += &format!("{layer}={setting} ");
     }
     let (down, up) = (rate(result.download_bps), rate(result.upload_bps));
-    line + &format!("-> access={access} down={down} up={up}\n")
+    let burst = rate(result.burst.map(|burst| burst.download_bps)).replace("unlimited", "none");
+    let ipv4 = match (result.ipv4, result.pool) {
+        (None, None) => "none".to_owned(),
+        (None, Some(pool)) => pool.to_owned(),
+        (Some(address), None) => address.to_string(),
+        (Some(_), Some(_)) => "both".to_owned(),
+    };
+    line + &format!("-> access={access} down={down} up={up} burst={burst} ipv4={ipv4}\n")
 }
 
 #[test]
@@ -291,11 +323,11 @@ impl Rng {
     fn case(&mut self) -> Case {
         let mut case = Case::plain();
         case.billing_heard = NOW.plus_seconds(self.pick(&[0, -899, -900, -90_000]));
-        case.profile.download_bps = self.maybe(Rng::rate);
-        case.profile.upload_bps = self.maybe(Rng::rate);
-        case.profile.interim_s = self.pick(&[60, 300]);
-        case.profile.pool = self.pick(&[None, Some("home"), Some("")]).map(str::to_owned);
-        case.profile.on_expired = self.pick(&[OnHold::Reject, OnHold::Garden]);
+        case.profile.gives.download_bps = self.maybe(Rng::rate);
+        case.profile.gives.upload_bps = self.maybe(Rng::rate);
+        case.profile.gives.interim_s = self.pick(&[60, 300]);
+        case.profile.gives.pool = self.pick(&[None, Some("home"), Some("")]).map(str::to_owned);
+        case.profile.gives.on_expired = self.pick(&[OnHold::Reject, OnHold::Garden]);
         let networks = [HoldNetwork::None, HoldNetwork::Garden, HoldNetwork::Reject];
         case.subscriber.holds = (0..self.below(4))
             .map(|_| Hold { reason: self.pick(&HoldReason::ALL), network: self.pick(&networks) })
@@ -309,8 +341,20 @@ impl Rng {
             upload_bps: self.maybe(Rng::rate),
             session_timeout_s: self.pick(&[None, Some(0), Some(60)]),
             idle_timeout_s: self.pick(&[None, Some(0), Some(60)]),
+            ipv4_method: self.pick(&[None, None, Some(Ipv4Method::Nas)]),
             pool: self.pick(&[None, Some("own")]).map(str::to_owned),
-        };
+            delegated_prefix: self
+                .pick(&[None, None, Some("2001:db8::/56"), Some("2001:db8:0:100::/56")])
+                .and_then(|text| text.parse().ok()),
+            routes: self
+                .pick(&[None, None, Some("198.51.100.0/24 0.0.0.0 1")])
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
+            vlan: self.pick(&[None, None, Some(7)]),
+            ..Overrides::NONE
+        }
+        .boxed();
         let kinds = [
             OverlayKind::Window,
             OverlayKind::Boost(Boost::Add),
@@ -331,7 +375,7 @@ impl Rng {
 const CASES: usize = 20_000;
 
 /// What a session is given, without the reason, which only people are told.
-type Given = (u8, Vec<Option<u64>>, Option<String>, Option<String>);
+type Given = (u8, Vec<Option<u64>>, Vec<Option<u64>>, Vec<Option<String>>);
 
 fn given(result: &Effective<'_>) -> Given {
     let access = match result.access {
@@ -339,15 +383,22 @@ fn given(result: &Effective<'_>) -> Given {
         Access::Garden(_) => 1,
         Access::Reject(_) => 2,
     };
-    let numbers = vec![
+    let live = vec![
         result.download_bps,
         result.upload_bps,
+        Some(result.as_planned.into()),
+        result.burst.map(|burst| burst.download_bps),
         Some(result.interim_s.into()),
         result.session_timeout_s.map(u64::from),
         result.idle_timeout_s.map(u64::from),
-        result.ipv4.map(|ip| u32::from(ip).into()),
     ];
-    (access, numbers, result.pool.map(str::to_owned), result.address_list.map(str::to_owned))
+    let fixed = vec![
+        result.ipv4.map(|ip| u32::from(ip).into()),
+        result.delegated_prefix.map(|prefix| (u128::from(prefix.ip()) >> 64) as u64),
+        result.vlan.map(u64::from),
+    ];
+    let names = [result.pool, result.address_list, result.routes.first().map(String::as_str)];
+    (access, live, fixed, names.map(|name| name.map(str::to_owned)).to_vec())
 }
 
 #[test]
@@ -435,8 +486,8 @@ fn two_hashes_tell_whether_a_living_session_can_be_changed() {
         }
         let (one, other) = (one.effective(), other.effective());
         let fixed = |result: &Effective<'_>| {
-            let (access, numbers, pool, list) = given(result);
-            (access, numbers[5], pool, list)
+            let (access, _, fixed, names) = given(result);
+            (access, fixed, names)
         };
         let expected = if given(&one) == given(&other) {
             Difference::None

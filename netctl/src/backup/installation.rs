@@ -114,8 +114,8 @@ impl Installation {
 
 fn databases(network: Secret<String>, billing: Secret<String>) -> Vec<Database> {
     vec![
-        Database { name: NETWORK, url: network, migrations: &policyd::MIGRATIONS },
-        Database { name: BILLING, url: billing, migrations: billing_api::MIGRATIONS },
+        Database { name: NETWORK, url: network, migrations: Some(&policyd::MIGRATIONS) },
+        Database { name: BILLING, url: billing, migrations: Some(billing_api::MIGRATIONS) },
     ]
 }
 

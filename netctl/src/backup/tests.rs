@@ -65,8 +65,8 @@ impl Office {
     async fn of(homes: Vec<TestDb>) -> Self {
         let url = |n: usize| homes[n.min(homes.len() - 1)].options().url.clone();
         let databases = vec![
-            Database { name: NETWORK, url: url(1), migrations: &policyd::MIGRATIONS },
-            Database { name: BILLING, url: url(0), migrations: billing_api::MIGRATIONS },
+            Database { name: NETWORK, url: url(1), migrations: Some(&policyd::MIGRATIONS) },
+            Database { name: BILLING, url: url(0), migrations: Some(billing_api::MIGRATIONS) },
         ];
         for home in &homes {
             home.db.close().await;
@@ -87,7 +87,7 @@ impl Office {
             read_only: false,
         };
         let db = Db::open(&options).await.unwrap();
-        db.migrate(database.migrations).await.unwrap();
+        db.migrate(database.migrations.unwrap()).await.unwrap();
         db
     }
 
@@ -281,7 +281,7 @@ async fn a_wrong_key_and_a_newer_schema_are_refused_before_anything_is_touched()
         assert_eq!(wrong.kind(), Kind::WrongKey, "{engine}: {wrong}");
 
         let mut order = office.order(&made.path);
-        order.databases[1].migrations = &OLDER;
+        order.databases[1].migrations = Some(&OLDER);
         let newer = ::backup::restore(&order, NOW).await.unwrap_err();
         assert_eq!(newer.kind(), Kind::Newer, "{engine}: {newer}");
 

@@ -450,6 +450,7 @@ fn billing_config(settings: &Settings, place: &Place) -> billing_api::Config {
         network: database(place.network_db()),
         calls: settings.calls.clone(),
         webhooks: settings.webhooks.clone(),
+        backup: settings.backup.clone(),
         hooks_file: settings.hooks_file.clone(),
         ..billing_api::Config::default()
     };

@@ -43,6 +43,8 @@ pub struct Settings {
     pub webhooks: billing_api::config::Webhooks,
     /// The list of programs that hear of events.
     pub hooks_file: Option<PathBuf>,
+    /// Backups that are made by themselves.
+    pub backup: billing_api::config::Backup,
     /// Logging.
     pub log: Log,
 }
@@ -65,6 +67,7 @@ impl Default for Settings {
             calls: billing_api::config::Calls::default(),
             webhooks: billing_api::config::Webhooks::default(),
             hooks_file: None,
+            backup: billing_api::config::Backup::default(),
             log: Log::default(),
         }
     }

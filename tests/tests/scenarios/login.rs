@@ -30,7 +30,8 @@ fn assert_home_50(reply: &Reply) {
     // Upload first: rx is what the router receives.
     assert_eq!(reply.value("Mikrotik-Rate-Limit"), Some("20M/50M"));
     let interval = reply.value("Acct-Interim-Interval").and_then(|text| text.parse::<u32>().ok());
-    assert_eq!(interval, Some(300));
+    // Within a tenth of the plan's 300 s, by session.
+    assert!(interval.is_some_and(|s| (270..=330).contains(&s)), "{interval:?}");
     let class = octets_of(reply.value("Class").expect("an Access-Accept has a Class"));
     assert!(class.len() <= 48 && class.iter().all(u8::is_ascii_graphic), "{class:02x?}");
 }

@@ -1,12 +1,12 @@
 //! The path that must work, against the real programs: each scenario is written once and runs
 //! both ways, embedded and as separate processes.
 //!
-//! In the order of the path: what the office creates ([`resources`]), logins ([`login`]),
-//! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the
-//! command line ([`command_line`]), the console ([`browser`]). Then what surrounds it: starting
-//! and stopping ([`starting`]), settings ([`settings`]), kill -9 ([`crash`]), backups
-//! ([`backup`]), our codec against another ([`codec`]), and the API against its own description
-//! ([`schema`]).
+//! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), what
+//! NAS of each vendor are told ([`vendors`]), sessions ([`accounting`]), what changes while a
+//! subscriber is online ([`changes`]), the command line ([`command_line`]), the console
+//! ([`browser`], [`access`]). Then what surrounds it: starting and stopping ([`starting`]),
+//! settings ([`settings`]), kill -9 ([`crash`]), backups ([`backup`]), our codec against another
+//! ([`codec`]), and the API against its own description ([`schema`]).
 
 /// One test a way for each scenario: `login::a_new_service_answers::embedded` and `…::separate`.
 macro_rules! both_ways {
@@ -29,6 +29,7 @@ macro_rules! both_ways {
     };
 }
 
+mod access;
 mod accounting;
 mod backup;
 mod browser;
@@ -42,3 +43,4 @@ mod runner;
 mod schema;
 mod settings;
 mod starting;
+mod vendors;

@@ -250,6 +250,95 @@
   });
   for (const item of all(".columns li")) item.draggable = true;
 
+  // A secret copied by a button; it can be selected by hand just as well.
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    const source = button && document.getElementById(button.dataset.copy);
+    if (!source) return;
+    document.getSelection().selectAllChildren(source);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = button.dataset.copied;
+    } catch {
+      // Not allowed, or the page is not secure: it is selected, ready for the reader's keys.
+    }
+  });
+
+  // Boxes that stand for patterns: a row, a column, everything.
+
+  const covers = (pattern, name) => {
+    if (pattern === name) return false;
+    if (pattern === "*") return true;
+    const [group, verb] = pattern.split(".");
+    const [ownGroup, ownVerb] = name.split(".");
+    return (verb === "*" && group === ownGroup) || (group === "*" && verb === ownVerb);
+  };
+  document.addEventListener("change", (event) => {
+    const box = event.target;
+    const own = box.dataset?.right;
+    const grid = own && box.closest("[data-rights]");
+    if (!grid) return;
+    const boxes = all("input[data-right]", grid).filter((other) => !other.disabled);
+    const name = (other) => other.dataset.right;
+    if (!box.checked) {
+      // What includes it says too much now.
+      for (const other of boxes) if (covers(name(other), own)) other.checked = false;
+      if (own.startsWith("*.") || own.endsWith(".*")) {
+        for (const other of boxes) if (name(other) === "*") other.checked = false;
+      }
+    }
+    const held = boxes.filter((other) => other.checked && other !== box);
+    for (const other of boxes) {
+      if (!covers(own, name(other))) continue;
+      other.checked = box.checked || held.some((one) => covers(name(one), name(other)));
+    }
+  });
+
+  // A long list narrowed to what has some words.
+
+  document.addEventListener("input", (event) => {
+    const list = document.getElementById(event.target.dataset?.narrow ?? "");
+    if (!list) return;
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = (part) => words.every((word) => part.dataset.words.includes(word));
+    for (const part of all("[data-words]", list)) {
+      part.hidden = !fits(part);
+      if (part.localName === "details" && words.length > 0 && !part.hidden) part.open = true;
+    }
+  });
+
+  // A form whose answer is shown in its place.
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    const place = document.getElementById(form.dataset?.into ?? "");
+    if (!place || event.defaultPrevented) return;
+    event.preventDefault();
+    const button = event.submitter;
+    if (button) button.disabled = true;
+    place.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(form.action, {
+        method: "POST",
+        body: new URLSearchParams(new FormData(form)),
+      });
+      if (response.redirected) {
+        location.assign(response.url);
+        return;
+      }
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const fresh = page.getElementById(place.id) ?? page.querySelector("main");
+      place.replaceChildren(...document.adoptNode(fresh).childNodes);
+    } catch {
+      // The server is away: the browser says so better than we could.
+      form.submit();
+    } finally {
+      place.removeAttribute("aria-busy");
+      if (button) button.disabled = false;
+    }
+  });
+
   // Keys.
 
   const rows = () => all("main tbody tr").filter((row) => row.querySelector("th a, td a"));

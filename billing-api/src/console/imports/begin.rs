@@ -40,7 +40,7 @@ pub(in crate::console) async fn choose(signed: Signed) -> HttpResponse {
         p.crumb { a href="/imports" { (words.entities(&IMPORT)) } }
         h1 { (title) }
         p { (words.say(words::IMPORT_CHOOSE)) }
-        ul.choices {
+        ul.kinds {
             @for entity in offered(&signed) {
                 li { a href=(format!("/{}/import", entity.path)) { (words.entities(entity)) } }
             }
@@ -59,7 +59,8 @@ pub(in crate::console) async fn form(
 ) -> Result<HttpResponse, Failure> {
     let result = async {
         let customs = custom::of(&office, &signed.actor.path, entity).await?;
-        let page = render(&signed.viewer, entity, &customs, &Chosen::default(), &[]);
+        let targets = mapping::targets(&signed.actor.rights, entity, &customs);
+        let page = render(&signed.viewer, entity, &customs, &targets, &Chosen::default(), &[]);
         Ok(page::send(StatusCode::OK, page))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
@@ -140,7 +141,8 @@ pub(in crate::console) async fn send(
                 let status = Problem::status(&fault).0;
                 let faults = sentences(fault)?;
                 let customs = custom::of(&office, &signed.actor.path, entity).await?;
-                let page = render(&signed.viewer, entity, &customs, &chosen, &faults);
+                let targets = mapping::targets(&signed.actor.rights, entity, &customs);
+                let page = render(&signed.viewer, entity, &customs, &targets, &chosen, &faults);
                 Ok(page::send(status, page))
             }
         }
@@ -174,6 +176,7 @@ fn render(
     viewer: &Viewer,
     entity: &'static Entity,
     customs: &[Custom],
+    targets: &[String],
     chosen: &Chosen,
     faults: &[String],
 ) -> Markup {
@@ -235,7 +238,7 @@ fn render(
                     }
                 }
             }
-            (fields_table(words, entity, customs))
+            (fields_table(words, entity, customs, targets))
         }
     };
     page::page(viewer, Some(Place::At(entity.path)), &title, None, &body)
@@ -269,13 +272,12 @@ fn select(
 }
 
 /// What a file may have.
-fn fields_table(words: &Words, entity: &Entity, customs: &[Custom]) -> Markup {
+fn fields_table(words: &Words, entity: &Entity, customs: &[Custom], targets: &[String]) -> Markup {
     let columns = [
         page::Column::text(words, words::IMPORT_FIELD),
         page::Column::text(words, words::IMPORT_FIELD_COLUMN),
         page::Column::text(words, words::IMPORT_FIELD_ABOUT),
     ];
-    let targets = mapping::targets(entity, customs);
     let row = |target: &String| {
         let field = entity.field(target);
         let custom = target.strip_prefix("custom.");
@@ -314,6 +316,7 @@ fn fields_table(words: &Words, entity: &Entity, customs: &[Custom]) -> Markup {
 mod tests {
     use super::*;
     use crate::console::page::tests::viewer;
+    use crate::domain::access::Rights;
     use crate::entity::registry::LABEL;
 
     static LABELS: &Entity = &LABEL;
@@ -322,7 +325,8 @@ mod tests {
     fn the_form_says_what_was_wrong_and_keeps_what_was_chosen() {
         let chosen = Chosen { delimiter: "pipe".to_owned(), header: false, ..Chosen::default() };
         let faults = ["row 2: <b> is odd".to_owned()];
-        let text = render(&viewer(), LABELS, &[], &chosen, &faults).into_string();
+        let targets = mapping::targets(&Rights::all(), LABELS, &[]);
+        let text = render(&viewer(), LABELS, &[], &targets, &chosen, &faults).into_string();
         for part in [
             r#"enctype="multipart/form-data""#,
             r#"action="/labels/import""#,

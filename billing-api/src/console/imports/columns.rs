@@ -33,6 +33,9 @@ struct View<'a> {
     customs: &'a [Custom],
     import: &'a Import,
     preview: &'a Json,
+    /// What a column can mean for the viewer, and what of it records are told apart by.
+    targets: &'a [String],
+    keys: &'a [&'static str],
     chosen: Chosen,
     /// What is wrong, and what it is about.
     faults: Vec<String>,
@@ -216,12 +219,15 @@ async fn page_of(
     let arc = office.clone().into_inner();
     let customs = custom::of(office, &signed.actor.path, import.entity).await?;
     let preview = import::preview(&arc, &signed.actor, import).await?;
+    let rights = &signed.actor.rights;
     let view = View {
         id,
         entity: import.entity,
         customs: &customs,
         import,
         preview: &preview,
+        targets: &mapping::targets(rights, import.entity, &customs),
+        keys: &mapping::keys(rights, import.entity),
         chosen,
         faults,
     };
@@ -266,7 +272,6 @@ fn render(viewer: &Viewer, view: &View<'_>, notice: Option<Notice>) -> Markup {
 
 /// The columns, what stands in them, and what they mean.
 fn columns(words: &Words, view: &View<'_>) -> Markup {
-    let targets = mapping::targets(view.entity, view.customs);
     let headings = [
         Column::text(words, words::IMPORT_COLUMN),
         Column::text(words, words::IMPORT_SAMPLES),
@@ -283,7 +288,7 @@ fn columns(words: &Words, view: &View<'_>) -> Markup {
         html! {
             select name=(format!("column.{at}")) aria-label=(label) {
                 option value="" { (words.say(words::IMPORT_LEAVE_OUT)) }
-                @for target in &targets {
+                @for target in view.targets {
                     option value=(target) selected[target == chosen] {
                         (target_name(words, view.entity, view.customs, target))
                         @if is_required(view, target) { " *" }
@@ -334,11 +339,9 @@ fn rules(words: &Words, view: &View<'_>) -> Markup {
         };
     let own = |value: &str, name: Key| (value.to_owned(), words.say(name));
     let mut keys = vec![own("", words::IMPORT_MATCH_NONE)];
-    keys.extend(
-        mapping::keys(view.entity).into_iter().map(|target| {
-            (target.to_owned(), target_name(words, view.entity, view.customs, target))
-        }),
-    );
+    keys.extend(view.keys.iter().map(|target| {
+        ((*target).to_owned(), target_name(words, view.entity, view.customs, target))
+    }));
     let existing =
         [own("update", words::IMPORT_EXISTING_UPDATE), own("skip", words::IMPORT_EXISTING_SKIP)];
     let empty = [own("keep", words::IMPORT_EMPTY_KEEP), own("clear", words::IMPORT_EMPTY_CLEAR)];
@@ -355,8 +358,7 @@ fn rules(words: &Words, view: &View<'_>) -> Markup {
 /// One value for every row, for what the file does not have.
 fn values(words: &Words, view: &View<'_>) -> Markup {
     let mapped = |target: &str| view.chosen.mapping.values().any(|known| known == target);
-    let targets = mapping::targets(view.entity, view.customs);
-    let wanted = targets.iter().filter(|target| {
+    let wanted = view.targets.iter().filter(|target| {
         let given = view.chosen.values.contains_key(*target);
         !mapped(target) && (given || *target == SOURCE || is_required(view, target))
     });
@@ -393,13 +395,13 @@ fn values(words: &Words, view: &View<'_>) -> Markup {
 
 /// The first rows, as they would be given to the API.
 fn preview(words: &Words, view: &View<'_>) -> Markup {
-    let targets = mapping::targets(view.entity, view.customs);
     let rows = view.preview["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = |record: &Json, target: &str| match target.strip_prefix("custom.") {
         Some(key) => record["custom"][key].clone(),
         None => record[target].clone(),
     };
-    let used: Vec<&String> = targets
+    let used: Vec<&String> = view
+        .targets
         .iter()
         .filter(|target| rows.iter().any(|row| !of(&row["record"], target).is_null()))
         .collect();

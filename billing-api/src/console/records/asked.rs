@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::console::guard::Fields;
 use crate::console::show;
-use crate::console::words::Words;
+use crate::console::words::{self, Words};
 use crate::domain::Fault;
 use crate::entity::custom::Custom;
 use crate::entity::query::ListQuery;
@@ -129,6 +129,20 @@ impl Asked {
                 None => wrong.push((name.to_owned(), value.to_owned())),
             }
         }
+        // What the viewer does not see is no field to them.
+        let hidden = |name: &str| {
+            entity.field(name).is_some() && !slots.iter().any(|slot| slot.name == name)
+        };
+        let odd = |(name, value): &(&String, &String)| match name.as_str() {
+            "sort" => value.split(',').any(|word| hidden(word.trim_start_matches('-'))),
+            name => hidden(split(name).0),
+        };
+        let odd: Vec<String> =
+            address.parameters.iter().filter(odd).map(|(name, _)| name.clone()).collect();
+        for name in odd {
+            address.parameters.remove(&name);
+            wrong.push((name, words.say(words::LIST_NO_PARAMETER)));
+        }
         let likes = size.filter(|size| SIZES.contains(size)).unwrap_or(SIZE);
         let limit = address.get("limit");
         let size = match limit.parse::<i64>() {
@@ -199,11 +213,12 @@ pub(super) fn split(parameter: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::Rights;
     use crate::entity::registry::LABEL;
 
     fn asked(pairs: &[(&str, &str)]) -> Asked {
         let words = Words::english().in_zone("Asia/Kolkata");
-        let slots = super::super::slots(&words, &LABEL, &[]);
+        let slots = super::super::slots(&words, &Rights::all(), &LABEL, &[]);
         let fields = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let read = Asked::read(&words, &LABEL, &[], &slots, &Fields(fields), Some(25));
         read.unwrap()

@@ -15,7 +15,7 @@ use super::asked::{Address, Asked};
 use super::control::{Control, Widget};
 use super::edit::{Filled, Sheet, controls};
 use super::list::View;
-use super::slot::Slot;
+use super::slot::{Slot, of_field};
 use super::{Look, Titles, offers, outcome, require, slots, title_of};
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
@@ -43,8 +43,9 @@ pub(super) fn actions(actor: &Actor, words: &Words, view: &View) -> Vec<(String,
     let mut actions = Vec::new();
     let named = |word: &str, key| (word.to_owned(), words.say(key));
     if view.is_live() {
-        for action in view.entity.actions.iter().filter(|action| holds(actor, action.permission)) {
-            actions.push((format!("own:{}", action.name), words.act(view.entity, action.name)));
+        let own = view.entity.actions.iter().filter(|action| action.is_for_many());
+        for action in own.filter(|action| holds(actor, action.permission)) {
+            actions.push((format!("act:{}", action.name), words.deed(view.entity, action)));
         }
         for (word, on, key) in
             [("label", true, words::BULK_LABEL), ("unlabel", false, words::BULK_UNLABEL)]
@@ -60,6 +61,13 @@ pub(super) fn actions(actor: &Actor, words: &Words, view: &View) -> Vec<(String,
                         (format!("set:{}:{value}", slot.name), set(words, slot, value))
                     }),
                 );
+            }
+            for (slot, (id, title)) in view.slots.iter().flat_map(|slot| {
+                let known = view.choices.get(&slot.name).filter(|_| is_set_to_records(slot));
+                let known = known.filter(|known| known.len() <= RECORDS_OFFERED);
+                known.into_iter().flatten().map(move |choice| (slot, choice))
+            }) {
+                actions.push((format!("set:{}:{id}", slot.name), set_to(words, slot, title)));
             }
             actions.push(named("fields", words::BULK_FIELDS));
         }
@@ -86,11 +94,24 @@ fn settings(slot: &Slot) -> impl Iterator<Item = &str> {
     slot.choices.iter().filter(move |_| settable).map(|(value, _)| value.as_str())
 }
 
+/// Records offered as the value of a field; of more, one is chosen in the form of the fields.
+const RECORDS_OFFERED: usize = 20;
+
+/// Whether a field can be set to another record in one go.
+fn is_set_to_records(slot: &Slot) -> bool {
+    matches!(slot.kind, Kind::Reference(..))
+        && slot.flags.has(Flags::WRITABLE)
+        && !slot.flags.has(Flags::ONCE)
+}
+
 /// "Set Kind to Devices".
 pub(super) fn set(words: &Words, slot: &Slot, value: &str) -> String {
-    let named = slot.choice(value).to_owned();
-    words
-        .say_with(words::BULK_SET, &[("field", slot.label.clone().into()), ("value", named.into())])
+    set_to(words, slot, slot.choice(value))
+}
+
+pub(super) fn set_to(words: &Words, slot: &Slot, named: &str) -> String {
+    let told = [("field", slot.label.clone().into()), ("value", named.to_owned().into())];
+    words.say_with(words::BULK_SET, &told)
 }
 
 /// A deed.
@@ -102,7 +123,7 @@ enum Deed<'a> {
     Fields,
     /// A label, on or off.
     Label(bool),
-    Own(&'static Action),
+    Act(&'static Action),
 }
 
 impl<'a> Deed<'a> {
@@ -128,10 +149,10 @@ impl<'a> Deed<'a> {
             }
             _ => {}
         }
-        if let Some(name) = word.strip_prefix("own:") {
-            let action = entity.actions.iter().find(|action| action.name == name);
-            let action = action.ok_or_else(unknown)?;
-            return allowed(holds(actor, action.permission), Self::Own(action));
+        if let Some(name) = word.strip_prefix("act:") {
+            let own = entity.actions.iter().filter(|action| action.is_for_many());
+            let action = own.into_iter().find(|action| action.name == name).ok_or_else(unknown)?;
+            return allowed(holds(actor, action.permission), Self::Act(action));
         }
         if !edits {
             return Err(Fault::NotFound("page"));
@@ -139,19 +160,26 @@ impl<'a> Deed<'a> {
         let (name, value) =
             word.strip_prefix("set:").and_then(|rest| rest.split_once(':')).ok_or_else(unknown)?;
         let slot = slots.iter().find(|slot| slot.name == name).ok_or_else(unknown)?;
-        let known = settings(slot).any(|own| own == value);
+        let record = match slot.kind {
+            Kind::Reference(prefix, _) => model::id::parse(prefix, value).is_ok(),
+            _ => false,
+        };
+        let known = settings(slot).any(|own| own == value) || record && is_set_to_records(slot);
         if known { Ok(Self::Set(slot, value.to_owned())) } else { Err(unknown()) }
     }
 
-    fn name(&self, words: &Words, entity: &Entity) -> String {
+    fn name(&self, words: &Words, entity: &Entity, titles: &Titles) -> String {
         match self {
+            Self::Set(slot, value) if is_set_to_records(slot) => {
+                set_to(words, slot, titles.find(value).unwrap_or(value))
+            }
             Self::Delete => words.say(words::BULK_DELETE),
             Self::Restore => words.say(words::RECORD_RESTORE),
             Self::Set(slot, value) => set(words, slot, value),
             Self::Fields => words.say(words::BULK_FIELDS),
             Self::Label(true) => words.say(words::BULK_LABEL),
             Self::Label(false) => words.say(words::BULK_UNLABEL),
-            Self::Own(action) => words.act(entity, action.name),
+            Self::Act(action) => words.deed(entity, action),
         }
     }
 
@@ -164,7 +192,7 @@ impl<'a> Deed<'a> {
             Self::Set(..) | Self::Fields => "update",
             Self::Label(true) => "label",
             Self::Label(false) => "unlabel",
-            Self::Own(action) => action.name,
+            Self::Act(action) => action.name,
         };
         order.insert("action".to_owned(), action.into());
         if let Self::Set(slot, value) = self {
@@ -179,6 +207,20 @@ impl<'a> Deed<'a> {
             order.insert("set".to_owned(), json!({name: value}));
         }
         order
+    }
+
+    /// The part of the order that is filled in by a form, where one is.
+    fn part(&self) -> Option<&'static str> {
+        match self {
+            Self::Fields => Some("set"),
+            Self::Act(action) if !action.arguments.is_empty() => Some("arguments"),
+            _ => None,
+        }
+    }
+
+    /// What takes something away.
+    fn harms(&self) -> bool {
+        matches!(self, Self::Delete | Self::Act(Action { harms: true, .. }))
     }
 }
 
@@ -199,8 +241,10 @@ struct Asking<'a> {
     count: (i64, bool),
     /// The first of them.
     named: Vec<String>,
+    /// What the records that the deed names are called.
+    titles: Titles,
     back: &'a str,
-    /// The form of several fields.
+    /// The form of several fields, or of what an action takes.
     sheet: Option<(Sheet, Filled)>,
     /// Labels to choose from, and the one that was.
     labels: Vec<(String, String)>,
@@ -224,7 +268,7 @@ pub(super) async fn run(
             return again(&office, actor, entity, run).await;
         }
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(words, entity, &customs);
+        let slots = slots(words, &actor.rights, entity, &customs);
         let back = safe_next(fields.get("back")).to_owned();
         let action = fields.get("action");
         let deed = Deed::of(actor, entity, &slots, action)?;
@@ -241,7 +285,20 @@ pub(super) async fn run(
                 let filled = sheet.sent(&fields);
                 Some((sheet, filled))
             }
+            Deed::Act(action) if deed.part().is_some() => {
+                let said = action.arguments.iter().map(|field| of_field(words, entity, field));
+                let sheet = Sheet::of(entity, actor, said.collect());
+                let filled = sheet.sent(&fields);
+                Some((sheet, filled))
+            }
             _ => None,
+        };
+        let titles = match &deed {
+            Deed::Set(slot, value) => {
+                let wanted = json!({ slot.name.as_str(): value });
+                Titles::load(&office, actor, &slots, &[wanted]).await?
+            }
+            _ => Titles::default(),
         };
         let mut order = deed.order();
         let mut faults = Vec::new();
@@ -253,8 +310,10 @@ pub(super) async fn run(
         };
         if let Some(dry_run) = wanted.filter(|_| count.0 > 0) {
             if let Some((sheet, filled)) = &mut sheet {
-                let set = sheet.document(&office, actor, words, filled, false).await?;
-                order.insert("set".to_owned(), Json::Object(set));
+                let said = sheet.document(&office, actor, words, filled, false).await?;
+                if let Some(part) = deed.part() {
+                    order.insert(part.to_owned(), Json::Object(said));
+                }
             }
             let label = fields.get("label_id");
             if !label.is_empty() {
@@ -291,6 +350,7 @@ pub(super) async fn run(
             picked: &picked,
             count,
             named,
+            titles,
             back: &back,
             sheet,
             labels,
@@ -334,7 +394,8 @@ fn refused(
     let mut told = Vec::new();
     let mut about_fields = Vec::new();
     for FieldFault { pointer, detail } in faults {
-        match pointer.strip_prefix("/set") {
+        let field = ["/set", "/arguments"].iter().find_map(|part| pointer.strip_prefix(part));
+        match field {
             Some("") => told.push(words.say(words::BULK_FIELDS_NONE)),
             Some(field) => about_fields.push(FieldFault { pointer: field.to_owned(), detail }),
             None if pointer == "/label_id" => told.push(words.say(words::BULK_LABEL_NONE)),
@@ -434,7 +495,7 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
     let (count, exact) = asking.count;
     let told = || [("count", count.into())];
     // What is still to be chosen is chosen on this page.
-    let name = deed.name(words, entity);
+    let name = deed.name(words, entity, &asking.titles);
     let name = name.trim_end_matches([' ', '…']).to_owned();
     let title = match exact {
         true => {
@@ -474,7 +535,7 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
                     }
                 }
                 div.actions {
-                    button class=[matches!(deed, Deed::Delete).then_some("danger")] type="submit"
+                    button class=[deed.harms().then_some("danger")] type="submit"
                         name="confirm" value="true" { (words.say(words::BULK_YES)) }
                     button.quiet type="submit" name="confirm" value="try" {
                         (words.say(words::BULK_TRY))
@@ -492,10 +553,18 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
 fn choices(words: &Words, asking: &Asking<'_>) -> Markup {
     html! {
         @if let Some((sheet, filled)) = &asking.sheet {
-            p { (words.say(words::BULK_FIELDS_TEXT)) }
-            div.fields {
-                @for (control, _) in controls(words, sheet, filled, false) {
-                    (leaving(words, control).show(words))
+            @if let Deed::Fields = asking.deed {
+                p { (words.say(words::BULK_FIELDS_TEXT)) }
+                div.fields {
+                    @for (control, _) in controls(words, sheet, filled, false) {
+                        (leaving(words, control).show(words))
+                    }
+                }
+            } @else {
+                div.fields {
+                    @for (control, _) in controls(words, sheet, filled, false) {
+                        (control.show(words))
+                    }
                 }
             }
         }

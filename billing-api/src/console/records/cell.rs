@@ -99,6 +99,7 @@ impl Look<'_> {
                 Ok(at) => show::time(words, at),
                 Err(_) => html! { (at) },
             },
+            (Kind::Date, Json::String(date)) => html! { (words.calendar().date(date)) },
             (Kind::Integer(..), Json::Number(number)) => {
                 // Ungrouped: many are numbers of things and not counts.
                 html! { (number.to_string()) }
@@ -118,6 +119,19 @@ impl Look<'_> {
                 html! { a href=(format!("mailto:{address}")) { (address) } }
             }
             (Kind::Words(..), Json::Array(items)) => self.chips(items),
+            (Kind::Map(..), Json::Object(texts)) if texts.is_empty() => self.none(),
+            (Kind::Map(..), Json::Object(texts)) => {
+                html! {
+                    ul.bare {
+                        @for (name, text) in texts {
+                            li {
+                                (slot.choice(name)) ": "
+                                code { (text.as_str().unwrap_or_default()) }
+                            }
+                        }
+                    }
+                }
+            }
             (Kind::Document(_), document) => self.document(document),
             (Kind::LongText(_), Json::String(text)) if self.short => {
                 html! { span.cut { (text) } }
@@ -206,11 +220,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::access::Rights;
     use crate::entity::registry::{CUSTOMER_LABEL, LABEL};
 
     fn cell(entity: &Entity, field: &str, value: &Json, titles: &Titles) -> String {
         let words = Words::english();
-        let slots = super::super::slots(&words, entity, &[]);
+        let slots = super::super::slots(&words, &Rights::all(), entity, &[]);
         let slot = slots.iter().find(|slot| slot.name == field).unwrap();
         Look { words: &words, titles, short: true }.cell(slot, value).into_string()
     }

@@ -102,7 +102,7 @@ pub(super) async fn show(
         require(&signed.actor, entity, "view")?;
         let viewer = &signed.viewer;
         let customs = custom::of(&office, &signed.actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &signed.actor.rights, entity, &customs);
         let ordered = order(viewer, entity, &slots);
         let list = format!("/{}", entity.path);
         let back = Fields::of_query(&request);
@@ -131,7 +131,7 @@ pub(super) async fn keep(
     let result = async {
         require(&signed.actor, entity, "view")?;
         let customs = custom::of(&office, &signed.actor.path, entity).await?;
-        let slots = slots(&signed.viewer.words, entity, &customs);
+        let slots = slots(&signed.viewer.words, &signed.actor.rights, entity, &customs);
         let back = safe_next(fields.get("back"));
         if fields.get("reset") == "true" {
             preference::keep(&office, &signed.actor, &key(entity), None).await?;
@@ -176,6 +176,7 @@ fn chosen(entity: &Entity, slots: &[Slot], fields: &Fields) -> (Vec<String>, boo
 mod tests {
     use super::*;
     use crate::console::words::Words;
+    use crate::domain::access::Rights;
     use crate::entity::registry::LABEL;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn columns_are_kept_in_the_order_they_were_put_in() {
-        let slots = slots(&Words::english(), &LABEL, &[]);
+        let slots = slots(&Words::english(), &Rights::all(), &LABEL, &[]);
         let form = [
             ("show.kind", "on"),
             ("place.kind", "2"),
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_table_begins_with_its_title_and_what_is_listed() {
-        let slots = slots(&Words::english(), &LABEL, &[]);
+        let slots = slots(&Words::english(), &Rights::all(), &LABEL, &[]);
         let ordered = order(&Viewer::default(), &LABEL, &slots);
         let shown: Vec<&str> = ordered
             .iter()

@@ -19,6 +19,8 @@ pub(super) enum Widget {
     Lines,
     /// Several lines of a document.
     Code,
+    /// A line for each of some names.
+    Map(Vec<(String, String)>),
     /// Yes or no.
     Check,
     /// One of some. `open`: what stands where nothing is chosen.
@@ -35,6 +37,8 @@ pub(super) enum Widget {
     Money(Vec<Currency>),
     /// Never filled in beforehand.
     Secret,
+    /// Drawn by the page of one kind of record: boxes, as [`Widget::Boxes`] has them.
+    Own(Markup),
 }
 
 /// A field of a form.
@@ -111,12 +115,15 @@ impl Control {
                 Some(known) => (Widget::Boxes(known.to_vec()), None),
                 None => (Widget::Lines, Some(words.say(words::EDIT_LINES))),
             },
+            Kind::Map(..) => (Widget::Map(slot.choices.clone()), None),
             Kind::Document(_) => (Widget::Code, None),
             Kind::Secret(_) => (Widget::Secret, None),
             _ => (Widget::Text("text"), None),
         };
         let max = match slot.kind {
-            Kind::Text(max) | Kind::LongText(max) | Kind::Secret(max) => Some(max),
+            Kind::Text(max) | Kind::LongText(max) | Kind::Secret(max) | Kind::Map(_, max) => {
+                Some(max)
+            }
             _ => None,
         };
         Self {
@@ -158,6 +165,13 @@ impl Control {
                 let typed = own.lines().map(str::trim).filter(|line| !line.is_empty());
                 typed.chain(boxes).collect::<Vec<_>>().join("\n")
             }
+            Kind::Map(names, _) => names
+                .iter()
+                .map(|part| (part, fields.get(&format!("{name}:{part}")).trim()))
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(part, text)| format!("{part} = {text}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Kind::Secret(_) => fields.raw(name).to_owned(),
             _ => own.replace("\r\n", "\n"),
         }
@@ -170,7 +184,10 @@ impl Control {
 
     /// Whether it takes the whole width.
     fn is_wide(&self) -> bool {
-        matches!(self.widget, Widget::Lines | Widget::Code | Widget::Boxes(_))
+        matches!(
+            self.widget,
+            Widget::Lines | Widget::Code | Widget::Boxes(_) | Widget::Map(_) | Widget::Own(_)
+        )
     }
 
     /// The field with its label, its hint, and what is wrong.
@@ -183,11 +200,25 @@ impl Control {
                 .map(|(_, id)| id)
                 .collect();
         let described = (!described.is_empty()).then(|| described.join(" "));
-        let group = matches!(self.widget, Widget::Boxes(_));
+        let group = matches!(self.widget, Widget::Boxes(_) | Widget::Own(_));
         let label = html! {
             (self.label)
             @if self.optional { " " span.optional { (words.say(words::FORM_OPTIONAL)) } }
         };
+        if let Widget::Map(_) = self.widget {
+            // Many lines, most of them for others' NAS: folded while there is nothing in them.
+            let open = !self.value.is_empty() || self.wrong.is_some();
+            return html! {
+                details.names.wide id=(self.id()) open[open] {
+                    summary { (label) }
+                    @if let Some(hint) = &self.hint { p.hint id=(hint_id) { (hint) } }
+                    (self.input(words, described.as_deref()))
+                    @if let Some(wrong) = &self.wrong {
+                        p.why id=(wrong_id) { (self.label) ": " (wrong) }
+                    }
+                }
+            };
+        }
         html! {
             div.field .wrong[self.wrong.is_some()] .wide[self.is_wide()]
                 role=[group.then_some("group")] aria-label=[group.then_some(&self.label)] {
@@ -224,6 +255,7 @@ impl Control {
         };
         match &self.widget {
             Widget::Text(kind) => line(kind, None, &self.value, None),
+            Widget::Own(drawn) => drawn.clone(),
             Widget::Secret => html! {
                 input id=(id) name=(self.name) type="password" required[self.required]
                     maxlength=[self.max] autocomplete="new-password" aria-invalid=[invalid]
@@ -265,6 +297,25 @@ impl Control {
                             label.check {
                                 input type="checkbox" name=(format!("{}:{word}", self.name)) checked;
                                 code { (word) }
+                            }
+                        }
+                    }
+                }
+            }
+            Widget::Map(names) => {
+                let text = |name: &str| {
+                    let mut own = self.value.lines().filter_map(|line| line.split_once(" = "));
+                    own.find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+                };
+                html! {
+                    div.fields.map {
+                        @for (name, label) in names {
+                            div.field {
+                                label for=(format!("{id}-{name}")) { (label) }
+                                input id=(format!("{id}-{name}")) type="text"
+                                    name=(format!("{}:{name}", self.name)) value=(text(name))
+                                    maxlength=[self.max] autocomplete="off" autocapitalize="none"
+                                    spellcheck="false" aria-invalid=[invalid];
                             }
                         }
                     }
@@ -326,6 +377,7 @@ mod tests {
             kind,
             flags,
             choices: vec![("a".to_owned(), "Alpha".to_owned())],
+            group: None,
         }
     }
 
@@ -372,6 +424,8 @@ mod tests {
         assert_eq!(gather(Kind::Flag, &[("x", "")]), "", "left to the rules");
         assert_eq!(gather(Kind::Words(9, 9), &[("x:a", "on"), ("x:b", "on")]), "a\nb");
         assert_eq!(gather(Kind::Words(9, 9), &[("x", " a \r\n\r\nb")]), "a\nb");
+        let map = Kind::Map(&["a", "b"], 9);
+        assert_eq!(gather(map, &[("x:b", " two "), ("x:a", ""), ("x:c", "3")]), "b = two");
         assert_eq!(gather(Kind::Money, &[("text.x", "5 USD"), ("x", "9")]), "5 USD");
     }
 }

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use serde_json::Value as Json;
 
 use super::asked::Address;
-use super::slot::Slot;
-use super::{Look, Titles, columns, offers, require, slots, title_of, toast};
+use super::slot::{Slot, grouped};
+use super::{Look, Titles, action, columns, offers, require, slots, title_of, toast};
 use crate::console::audit;
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Signed};
@@ -17,7 +17,7 @@ use crate::console::words::{self, Words};
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
-use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
+use crate::entity::{Action, Entity, Flags, Kind, Source, Verbs, custom, read};
 
 /// Rows of a related list; the whole list is one step away.
 const RELATED: i64 = 25;
@@ -55,6 +55,8 @@ struct View<'a> {
     titles: Titles,
     edit: bool,
     delete: bool,
+    /// What else can be done.
+    actions: Vec<&'static Action>,
     /// The tabs: their words and names.
     tabs: Vec<(String, String)>,
     tab: String,
@@ -79,10 +81,15 @@ pub(super) async fn show(
         if let Some(address) = own {
             return Ok(page::go(&address));
         }
-        let (row, version) = read::find(&office, actor, entity, record).await?;
+        let (mut row, version) = read::find(&office, actor, entity, record).await?;
+        if entity.tenant {
+            // What is above the reader is hidden.
+            let rows = std::slice::from_mut(&mut row);
+            (entity.hooks.extend)(Source::Office(&office, actor), rows).await?;
+        }
         let words = &viewer.words;
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(words, entity, &customs);
+        let slots = slots(words, &actor.rights, entity, &customs);
         let mut titles = Titles::load(&office, actor, &slots, std::slice::from_ref(&row)).await?;
         for branch in &viewer.branches {
             titles.add(&branch.id, &branch.name);
@@ -103,6 +110,7 @@ pub(super) async fn show(
                 Part::Related(load(&office, actor, words, other, field, &id).await?)
             }
         };
+        let actions = action::offered(&office, actor, entity, &row).await?;
         let view = View {
             entity,
             id: &id,
@@ -111,6 +119,7 @@ pub(super) async fn show(
             titles,
             edit: offers(actor, entity, Verbs::UPDATE, "edit"),
             delete: offers(actor, entity, Verbs::DELETE, "delete"),
+            actions,
             tabs,
             tab,
             part,
@@ -127,6 +136,9 @@ fn naming(actor: &Actor, entity: &Entity) -> Vec<(&'static Entity, &'static str)
     let mut naming = Vec::new();
     for other in ENTITIES.iter().copied().filter(|other| read::may(actor, other, "view")) {
         for field in other.fields.iter().filter(|field| field.flags.has(Flags::FILTERABLE)) {
+            if !field.is_seen(&actor.rights) {
+                continue;
+            }
             if matches!(field.kind, Kind::Reference(prefix, _) if prefix == entity.prefix) {
                 naming.push((other, field.name));
             }
@@ -171,7 +183,7 @@ async fn load(
     id: &str,
 ) -> Result<Related, Fault> {
     let customs = custom::of(office, &actor.path, entity).await?;
-    let slots = slots(words, entity, &customs);
+    let slots = slots(words, &actor.rights, entity, &customs);
     let parameters = [(field, id), ("limit", "25")];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let query = ListQuery::parse(entity, &customs, parameters.into())?;
@@ -198,6 +210,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
                         (words.say(words::RECORD_EDIT))
                     }
                 }
+                (action::buttons(viewer, view.entity, view.id, view.version, &view.actions))
                 @if view.delete {
                     form method="post" action=(format!("{address}/delete"))
                         data-confirm=(words.say_with(
@@ -205,7 +218,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
                         )) {
                         (page::csrf(viewer))
                         input type="hidden" name="version" value=(view.version);
-                        button.danger type="submit" { (words.say(words::RECORD_DELETE)) }
+                        button.danger type="submit" { (words.delete(view.entity)) }
                     }
                 }
             }
@@ -253,7 +266,7 @@ fn fields(words: &Words, view: &View<'_>, look: &Look<'_>) -> Markup {
         html! {
             dl.record {
                 @for slot in slots {
-                    div .wide[matches!(slot.kind, Kind::LongText(_) | Kind::Document(_))] {
+                    div .wide[matches!(slot.kind, Kind::LongText(_) | Kind::Document(_) | Kind::Map(..))] {
                         dt { (slot.label) }
                         dd { (look.cell(slot, slot.of(&view.row))) }
                     }
@@ -261,8 +274,25 @@ fn fields(words: &Words, view: &View<'_>, look: &Look<'_>) -> Markup {
             }
         }
     };
+    // A group in which nothing is set says nothing.
+    let empty = |slot: &&Slot| match slot.of(&view.row) {
+        Json::Null => true,
+        Json::Array(items) => items.is_empty(),
+        Json::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    let mut groups = grouped(own);
+    groups.retain(|(group, slots)| group.is_none() || !slots.iter().all(&empty));
     html! {
-        div.card { (facts(&own)) }
+        @for (group, slots) in &groups {
+            @match group {
+                None => div.card { (facts(slots)) },
+                Some(group) => section {
+                    h2 { (words.group(group)) }
+                    div.card { (facts(slots)) }
+                },
+            }
+        }
         @if !added.is_empty() {
             section {
                 h2 { (words.say(words::RECORD_CUSTOM)) }

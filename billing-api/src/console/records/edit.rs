@@ -18,10 +18,13 @@ use super::control::{Control, Widget};
 use super::lookup::{self, Named};
 use super::slot::Slot;
 use super::{Look, Titles, after, conflict, require, slots, title_of, value};
+use crate::console::facet;
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
 use crate::console::words::{self, Words};
+use crate::domain::access::Rights;
+use crate::domain::setting::registry::ZONE;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::custom::Custom;
 use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
@@ -37,6 +40,8 @@ pub(super) struct Sheet {
     /// The few records that references can name, by slot.
     pub(super) known: BTreeMap<String, Vec<(String, String)>>,
     pub(super) currencies: Vec<Currency>,
+    /// What whoever fills it in may do.
+    pub(super) rights: Rights,
 }
 
 /// A form as someone filled it in.
@@ -61,6 +66,18 @@ pub(super) enum Form<'a> {
 }
 
 impl Sheet {
+    /// A form of some fields and nothing else.
+    pub(super) fn of(entity: &'static Entity, actor: &Actor, slots: Vec<Slot>) -> Self {
+        Self {
+            entity,
+            customs: Vec::new(),
+            slots,
+            known: BTreeMap::new(),
+            currencies: Vec::new(),
+            rights: actor.rights,
+        }
+    }
+
     /// Gathers what the form of an entity needs. `all`: a new record, where what is set once
     /// can be set.
     pub(super) async fn load(
@@ -71,7 +88,7 @@ impl Sheet {
         all: bool,
     ) -> Result<Self, Fault> {
         let customs = custom::of(office, &actor.path, entity).await?;
-        let mut slots = slots(words, entity, &customs);
+        let mut slots = slots(words, &actor.rights, entity, &customs);
         slots.retain(|slot| {
             slot.flags.has(Flags::WRITABLE) && (all || !slot.flags.has(Flags::ONCE))
         });
@@ -86,14 +103,17 @@ impl Sheet {
             let row = office.db.fetch_one(&organisation::FIND, args![actor.organisation]).await?;
             currencies.push(organisation::organisation(&row)?.currency);
         }
-        Ok(Self { entity, customs, slots, known, currencies })
+        Ok(Self { entity, customs, slots, known, currencies, rights: actor.rights })
     }
 
     /// The texts of a record, as the form has them.
     pub(super) fn texts(&self, words: &Words, row: &Json) -> BTreeMap<String, String> {
         let text = |slot: &Slot| match (slot.kind, slot.of(row)) {
             (Kind::Flag, Json::Null) => "false".to_owned(),
-            (kind, value) => value::text(words, kind, value),
+            (kind, value) => {
+                let text = value::text(words, kind, value);
+                facet::draw(self.entity, &slot.name).map_or(text.clone(), |own| (own.plain)(&text))
+            }
         };
         self.slots.iter().map(|slot| (slot.name.clone(), text(slot))).collect()
     }
@@ -106,7 +126,11 @@ impl Sheet {
             let was = was.replace("\r\n", "\n");
             let text = match fields.get(&format!("take.{}", slot.name)) {
                 "theirs" => was.clone(),
-                _ => Control::gather(slot, fields),
+                _ => {
+                    let text = Control::gather(slot, fields);
+                    let own = facet::draw(self.entity, &slot.name);
+                    own.map_or(text.clone(), |own| (own.plain)(&text))
+                }
             };
             filled.texts.insert(slot.name.clone(), text);
             filled.was.insert(slot.name.clone(), was);
@@ -196,6 +220,11 @@ impl Filled {
         Ok(self)
     }
 
+    /// What is wrong and belongs to no field.
+    pub(super) fn elsewhere(&self) -> &[String] {
+        &self.elsewhere
+    }
+
     pub(super) fn is_wrong(&self) -> bool {
         !self.wrong.is_empty() || !self.elsewhere.is_empty()
     }
@@ -210,14 +239,16 @@ pub(super) async fn new(
 ) -> Result<HttpResponse, Failure> {
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
-        offered(actor, entity, Verbs::CREATE, "create")?;
+        creatable(actor, entity)?;
         let sheet = Sheet::load(&office, actor, &viewer.words, entity, true).await?;
         // A link may fill in fields: another service for this customer.
         let query = Fields::of_query(&request);
         let texts = sheet.slots.iter().map(|slot| {
             let given = query.get(&slot.name).to_owned();
-            let given = match (given.as_str(), slot.kind, sheet.currencies.as_slice()) {
-                ("", Kind::Zone, _) => viewer.words.zone_name(),
+            let usual = facet::usual(entity).iter().find(|(name, _)| *name == slot.name);
+            let given = match (given.as_str(), slot.kind, usual) {
+                ("", _, Some((_, usual))) => (*usual).to_owned(),
+                ("", Kind::Zone, _) if slot.flags.has(Flags::FILLED) => viewer.settings.text(&ZONE),
                 _ => given,
             };
             (slot.name.clone(), given)
@@ -238,11 +269,25 @@ pub(super) async fn create(
     let Post { signed, fields } = post;
     let result = async {
         let Signed { actor, viewer, .. } = &signed;
-        offered(actor, entity, Verbs::CREATE, "create")?;
+        creatable(actor, entity)?;
         let words = &viewer.words;
         let sheet = Sheet::load(&office, actor, words, entity, true).await?;
         let mut filled = sheet.sent(&fields);
         let document = sheet.document(&office, actor, words, &mut filled, false).await?;
+        if let Some(create) = facet::create(entity) {
+            let octets = Json::Object(document).to_string().into_bytes();
+            let created = match filled.is_wrong() {
+                true => Err(Fault::Invalid(Vec::new())),
+                false => create(&office, &signed, octets).await,
+            };
+            let fault = match created {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            let status = Problem::status(&fault).0;
+            let filled = filled.refused(&sheet, fault)?;
+            return Ok(page::send(status, render(viewer, &sheet, &filled, &Form::New)));
+        }
         let created = match Draft::of(entity, &sheet.customs, document, true) {
             Ok(draft) if !filled.is_wrong() => write::create(&office, actor, entity, draft).await,
             Ok(_) => Err(Fault::Invalid(Vec::new())),
@@ -385,6 +430,12 @@ pub(super) async fn restore(
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
+/// A new record of what cannot be made here is a page that is not there.
+fn creatable(actor: &Actor, entity: &'static Entity) -> Result<(), Fault> {
+    require(actor, entity, "create")?;
+    if super::is_made_here(entity) { Ok(()) } else { Err(Fault::NotFound("page")) }
+}
+
 /// What the entity does not offer, or the caller may not, is a page that is not there.
 fn offered(
     actor: &Actor,
@@ -396,13 +447,23 @@ fn offered(
     if entity.verbs.has(verb) { Ok(()) } else { Err(Fault::NotFound("page")) }
 }
 
+/// Where a control stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    First,
+    /// Under a heading, folded while there is nothing in it.
+    Group(&'static str),
+    /// With those that the organisation added.
+    Added,
+}
+
 /// The controls of a form, filled in.
 pub(super) fn controls(
     words: &Words,
     sheet: &Sheet,
     filled: &Filled,
     edits: bool,
-) -> Vec<(Control, bool)> {
+) -> Vec<(Control, Part)> {
     let control = |slot: &Slot| {
         let name = &slot.name;
         let known = filled.found.get(name).filter(|found| !found.is_empty());
@@ -424,7 +485,16 @@ pub(super) fn controls(
         }
         control.value = filled.texts.get(name).cloned().unwrap_or_default();
         control.wrong = filled.wrong.get(name).cloned();
-        (control, slot.custom().is_some())
+        if let Some(own) = facet::draw(sheet.entity, name) {
+            let shown = (own.show)(words, &sheet.rights, name, &control.value);
+            control.widget = Widget::Own(shown);
+            control.hint = slot.hint.clone();
+        }
+        let part = match slot.custom() {
+            Some(_) => Part::Added,
+            None => slot.group.map_or(Part::First, Part::Group),
+        };
+        (control, part)
     };
     // Where a record came from is written by imports and the API; a form would only ask.
     let slots = sheet.slots.iter().filter(|slot| !slot.is_about());
@@ -452,7 +522,19 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
     };
     let edits = matches!(form, Form::Edit(..));
     let controls = controls(words, sheet, filled, edits);
-    let (added, own): (Vec<_>, Vec<_>) = controls.iter().partition(|(_, added)| *added);
+    let of = |wanted: Part| {
+        let own = controls.iter().filter(move |(_, part)| *part == wanted);
+        own.map(|(control, _)| control).collect::<Vec<_>>()
+    };
+    let mut groups: Vec<&'static str> = Vec::new();
+    for (_, part) in &controls {
+        if let Part::Group(group) = part
+            && !groups.contains(group)
+        {
+            groups.push(group);
+        }
+    }
+    let added = of(Part::Added);
     let body = html! {
         p.crumb { a href=(list) { (words.entities(sheet.entity)) } }
         h1 { (title) }
@@ -463,11 +545,22 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
                 (hidden("was", &filled.was))
             }
             (problems(words, &controls, &filled.elsewhere))
-            div.fields { @for (control, _) in &own { (control.show(words)) } }
+            @if let Some(lead) = facet::lead(sheet.entity) {
+                (lead(words, &sheet.rights, &filled.texts, edits))
+            }
+            div.fields { @for control in of(Part::First) { (control.show(words)) } }
+            @for group in groups {
+                @let own = of(Part::Group(group));
+                @let open = own.iter().any(|c| c.required || c.wrong.is_some() || !c.value.is_empty());
+                details.group open[open] {
+                    summary { (words.group(group)) }
+                    div.fields { @for control in own { (control.show(words)) } }
+                }
+            }
             @if !added.is_empty() {
                 fieldset {
                     legend { (words.say(words::RECORD_CUSTOM)) }
-                    div.fields { @for (control, _) in &added { (control.show(words)) } }
+                    div.fields { @for control in &added { (control.show(words)) } }
                 }
             }
             div.actions {
@@ -489,7 +582,11 @@ pub(super) fn hidden(prefix: &str, texts: &BTreeMap<String, String>) -> Markup {
 }
 
 /// What is wrong, at the top, with the way to each field.
-fn problems(words: &Words, controls: &[(Control, bool)], elsewhere: &[String]) -> Markup {
+pub(super) fn problems(
+    words: &Words,
+    controls: &[(Control, Part)],
+    elsewhere: &[String],
+) -> Markup {
     let wrong: Vec<(&Control, &String)> = controls
         .iter()
         .filter_map(|(control, _)| Some((control, control.wrong.as_ref()?)))
@@ -522,7 +619,7 @@ pub(super) mod tests {
 
     pub(in crate::console::records) fn sheet() -> Sheet {
         let words = Words::english();
-        let mut slots = slots(&words, &LABEL, &[]);
+        let mut slots = slots(&words, &Rights::all(), &LABEL, &[]);
         slots.retain(|slot| slot.flags.has(Flags::WRITABLE));
         Sheet {
             entity: &LABEL,
@@ -530,6 +627,7 @@ pub(super) mod tests {
             slots,
             known: BTreeMap::new(),
             currencies: Vec::new(),
+            rights: Rights::all(),
         }
     }
 

@@ -42,13 +42,9 @@ struct View<'a> {
 }
 
 /// The columns that a file can have.
-fn columns(actor: &Actor, entity: &Entity, slots: &[Slot]) -> Vec<(String, String)> {
-    let sees = |slot: &&Slot| {
-        let field = entity.field(&slot.name);
-        let permission = field.and_then(|field| field.permission);
-        slot.is_column() && permission.is_none_or(|permission| actor.rights.has(permission))
-    };
-    slots.iter().filter(sees).map(|slot| (slot.name.clone(), slot.label.clone())).collect()
+fn columns(slots: &[Slot]) -> Vec<(String, String)> {
+    let columns = slots.iter().filter(|slot| slot.is_column());
+    columns.map(|slot| (slot.name.clone(), slot.label.clone())).collect()
 }
 
 /// `GET /{path}/export-options`
@@ -62,10 +58,10 @@ pub(super) async fn options(
         let Signed { actor, viewer, .. } = &signed;
         require(actor, entity, "export")?;
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &actor.rights, entity, &customs);
         let fields = Fields::of_query(&request);
         let asked = Asked::read(&viewer.words, entity, &customs, &slots, &fields, None)?;
-        let columns = columns(actor, entity, &slots);
+        let columns = columns(&slots);
         let view = View {
             entity,
             columns: columns.into_iter().map(|(name, label)| (name, label, true)).collect(),
@@ -94,12 +90,12 @@ pub(super) async fn take(
         let Signed { actor, viewer, .. } = &signed;
         require(actor, entity, "export")?;
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &actor.rights, entity, &customs);
         let query = Query::<BTreeMap<String, String>>::from_query(fields.get("list"));
         let query = Fields(query.map(Query::into_inner).unwrap_or_default());
         let asked = Asked::read(&viewer.words, entity, &customs, &slots, &query, None)?;
         let address = asked.address.without(NO_USE);
-        let chosen: Vec<(String, String, bool)> = columns(actor, entity, &slots)
+        let chosen: Vec<(String, String, bool)> = columns(&slots)
             .into_iter()
             .map(|(name, label)| {
                 let chosen = !fields.get(&format!("column.{name}")).is_empty();

@@ -67,7 +67,7 @@ pub(super) async fn show(
         require(actor, entity, "view")?;
         let fields = Fields::of_query(&request);
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(&viewer.words, entity, &customs);
+        let slots = slots(&viewer.words, &actor.rights, entity, &customs);
         let asked = Asked::read(&viewer.words, entity, &customs, &slots, &fields, viewer.size)?;
         let listed = read::list(&office, actor, entity, &asked.query).await?;
         let mut titles = Titles::load(&office, actor, &slots, &listed.rows).await?;
@@ -175,7 +175,7 @@ pub(super) fn render(viewer: &Viewer, view: &View) -> Markup {
 }
 
 /// `GET /{path}/export`: every record that the list has, as a file.
-pub(super) async fn export(
+pub(in crate::console) async fn export(
     entity: &'static Entity,
     request: HttpRequest,
     office: Data<Office>,
@@ -370,7 +370,9 @@ fn filter(viewer: &Viewer, view: &View, slot: &Slot) -> Vec<Control> {
         Kind::Date => range(Widget::Text("date"), &str::to_owned),
         Kind::Integer(..) | Kind::Seconds(..) => range(Widget::Text("number"), &str::to_owned),
         Kind::Rate(..) => range(Widget::Rate, &number),
-        Kind::Money | Kind::Words(..) | Kind::Document(_) | Kind::Secret(_) => Vec::new(),
+        Kind::Money | Kind::Words(..) | Kind::Map(..) | Kind::Document(_) | Kind::Secret(_) => {
+            Vec::new()
+        }
         _ => vec![one(slot.name.clone(), slot.label.clone(), Widget::Text("text"))],
     }
 }

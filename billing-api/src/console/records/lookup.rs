@@ -23,7 +23,7 @@ use crate::entity::{Entity, Kind, read, registry, search};
 /// Records that a form offers as a plain list; of more, one is looked up.
 const FEW: i64 = 100;
 /// Records that a search suggests.
-const SUGGESTED: i64 = 12;
+const SUGGESTED: usize = 12;
 
 /// All records a reference can name, where they are few: their ids and titles. Nothing where
 /// they are many, or where it is no reference.
@@ -95,7 +95,7 @@ async fn find(
 ) -> Result<Vec<(String, String)>, Fault> {
     let found = search::everywhere(office, actor, text, Some(entity), SUGGESTED).await?;
     let pair = |found: search::Found| (model::id::show(entity.prefix, found.id), found.title);
-    Ok(found.into_iter().map(pair).collect())
+    Ok(found.into_iter().flat_map(|group| group.found).map(pair).collect())
 }
 
 /// `GET /{path}/lookup?q=`: options for a list of suggestions.

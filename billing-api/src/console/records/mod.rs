@@ -2,11 +2,12 @@
 //!
 //! In the order a request meets the modules: `slot` is a field as a page sees it, with its label
 //! and its words; `asked` reads the address of a list; `list`, `detail` and `edit` are the pages;
-//! `conflict` is shown where two people edited one record; `columns`, `bulk` and its
-//! `outcome` belong to lists, as does `files`: a list as a file.
+//! `action` is what else is done with a record; `conflict` is shown where two people edited one;
+//! `columns`, `bulk` and its `outcome` belong to lists, as does `files`: a list as a file.
 //! `value`, `cell` and `control` turn one value into a form's text, into something to look at,
 //! and into something to type in. Nothing here knows any entity by name.
 
+mod action;
 mod asked;
 mod bulk;
 mod cell;
@@ -25,6 +26,7 @@ mod value;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
+use super::facet;
 use super::guard::Fields;
 use super::imports;
 use super::page::{Notice, Toast};
@@ -36,17 +38,26 @@ use crate::entity::{Entity, Verbs, read};
 use crate::http::access::Need;
 
 pub(super) use asked::Address;
-pub(super) use cell::{Look, Titles};
+pub(super) use cell::{Look, Titles, tone};
 pub(super) use files::of_template;
+pub(super) use list::export as export_of;
 pub(super) use slot::{Slot, slots};
 pub(super) use value::text as text_of;
 
 /// What records that come from files must offer.
 const IMPORT: Verbs = Verbs::IMPORT.and(Verbs::CREATE);
 
+/// The descriptions that make pages: all but those whose records have pages of their own.
+fn described() -> impl Iterator<Item = &'static Entity> {
+    ENTITIES.iter().copied().filter(|entity| {
+        let own = format!("/{}/{{id}}", entity.path);
+        !super::PAGES.iter().any(|page| page.method == Method::GET && page.pattern == own)
+    })
+}
+
 /// What the pages of every description need.
 pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
-    ENTITIES.iter().flat_map(|entity| {
+    described().flat_map(|entity| {
         let all = [
             (Method::GET, "", "view", Verbs::READ),
             (Method::POST, "", "create", Verbs::CREATE),
@@ -69,17 +80,24 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
             (Method::POST, "/{id}/delete", "delete", Verbs::DELETE),
             (Method::POST, "/{id}/restore", "delete", Verbs::DELETE),
         ];
-        let offered = all.into_iter().filter(|(.., verb)| entity.verbs.has(*verb));
-        offered.filter_map(move |(method, rest, verb, _)| {
+        let has = |verb| entity.verbs.has(verb) || verb == Verbs::CREATE && is_made_here(entity);
+        let offered = all.into_iter().filter(move |(.., verb)| has(*verb));
+        let offered = offered.filter_map(move |(method, rest, verb, _)| {
             let need = Need::Permission(permission::named(entity.permission, verb)?);
             Some((method, format!("/{}{rest}", entity.path), need))
-        })
+        });
+        let actions = entity.actions.iter().flat_map(move |action| {
+            let pattern = format!("/{}/{{id}}/{}", entity.path, action.name);
+            let need = Need::Permission(action.permission);
+            [(Method::GET, pattern.clone(), need), (Method::POST, pattern, need)]
+        });
+        offered.chain(actions)
     })
 }
 
 /// The pages of every description.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    for entity in ENTITIES.iter().copied() {
+    for entity in described() {
         let at = |rest: &str| {
             let resource = web::resource(format!("/{}{rest}", entity.path));
             resource.default_service(web::to(super::not_found))
@@ -89,7 +107,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             at("").route(web::get().to(move |r, o, s| list::show(entity, r, o, s))),
             at("/{id}").route(web::get().to(move |r, o, s, i| detail::show(entity, r, o, s, i))),
         );
-        if offers(Verbs::CREATE) {
+        if is_made_here(entity) {
             all = all.route(web::post().to(move |r, o, p| edit::create(entity, r, o, p)));
             let new = web::get().to(move |r, o, s| edit::new(entity, r, o, s));
             config.service(at("/new").route(new));
@@ -112,6 +130,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             config.service(at("/{id}/delete").route(delete));
             config.service(at("/{id}/restore").route(restore));
         }
+        for action in entity.actions {
+            let ask = web::get().to(move |r, o, s, i| action::ask(entity, action, r, o, s, i));
+            let act = web::post().to(move |r, o, p, i| action::act(entity, action, r, o, p, i));
+            config.service(at(&format!("/{{id}}/{}", action.name)).route(ask).route(act));
+        }
         let columns = at("/columns")
             .route(web::get().to(move |r, o, s| columns::show(entity, r, o, s)))
             .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
@@ -133,9 +156,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     }
 }
 
+/// Whether a form makes records of this kind: by the description, or in a way of its own.
+fn is_made_here(entity: &Entity) -> bool {
+    entity.verbs.has(Verbs::CREATE) || facet::create(entity).is_some()
+}
+
 /// Whether the entity offers a verb and the caller may.
 fn offers(actor: &Actor, entity: &Entity, verb: Verbs, permission: &str) -> bool {
-    entity.verbs.has(verb) && read::may(actor, entity, permission)
+    let offered = entity.verbs.has(verb) || verb == Verbs::CREATE && is_made_here(entity);
+    offered && read::may(actor, entity, permission)
 }
 
 /// A page that the caller may not open is one that is not there.
@@ -162,7 +191,7 @@ fn after(address: &str, done: &str, undo: Option<&str>) -> String {
 }
 
 /// What the address says was done.
-fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
+pub(super) fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
     let one = || [("one", words.entity(entity).into())];
     let key = match fields.get("done") {
         "created" => words::DONE_CREATED,
@@ -170,7 +199,13 @@ fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<Toast> {
         "deleted" => words::DONE_DELETED,
         "restored" => words::DONE_RESTORED,
         "unchanged" => words::DONE_UNCHANGED,
-        word => return Notice::from_word(word).map(|notice| notice.toast(words)),
+        word => {
+            if let Some(action) = entity.actions.iter().find(|action| action.name == word) {
+                let text = words.deed_done(entity, action);
+                return Some(Toast { text, problem: false, undo: None });
+            }
+            return Notice::from_word(word).map(|notice| notice.toast(words));
+        }
     };
     let undo = fields.get("undo");
     // Only an id of this entity becomes part of an address.

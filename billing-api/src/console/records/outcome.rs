@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::slot::Slot;
-use super::{Address, bulk as deeds, require, slots};
+use super::{Address, Titles, bulk as deeds, require, slots};
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Signed};
 use crate::console::page::{self, Column, Place, Viewer};
@@ -79,7 +79,7 @@ pub(super) async fn show(
         let ids: Vec<Uuid> = ids.collect();
         let titles = read::titles(&office, actor, entity, &ids).await?;
         let customs = custom::of(&office, &actor.path, entity).await?;
-        let slots = slots(words, entity, &customs);
+        let slots = slots(words, &actor.rights, entity, &customs);
         let label = match row["arguments"]["label_id"].as_str().and_then(|id| LABEL.id(id).ok()) {
             None => None,
             Some(id) => {
@@ -87,10 +87,12 @@ pub(super) async fn show(
                 read::titles(&office, actor, LABELS, &[id]).await?.pop().map(|(_, title)| title)
             }
         };
+        let set = std::slice::from_ref(&row["arguments"]["set"]);
+        let set = Titles::load(&office, actor, &slots, set).await?;
         let view = View {
             entity,
             run: &id,
-            name: name(words, entity, &slots, &row["arguments"], label.as_deref()),
+            name: name(words, entity, &slots, &set, &row["arguments"], label.as_deref()),
             results: results.rows,
             titles,
             next: results.next,
@@ -109,6 +111,7 @@ fn name(
     words: &Words,
     entity: &Entity,
     slots: &[Slot],
+    titles: &Titles,
     order: &Json,
     label: Option<&str>,
 ) -> String {
@@ -131,13 +134,22 @@ fn name(
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 return deeds::set(words, slot, &value);
             }
+            if let [(name, value)] = fields.as_slice()
+                && let Some(slot) = slot(name)
+                && let Some(title) = value.as_str().and_then(|id| titles.find(id))
+            {
+                return deeds::set_to(words, slot, title);
+            }
             let label = |(name, _): &(String, Json)| {
                 slot(name).map_or_else(|| name.clone(), |slot| slot.label.clone())
             };
             let labels: Vec<String> = fields.iter().map(label).collect();
             words.say_with(words::BULK_CHANGED_FIELDS, &[("fields", labels.join(", ").into())])
         }
-        action => words.act(entity, action),
+        action => {
+            let own = entity.actions.iter().find(|own| own.name == action);
+            own.map_or_else(|| action.to_owned(), |own| words.deed(entity, own))
+        }
     }
 }
 

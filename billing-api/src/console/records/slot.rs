@@ -3,8 +3,9 @@
 use serde_json::Value as Json;
 
 use crate::console::words::{self, Words};
+use crate::domain::access::Rights;
 use crate::entity::custom::Custom;
-use crate::entity::{Entity, Flags, Kind};
+use crate::entity::{Entity, Field, Flags, Kind};
 
 /// A field with its label and its words.
 #[derive(Debug, Clone)]
@@ -17,21 +18,36 @@ pub(in crate::console) struct Slot {
     pub(in crate::console) flags: Flags,
     /// The words of a choice with what they are called.
     pub(in crate::console) choices: Vec<(String, String)>,
+    /// What it stands with on pages.
+    pub(in crate::console) group: Option<&'static str>,
 }
 
 /// Longest text of a field that an organisation added, characters.
 const CUSTOM_TEXT_MAX: usize = 1000;
 
-/// The fields of an entity's records, in the order of the description.
-pub(in crate::console) fn slots(words: &Words, entity: &Entity, customs: &[Custom]) -> Vec<Slot> {
-    let own = entity.all_fields().map(|field| Slot {
+/// The fields of an entity's records that somebody with these rights sees, in the order of the
+/// description.
+pub(in crate::console) fn slots(
+    words: &Words,
+    rights: &Rights,
+    entity: &Entity,
+    customs: &[Custom],
+) -> Vec<Slot> {
+    let own = entity.all_fields().filter(|field| field.is_seen(rights));
+    let own = own.map(|field| of_field(words, entity, field));
+    own.chain(customs.iter().map(|custom| added(words, custom))).collect()
+}
+
+/// A field of a description, or an argument of one of its actions.
+pub(super) fn of_field(words: &Words, entity: &Entity, field: &Field) -> Slot {
+    Slot {
         name: field.name.to_owned(),
         label: words.field(entity, field.name),
         hint: words.hint(entity, field.name),
         kind: field.kind,
         flags: field.flags,
         choices: match field.kind {
-            Kind::Choice(choices) => choices
+            Kind::Choice(choices) | Kind::Map(choices, _) => choices
                 .iter()
                 .map(|word| ((*word).to_owned(), words.choice(entity, field.name, word)))
                 .collect(),
@@ -41,8 +57,8 @@ pub(in crate::console) fn slots(words: &Words, entity: &Entity, customs: &[Custo
             ],
             _ => Vec::new(),
         },
-    });
-    own.chain(customs.iter().map(|custom| added(words, custom))).collect()
+        group: field.group,
+    }
 }
 
 fn added(words: &Words, custom: &Custom) -> Slot {
@@ -68,7 +84,23 @@ fn added(words: &Words, custom: &Custom) -> Slot {
         },
         flags: required.and(Flags::WRITABLE).and(Flags::FILTERABLE),
         choices,
+        group: None,
     }
+}
+
+/// Slots by what they stand with: those without a group first, then each group, in the order of
+/// the description.
+pub(super) fn grouped<'a>(
+    slots: impl IntoIterator<Item = &'a Slot>,
+) -> Vec<(Option<&'static str>, Vec<&'a Slot>)> {
+    let mut groups: Vec<(Option<&'static str>, Vec<&Slot>)> = vec![(None, Vec::new())];
+    for slot in slots {
+        match groups.iter_mut().find(|(group, _)| *group == slot.group) {
+            Some((_, members)) => members.push(slot),
+            None => groups.push((slot.group, vec![slot])),
+        }
+    }
+    groups
 }
 
 impl Slot {
@@ -108,5 +140,30 @@ impl Slot {
     /// Whether it is told apart from what the record is about: when it was made, where from.
     pub(super) fn is_about(&self) -> bool {
         crate::entity::BASE.iter().any(|field| field.name == self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::registry::LABEL;
+
+    static KEPT: Entity = Entity {
+        fields: &[
+            Field::new("name", Kind::Text(60), Flags::WRITABLE),
+            Field::new("colour", Kind::Text(7), Flags::WRITABLE).for_those_with("audit.view"),
+        ],
+        base: false,
+        ..LABEL
+    };
+
+    #[test]
+    fn a_field_is_on_no_page_of_those_who_lack_its_permission() {
+        let names = |rights: &Rights| -> Vec<String> {
+            let slots = slots(&Words::english(), rights, &KEPT, &[]);
+            slots.into_iter().map(|slot| slot.name).collect()
+        };
+        assert_eq!(names(&Rights::of(&["audit.view"])), ["name", "colour"]);
+        assert_eq!(names(&Rights::of(&["labels.*"])), ["name"]);
     }
 }

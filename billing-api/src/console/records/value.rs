@@ -42,6 +42,11 @@ pub(in crate::console) fn text(words: &Words, kind: Kind, value: &Json) -> Strin
         (Kind::Words(..), Json::Array(items)) => {
             items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n")
         }
+        (Kind::Map(..), Json::Object(texts)) => texts
+            .iter()
+            .map(|(name, text)| format!("{name} = {}", text.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join("\n"),
         (Kind::Document(_), document) => format!("{document:#}"),
         (_, Json::String(text)) => text.clone(),
         (_, other) => other.to_string(),
@@ -78,6 +83,15 @@ pub(super) fn read(words: &Words, slot: &Slot, text: &str) -> Result<Json, Strin
         Kind::Words(..) => {
             let lines = trimmed.lines().map(str::trim).filter(|line| !line.is_empty());
             Ok(lines.collect::<Vec<_>>().into())
+        }
+        Kind::Map(..) => {
+            // What has no name or no text is left to the rules, which do not know the name.
+            let texts = trimmed.lines().filter_map(|line| {
+                let (name, text) = line.split_once('=').unwrap_or((line, ""));
+                let name = name.trim();
+                (!name.is_empty()).then(|| (name.to_owned(), json!(text.trim())))
+            });
+            Ok(Json::Object(texts.collect()))
         }
         Kind::Document(_) => {
             serde_json::from_str(trimmed).map_err(|_| words.say(words::EDIT_JSON_WRONG))
@@ -127,6 +141,7 @@ mod tests {
             kind,
             flags: Flags::WRITABLE,
             choices: Vec::new(),
+            group: None,
         }
     }
 
@@ -145,6 +160,7 @@ mod tests {
             (Kind::Money, json!({"amount": 2999, "currency": "USD"}), "29.99 USD"),
             (Kind::Money, json!({"amount": 2999, "currency": "JPY"}), "2999 JPY"),
             (Kind::Words(9, 9), json!(["a", "b c"]), "a\nb c"),
+            (Kind::Map(&["a", "b.c"], 9), json!({"a": "x", "b.c": "y = z"}), "a = x\nb.c = y = z"),
             (Kind::Document(None), json!({"a": [1]}), "{\n  \"a\": [\n    1\n  ]\n}"),
         ];
         for (kind, value, expected) in cases {

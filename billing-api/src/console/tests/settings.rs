@@ -286,7 +286,19 @@ async fn the_tree_is_looked_after_in_the_browser() {
         let done = browser.post(&format!("{at}/move"), &moved).await;
         assert_eq!(done.location, format!("{at}?done=organisation-moved"), "{}", done.body);
         let stale = browser.post(&at, &[("csrf", &csrf), ("version", "1"), ("name", "X")]).await;
-        assert_eq!(stale.location, format!("{at}?done=stale"));
+        assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED, "{}", stale.body);
+        let page = browser.get(&format!("{at}/edit")).await.body;
+        assert!(page.contains("manager_id") && !page.contains("console-"), "{page}");
+        let renamed = [("csrf", csrf.as_str()), ("version", "2"), ("name", "Norte")];
+        let done = browser.post(&at, &renamed).await;
+        assert_eq!(done.location, format!("{at}?done=updated"), "{}", done.body);
+        let page = browser.get(&at).await.body;
+        assert!(page.contains("Norte") && page.contains("South"), "{page}");
+        let inside = [("csrf", csrf.as_str()), ("version", "3"), ("parent_id", north.as_str())];
+        let refused = browser.post(&format!("{at}/move"), &inside).await;
+        assert!(refused.body.contains("is the organisation itself"), "{}", refused.body);
+        let file = browser.get("/organisations/export?format=csv").await;
+        assert!(file.body.contains("Norte"), "{}", file.body);
         let full =
             browser.post(&format!("/organisations/{south}/delete"), &[("csrf", &csrf)]).await;
         assert_eq!(full.status, StatusCode::CONFLICT);
@@ -295,7 +307,10 @@ async fn the_tree_is_looked_after_in_the_browser() {
         assert!(page.body.contains("Set by the legal entity") || page.body.contains("From "));
         assert!(!page.body.contains("console-"));
         let gone = browser.post(&format!("{at}/delete"), &[("csrf", &csrf)]).await;
-        assert_eq!(gone.location, "/organisations?done=organisation-deleted");
+        assert_eq!(gone.location, format!("/organisations?done=deleted&undo={north}"));
+        let back = browser.post(&format!("{at}/restore"), &[("csrf", &csrf)]).await;
+        assert_eq!(back.location, format!("{at}?done=restored"), "{}", back.body);
+        browser.post(&format!("{at}/delete"), &[("csrf", &csrf)]).await;
         assert_eq!(browser.get(&at).await.status, StatusCode::NOT_FOUND);
     }
 }

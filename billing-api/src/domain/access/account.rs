@@ -10,7 +10,7 @@ use store::args;
 
 use super::attempts::{of_address, of_own};
 use super::sign_in::{Account, bound};
-use super::{Rights, Visitor, password, recovery, session, totp};
+use super::{Rights, Visitor, password, recovery, rules, session, totp};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Office, Unit};
 use crate::store::access as sql;
@@ -61,7 +61,7 @@ pub(crate) async fn prove(
 ) -> Result<Account, Fault> {
     let staff = actor.in_person()?;
     let account = Account::load(office, staff).await?;
-    let count = [of_own(staff)];
+    let count = [of_own(staff, rules::lockout(office).await?)];
     office.attempts.begin(&count, office.now()).map_err(Fault::TooMany)?;
     if !password::verify(office, typed, account.password_hash.clone()).await? {
         return Err(Fault::field("/password", "is not right"));
@@ -83,7 +83,7 @@ pub(crate) async fn hash_new(
     account: &Account,
     new: Secret<String>,
 ) -> Result<String, Fault> {
-    let (min, about) = (office.policy.password_characters_min, [&*account.email, &*account.name]);
+    let (min, about) = (account.rules.password_characters_min, [&*account.email, &*account.name]);
     if let Some(fault) = password::fault(new.expose(), min, &about) {
         return Err(Fault::field("/new_password", fault));
     }
@@ -180,7 +180,7 @@ pub(crate) async fn confirm_second_factor(
     keep: Option<StaffSessionId>,
 ) -> Result<Vec<Secret<String>>, Fault> {
     let account = Account::load(office, actor.in_person()?).await?;
-    let count = [of_own(account.id)];
+    let count = [of_own(account.id, rules::lockout(office).await?)];
     office.attempts.begin(&count, office.now()).map_err(Fault::TooMany)?;
     let mut unit = Unit::begin(office, actor).await?;
     let codes = confirm_key(&mut unit, office, &account, typed).await?;
@@ -190,7 +190,7 @@ pub(crate) async fn confirm_second_factor(
     Ok(codes)
 }
 
-/// Takes one's second factor away, unless the role demands one.
+/// Takes one's second factor away, unless the role or the organisation demands one.
 pub(crate) async fn disable_second_factor(
     office: &Office,
     actor: &Actor,
@@ -198,7 +198,8 @@ pub(crate) async fn disable_second_factor(
 ) -> Result<(), Fault> {
     let account = prove(office, actor, typed).await?;
     if account.second_factor {
-        let detail = "this role demands a second factor".to_owned();
+        let by = if account.rules.second_factor { "organisation" } else { "role" };
+        let detail = format!("this {by} demands a second factor");
         return Err(Fault::Conflict { pointer: "", detail });
     }
     let mut unit = Unit::begin(office, actor).await?;

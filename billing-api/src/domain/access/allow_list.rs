@@ -21,6 +21,13 @@ pub(crate) fn admits(list: &Value, address: IpAddr) -> bool {
     texts(list).into_iter().any(within)
 }
 
+/// As [`admits`], for a list that is kept as lines.
+pub(crate) fn admits_lines(list: &str, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let within = |line: &str| line.parse::<IpNetwork>().is_ok_and(|net| net.contains(address));
+    list.lines().any(within)
+}
+
 /// What is wrong with an entry.
 pub(crate) fn fault(entry: &str) -> Option<&'static str> {
     match entry.parse::<IpNetwork>() {

@@ -33,6 +33,24 @@ pub(crate) struct Rule {
     forget_s: i64,
 }
 
+/// What an installation decides about one account from one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lockout {
+    /// Failures that cost nothing.
+    pub(crate) free: u32,
+    /// The longest wait, seconds.
+    pub(crate) wait_s_max: i64,
+}
+
+impl Lockout {
+    /// Unless it decides otherwise.
+    pub(crate) const DEFAULT: Lockout = Lockout { free: PAIR.free, wait_s_max: PAIR.wait_s_max };
+
+    fn rule(self) -> Rule {
+        Rule { free: self.free, wait_s_max: self.wait_s_max, ..PAIR }
+    }
+}
+
 /// From one address, whoever is tried.
 const ADDRESS: Rule = Rule { free: 20, wait_s_max: 900, forget_s: 3600 };
 /// One account from one address.
@@ -88,8 +106,18 @@ pub(crate) fn of_address(address: IpAddr) -> Count {
 
 /// The count of an account from an address. The account is whatever was typed: one that does
 /// not exist is counted like one that does.
-pub(crate) fn of_pair(email: &str, address: IpAddr) -> Count {
-    count("pair", &format!("{} {email}", source(address)), PAIR)
+pub(crate) fn of_pair(email: &str, address: IpAddr, lockout: Lockout) -> Count {
+    let pair = format!("{} {email}", source(address));
+    let Count(mut key, rule) = count("pair", &pair, lockout.rule());
+    // The first half is the account's, so that all of its pairs can be found.
+    key[..8].copy_from_slice(&pairs_of(email));
+    Count(key, rule)
+}
+
+/// What the keys of an account's pairs begin with.
+fn pairs_of(email: &str) -> [u8; 8] {
+    let Count([a, b, c, d, e, f, g, h, ..], _) = count("pairs", email, PAIR);
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The count of an account.
@@ -124,8 +152,8 @@ pub(crate) fn of_codes(staff: StaffId) -> Count {
 }
 
 /// The count of passwords typed by somebody who is signed in.
-pub(crate) fn of_own(staff: StaffId) -> Count {
-    count("own", &staff.to_string(), PAIR)
+pub(crate) fn of_own(staff: StaffId, lockout: Lockout) -> Count {
+    count("own", &staff.to_string(), lockout.rule())
 }
 
 struct Row {
@@ -201,6 +229,18 @@ impl Attempts {
         (row.last, row.address) = (now, address);
     }
 
+    /// Forgets what was failed at in somebody's name, wherever from; addresses keep what they
+    /// failed at as a whole.
+    pub(crate) fn forgive(&self, staff: StaffId, email: &str) {
+        let mut rows = lock(&self.rows);
+        for Count(key, _) in [of_account(email), of_codes(staff), of_own(staff, Lockout::DEFAULT)] {
+            rows.remove(&key);
+        }
+        let pairs = pairs_of(email);
+        rows.retain(|key, _| !key.starts_with(&pairs));
+        lock(&self.noted).remove(&staff);
+    }
+
     /// Takes what was noted.
     pub(crate) fn take_noted(&self) -> Vec<Noted> {
         lock(&self.noted).drain().map(|(_, noted)| noted).collect()
@@ -235,7 +275,7 @@ mod tests {
     #[test]
     fn waiting_doubles_after_some_free_failures_and_ends() {
         let attempts = Attempts::default();
-        let pair = [of_pair("a@example.net", "192.0.2.1".parse().unwrap())];
+        let pair = [of_pair("a@example.net", "192.0.2.1".parse().unwrap(), Lockout::DEFAULT)];
         for _ in 0..5 {
             assert_eq!(attempts.begin(&pair, at(0)), Ok(()));
         }
@@ -254,10 +294,12 @@ mod tests {
         let attempts = Attempts::default();
         let address = "192.0.2.1".parse().unwrap();
         for n in 0..20 {
-            let counts = [of_address(address), of_pair(&format!("{n}@example.net"), address)];
+            let email = format!("{n}@example.net");
+            let counts = [of_address(address), of_pair(&email, address, Lockout::DEFAULT)];
             assert_eq!(attempts.begin(&counts, at(0)), Ok(()));
         }
-        let own = [of_address(address), of_pair("own@example.net", address)];
+        let pair = of_pair("own@example.net", address, Lockout::DEFAULT);
+        let own = [of_address(address), pair];
         assert_eq!(attempts.begin(&own, at(10)), Ok(()));
         attempts.succeeded(&own, &own[1..]);
         assert_eq!(attempts.begin(&own, at(10)), Err(1), "its account does not wash it clean");

@@ -5,11 +5,12 @@ use serde_json::Value;
 use store::Row;
 
 use super::permission::Rights;
-use super::{allow_list, role, role_rights, scope, sign_in, staff, texts};
+use super::{allow_list, role, role_rights, scope, sign_in, staff, texts, token};
 use crate::domain::{Fault, Input, Unit};
 use crate::entity::{
     Draft, Entity, Field, Flags, Hooks, Kind, Scope, Step, Unique, Verb, Verbs, Written,
 };
+use crate::store::organisation;
 
 const NAME: Flags = Flags::REQUIRED
     .and(Flags::WRITABLE)
@@ -91,6 +92,7 @@ pub(crate) const STAFF: Entity = Entity {
     prefix: "usr",
     permission: "staff",
     unique: &[Unique::everywhere(&["email"])],
+    actions: staff::ACTIONS,
     fields: &[
         Field::new("name", Kind::Text(100), NAME.and(Flags::PERSONAL)),
         Field::new(
@@ -162,7 +164,9 @@ fn before_staff<'a>(
         if verb == Verb::Created {
             // No password yet: the link of an invitation sets one.
             draft.fill("password_hash", "");
-            draft.fill("locale", "en");
+            let organisation = draft.organisation.unwrap_or(unit.actor.organisation);
+            let home = unit.fetch_one(&organisation::FIND, store::args![organisation]).await?;
+            draft.fill("locale", home.get::<String>("locale")?);
         }
         Ok(())
     })
@@ -210,6 +214,7 @@ pub(crate) const TOKEN: Entity = Entity {
             WRITABLE.and(Flags::FILLED),
         ),
         Field::new("expires_at", Kind::Time, WRITABLE.and(LISTED)),
+        Field::new("rate_per_minute", Kind::Integer(1, token::RATE_MAX), WRITABLE),
         Field::new("used_at", Kind::Time, LISTED),
         Field::new("previous_until", Kind::Time, Flags::NONE),
         Field::new("staff_id", Kind::Reference("usr", "staff"), Flags::FILTERABLE),

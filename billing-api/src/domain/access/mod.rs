@@ -6,6 +6,7 @@
 //! - [`attempts`]: how often somebody may try, without shutting others out.
 //! - [`password`], [`totp`], [`recovery`]: what is proven at sign-in.
 //! - [`allow_list`]: where from.
+//! - [`rules`]: what an organisation decides about its staff.
 //! - [`sign_in`]: the steps of signing in.
 //! - [`session`]: who is signed in.
 //! - [`account`]: what people do with their own account.
@@ -22,6 +23,7 @@ pub(crate) mod allow_list;
 pub(crate) mod attempts;
 pub(crate) mod password;
 pub(crate) mod recovery;
+pub(crate) mod rules;
 pub(crate) mod totp;
 
 pub(crate) mod account;
@@ -35,7 +37,7 @@ pub(crate) mod description;
 pub(crate) mod flush;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::actor::Who;
 use super::{Fault, Office};

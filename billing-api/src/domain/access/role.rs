@@ -4,11 +4,15 @@ use model::{OrganisationId, RoleId, Ts};
 use serde_json::{Value, json};
 use store::{Row, Tx, args};
 
+use super::description::ROLE;
 use super::permission::is_pattern;
 use super::template::{ADMIN, TEMPLATES};
 use super::{Rights, role_rights, texts};
 use crate::domain::{Actor, Fault, Input, Unit};
+use crate::entity::{Entity, search, write};
 use crate::store::access as sql;
+
+static ROLES: &Entity = &ROLE;
 
 /// Patterns of a role at most.
 pub(crate) const PATTERNS_MAX: usize = 200;
@@ -169,6 +173,8 @@ pub(crate) async fn clone(
         }
         result => result?,
     };
+    let row = write::load(unit, ROLES, copy.id.0, false).await?;
+    search::note(unit, ROLES, copy.id.0, &row, false).await?;
     let view = copy.view(organisation, 1, unit.now);
     let event = crate::domain::Event {
         kind: "role.created",

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use daemon::secrets::{random_token, sha256};
-use model::{Secret, StaffId, StaffSessionId, Ts};
+use model::{OrganisationId, Secret, StaffId, StaffSessionId, Ts};
 use serde::Serialize;
 use store::args;
 
-use super::{Rights, TOUCH_S, Visitor, allow_list, role_rights, touch};
+use super::{Rights, TOUCH_S, Visitor, allow_list, role_rights, rules, touch};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Fault, Office, Unit};
 use crate::store::access as sql;
@@ -21,6 +21,10 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     /// The name of whoever really sits there, where somebody acts as another.
     pub(crate) impersonator: Option<String>,
+    /// The language they read.
+    pub(crate) locale: String,
+    /// A zone of their own, where they have one.
+    pub(crate) zone: Option<String>,
 }
 
 /// The session behind a cookie.
@@ -31,13 +35,24 @@ pub(crate) async fn by_cookie(
 ) -> Result<Session, Fault> {
     let now = office.now();
     let hash = sha256(cookie.as_bytes()).to_vec();
-    let args = args![hash, now, now.plus_seconds(-office.policy.idle_s)];
-    let row = office.db.fetch_optional(&sql::FIND_SESSION, args).await?;
+    let row = office.db.fetch_optional(&sql::FIND_SESSION, args![hash, now]).await?;
     let row = row.ok_or(Fault::Unauthenticated)?;
     let impersonator: Option<StaffId> = row.get("impersonator_id")?;
     // The list of whoever sits there: where they act as another, their own.
     let list = if impersonator.is_some() { "impersonator_allow_list" } else { "allow_list" };
-    if !allow_list::admits(&row.get(list)?, address) {
+    let organisation: OrganisationId = row.get("organisation_id")?;
+    let seat: Option<OrganisationId> = row.get("impersonator_organisation_id")?;
+    let (created_at, seen_at): (Ts, Ts) = (row.get("created_at")?, row.get("seen_at")?);
+    let rules = rules::of(office, seat.unwrap_or(organisation)).await?;
+    if !allow_list::admits(&row.get(list)?, address)
+        || !rules.admits(address)
+        || !rules.lives(created_at, seen_at, now)
+    {
+        return Err(Fault::Unauthenticated);
+    }
+    // Acting as another lasts no longer than their own sessions do.
+    let theirs = rules::of(office, organisation).await?;
+    if seat.is_some() && !theirs.lives(created_at, seen_at, now) {
         return Err(Fault::Unauthenticated);
     }
     let mut rights = role_rights(row.get("permissions")?);
@@ -50,7 +65,6 @@ pub(crate) async fn by_cookie(
         rights = rights.within(&own);
     }
     let id: StaffSessionId = row.get("id")?;
-    let seen_at: Ts = row.get("seen_at")?;
     let old = now.plus_seconds(-TOUCH_S);
     if seen_at < old {
         touch(office.db.execute(&sql::TOUCH_SESSION, args![id, now, old]).await);
@@ -58,15 +72,22 @@ pub(crate) async fn by_cookie(
     let actor = Actor {
         who: Who::Staff(row.get("staff_id")?),
         name: row.get("name")?,
-        organisation: row.get("organisation_id")?,
+        organisation,
         path: row.get("path")?,
         rights,
+        address: Some(address),
         owner: None,
         impersonator,
         idempotency: None,
         request_id: None,
     };
-    Ok(Session { id, actor, impersonator: row.get("impersonator")? })
+    Ok(Session {
+        id,
+        actor,
+        impersonator: row.get("impersonator")?,
+        locale: row.get("locale")?,
+        zone: row.get("zone")?,
+    })
 }
 
 /// Begins a session; returns its cookie. `behind`: who really sits there, and their session.
@@ -131,11 +152,14 @@ pub(crate) struct View {
 /// Somebody's live sessions, the latest used first.
 pub(crate) async fn list(
     office: &Office,
+    organisation: OrganisationId,
     staff: StaffId,
     current: Option<StaffSessionId>,
 ) -> Result<Vec<View>, Fault> {
     let now = office.now();
-    let args = args![staff, now, now.plus_seconds(-office.policy.idle_s)];
+    let rules = rules::of(office, organisation).await?;
+    let (idle, old) = (now.plus_seconds(-rules.idle_s), now.plus_seconds(-rules.lifetime_s));
+    let args = args![staff, now, idle, old];
     let rows = office.db.fetch_all(&sql::LIST_SESSIONS, args).await?;
     let view = |row: &store::Row| {
         let id = row.get("id")?;

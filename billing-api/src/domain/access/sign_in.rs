@@ -11,11 +11,12 @@
 use daemon::secrets::{random_token, sha256};
 use model::{BrowserId, ChallengeId, OrganisationId, RoleId, Sealed, Secret, StaffId, Ts};
 use serde_json::{Value, json};
-use store::{Row, StoreError, Tx, args};
+use store::{Row, Tx, args};
 
 use super::attempts::{
     account_wait_s, code_wait_s, forgotten, of_account, of_address, of_codes, of_pair,
 };
+use super::rules::{self, Rules};
 use super::{Rights, Visitor, account, allow_list, password, recovery, role_rights, session, totp};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Office, Unit};
@@ -66,8 +67,10 @@ pub(crate) struct Account {
     totp: Option<Sealed>,
     pub(crate) totp_confirmed: bool,
     must_change_password: bool,
-    /// Whether the role demands a second factor.
+    /// Whether the role demands a second factor, or their organisation.
     pub(crate) second_factor: bool,
+    /// What their organisation decided about signing in.
+    pub(crate) rules: Rules,
     pub(crate) rights: Rights,
     failures: i64,
     failed_at: Option<Ts>,
@@ -76,13 +79,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn of(row: &Row) -> Result<Self, StoreError> {
+    async fn of(office: &Office, row: &Row) -> Result<Self, Fault> {
+        let organisation: OrganisationId = row.get("organisation_id")?;
+        let rules = rules::of(office, organisation).await?;
+        let by_role = row.get::<Option<bool>>("second_factor")?.unwrap_or(false);
         let confirmed: Option<Ts> = row.get("totp_confirmed_at")?;
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
             email: row.get("email")?,
-            organisation_id: row.get("organisation_id")?,
+            organisation_id: organisation,
             organisation: row.get("organisation")?,
             path: row.get("path")?,
             password_hash: row.get("password_hash")?,
@@ -90,7 +96,8 @@ impl Account {
             totp: row.get("totp")?,
             totp_confirmed: confirmed.is_some(),
             must_change_password: row.get("must_change_password")?,
-            second_factor: row.get::<Option<bool>>("second_factor")?.unwrap_or(false),
+            second_factor: by_role || rules.second_factor,
+            rules,
             rights: role_rights(row.get("permissions")?),
             failures: row.get("failures")?,
             failed_at: row.get("failed_at")?,
@@ -102,7 +109,12 @@ impl Account {
     /// The one with this id, while they may sign in.
     pub(crate) async fn load(office: &Office, id: StaffId) -> Result<Self, Fault> {
         let row = office.db.fetch_optional(&sql::FIND_STAFF_BY_ID, args![id]).await?;
-        Ok(Self::of(&row.ok_or(Fault::Unauthenticated)?)?)
+        Self::of(office, &row.ok_or(Fault::Unauthenticated)?).await
+    }
+
+    /// Whether they may come from an address.
+    fn admits(&self, address: std::net::IpAddr) -> bool {
+        allow_list::admits(&self.allow_list, address) && self.rules.admits(address)
     }
 
     /// Them, acting for themselves before there is a session.
@@ -113,6 +125,7 @@ impl Account {
             organisation: self.organisation_id,
             path: self.path.clone(),
             rights: self.rights,
+            address: None,
             owner: None,
             impersonator: None,
             idempotency: None,
@@ -160,13 +173,17 @@ pub(crate) async fn sign_in(
     let email = normal_email(email);
     let now = office.now();
     let row = office.db.fetch_optional(&sql::FIND_STAFF, args![email.as_str()]).await?;
-    let account = row.map(|row| Account::of(&row)).transpose()?;
+    let account = match row {
+        Some(row) => Some(Account::of(office, &row).await?),
+        None => None,
+    };
+    let lockout = rules::lockout(office).await?;
     // Asked in either case, for the time it takes.
     let id = account.as_ref().map_or_else(StaffId::generate, |account| account.id);
     let browser = known_browser(office, visitor, id).await?;
     let known_address = is_known_address(office, visitor, id).await?;
 
-    let (address, pair) = (of_address(visitor.address), of_pair(&email, visitor.address));
+    let (address, pair) = (of_address(visitor.address), of_pair(&email, visitor.address, lockout));
     let everywhere = of_account(&email);
     let mut counts = Vec::new();
     if browser.is_none() {
@@ -184,9 +201,8 @@ pub(crate) async fn sign_in(
 
     let hash = account.as_ref().map_or(String::new(), |account| account.password_hash.clone());
     let right = password::verify(office, password, hash).await?;
-    let admitted = |account: &Account| allow_list::admits(&account.allow_list, visitor.address);
     let exists = account.is_some();
-    let Some(account) = account.filter(|account| right && admitted(account)) else {
+    let Some(account) = account.filter(|account| right && account.admits(visitor.address)) else {
         if exists {
             failed(office, visitor, id, browser).await?;
         }
@@ -287,7 +303,7 @@ impl Challenge {
         let row = office.db.fetch_optional(&sql::FIND_CHALLENGE, args).await?;
         let row = row.ok_or(Fault::Unauthenticated)?;
         let account = Account::load(office, row.get("staff_id")?).await?;
-        if !allow_list::admits(&account.allow_list, visitor.address) {
+        if !account.admits(visitor.address) {
             return Err(Fault::Unauthenticated);
         }
         Ok(Self { id: row.get("id")?, hash, passed: row.get("passed")?, account })
@@ -456,7 +472,7 @@ async fn enter(
         unit.execute(&sql::END_BY_COOKIE, args![hash, now]).await?;
     }
     unit.execute(&sql::DELETE_CHALLENGES, args![account.id, now]).await?;
-    let lifetime_s = unit.office().policy.lifetime_s;
+    let lifetime_s = account.rules.lifetime_s;
     let session = session::begin(unit, account.id, visitor, None, lifetime_s).await?;
     let browser = match browser {
         Some((id, _)) => {

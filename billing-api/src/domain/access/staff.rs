@@ -11,6 +11,7 @@ use store::args;
 
 use super::{Rights, Visitor, account, role, role_rights, session};
 use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::entity::Action;
 use crate::store::access as sql;
 
 /// How long one may act as another, seconds.
@@ -28,6 +29,9 @@ struct Target {
     status: String,
     role: Option<RoleId>,
     rights: Rights,
+    /// Whether they have one.
+    second_factor: bool,
+    version: i64,
 }
 
 impl Target {
@@ -69,6 +73,8 @@ async fn target(unit: &mut Unit<'_>, id: StaffId) -> Result<Target, Fault> {
         status: row.get("status")?,
         role: row.get("role_id")?,
         rights: role_rights(row.get("permissions")?),
+        second_factor: row.get::<Option<Ts>>("totp_confirmed_at")?.is_some(),
+        version: row.get("version")?,
     };
     role::within(unit.actor, &target.rights)?;
     Ok(target)
@@ -99,47 +105,109 @@ pub(crate) async fn reset_password(
     Ok(link)
 }
 
-/// Takes somebody's second factor away, who lost it.
-pub(crate) async fn reset_second_factor(
-    office: &Office,
-    actor: &Actor,
+/// What is done to a member of staff besides changing their fields.
+pub(crate) const ACTIONS: &[Action] = &[
+    Action {
+        name: "disable",
+        permission: "staff.edit",
+        harms: true,
+        applies: |staff| staff["status"] == "active",
+        run: |unit, id, expected, _| Box::pin(set_active(unit, StaffId(id), expected, false)),
+        ..Action::PLAIN
+    },
+    Action {
+        name: "enable",
+        permission: "staff.edit",
+        applies: |staff| staff["status"] == "disabled",
+        run: |unit, id, expected, _| Box::pin(set_active(unit, StaffId(id), expected, true)),
+        ..Action::PLAIN
+    },
+    Action {
+        name: "unlock",
+        permission: "staff.edit",
+        applies: |staff| staff["status"] == "active",
+        run: |unit, id, expected, _| Box::pin(unlock(unit, StaffId(id), expected)),
+        ..Action::PLAIN
+    },
+    Action {
+        name: "end-sessions",
+        permission: "staff.edit",
+        harms: true,
+        applies: |staff| staff["status"] == "active",
+        run: |unit, id, expected, _| Box::pin(end_sessions(unit, StaffId(id), expected)),
+        ..Action::PLAIN
+    },
+    Action {
+        name: "reset-second-factor",
+        permission: "staff.edit",
+        harms: true,
+        applies: |staff| !staff["totp_confirmed_at"].is_null(),
+        run: |unit, id, expected, _| Box::pin(reset_second_factor(unit, StaffId(id), expected)),
+        ..Action::PLAIN
+    },
+];
+
+/// As [`target`], if they are still at the version the caller saw.
+async fn expected_target(
+    unit: &mut Unit<'_>,
     id: StaffId,
+    expected: Option<i64>,
+) -> Result<Target, Fault> {
+    let target = target(unit, id).await?;
+    match expected {
+        Some(expected) if expected != target.version => Err(Fault::Stale),
+        _ => Ok(target),
+    }
+}
+
+/// Takes somebody's second factor away, who lost it.
+async fn reset_second_factor(
+    unit: &mut Unit<'_>,
+    id: StaffId,
+    expected: Option<i64>,
 ) -> Result<(), Fault> {
-    own_hands(actor)?;
-    let mut unit = Unit::begin(office, actor).await?;
-    let target = target(&mut unit, id).await?;
-    account::clear_second_factor(&mut unit, id).await?;
-    session::end_others(&mut unit, id, None).await?;
-    target.note(&mut unit, "staff.second_factor_disabled", None).await?;
-    unit.commit().await
+    own_hands(unit.actor)?;
+    let target = expected_target(unit, id, expected).await?;
+    if !target.second_factor {
+        return Ok(());
+    }
+    account::clear_second_factor(unit, id).await?;
+    session::end_others(unit, id, None).await?;
+    target.note(unit, "staff.second_factor_disabled", None).await
+}
+
+/// Forgets what was failed at in somebody's name, so that nobody waits for it.
+async fn unlock(unit: &mut Unit<'_>, id: StaffId, expected: Option<i64>) -> Result<(), Fault> {
+    let target = expected_target(unit, id, expected).await?;
+    unit.execute(&sql::UNLOCK, args![id]).await?;
+    unit.office().attempts.forgive(id, &target.email);
+    target.note(unit, "staff.unlocked", None).await
 }
 
 /// Lets somebody sign in no more, or again.
-pub(crate) async fn set_active(
-    office: &Office,
-    actor: &Actor,
+async fn set_active(
+    unit: &mut Unit<'_>,
     id: StaffId,
+    expected: Option<i64>,
     active: bool,
 ) -> Result<(), Fault> {
-    let mut unit = Unit::begin(office, actor).await?;
-    let mut target = target(&mut unit, id).await?;
+    let mut target = expected_target(unit, id, expected).await?;
     let (status, kind) =
         if active { ("active", "staff.enabled") } else { ("disabled", "staff.disabled") };
     if target.status == status {
         return Ok(());
     }
     let before = target.view();
-    let args = args![actor.path.as_str(), id, status, unit.now, actor.label()];
+    let args = args![unit.actor.path.as_str(), id, status, unit.now, unit.actor.label()];
     if unit.execute(&sql::SET_STATUS, args).await? != 1 {
         return Err(Fault::NotFound("staff"));
     }
     if !active {
-        lock_out(&mut unit, id).await?;
-        role::keep_an_administrator(&mut unit).await?;
+        lock_out(unit, id).await?;
+        role::keep_an_administrator(unit).await?;
     }
     target.status = status.to_owned();
-    target.note(&mut unit, kind, Some(before)).await?;
-    unit.commit().await
+    target.note(unit, kind, Some(before)).await
 }
 
 /// Ends everything that lets somebody in.
@@ -158,22 +226,38 @@ pub(crate) async fn sessions(
 ) -> Result<Vec<session::View>, Fault> {
     let args = args![actor.path.as_str(), id];
     let row = office.db.fetch_optional(&sql::LOAD_STAFF, args).await?;
-    row.ok_or(Fault::NotFound("staff"))?;
-    session::list(office, id, None).await
+    let organisation = row.ok_or(Fault::NotFound("staff"))?.get("organisation_id")?;
+    session::list(office, organisation, id, None).await
 }
 
-/// Ends all sessions of somebody; how many.
-pub(crate) async fn end_sessions(
+/// Ends all sessions of somebody.
+async fn end_sessions(
+    unit: &mut Unit<'_>,
+    id: StaffId,
+    expected: Option<i64>,
+) -> Result<(), Fault> {
+    let target = expected_target(unit, id, expected).await?;
+    if session::end_others(unit, id, None).await? == 0 {
+        return Ok(());
+    }
+    target.note(unit, "staff.sessions_ended", None).await
+}
+
+/// Ends one session of somebody.
+pub(crate) async fn end_session(
     office: &Office,
     actor: &Actor,
     id: StaffId,
-) -> Result<u64, Fault> {
+    session: StaffSessionId,
+) -> Result<(), Fault> {
     let mut unit = Unit::begin(office, actor).await?;
     let target = target(&mut unit, id).await?;
-    let ended = session::end_others(&mut unit, id, None).await?;
+    let now = unit.now;
+    if unit.execute(&sql::END_ONE, args![id, session, now]).await? == 0 {
+        return Err(Fault::NotFound("session"));
+    }
     target.note(&mut unit, "staff.sessions_ended", None).await?;
-    unit.commit().await?;
-    Ok(ended)
+    unit.commit().await
 }
 
 /// Gives a role to many at once: all of them, or nobody where one cannot have it.

@@ -15,15 +15,17 @@ use super::sign_in::{Account, Challenge, Due, Step, prove_code, sign_in};
 use super::{Visitor, account, flush, password, role, sign_in as steps, staff, token, totp};
 use crate::domain::{Actor, Fault, Office, Unit};
 use crate::entity::write::{self, Made};
-use crate::entity::{Entity, Verbs};
+use crate::entity::{Draft, Entity, Verbs};
 use crate::store::{MIGRATIONS, access as sql, organisation};
+
+mod rules;
 
 const PASSWORD: &str = "seven grey geese cross";
 const HOME: &str = "192.0.2.10";
 const AWAY: &str = "198.51.100.66";
 
 /// A clock that tests move.
-struct TestClock(std::sync::atomic::AtomicI64);
+pub(in crate::domain) struct TestClock(std::sync::atomic::AtomicI64);
 
 impl model::Clock for TestClock {
     fn now(&self) -> Ts {
@@ -31,18 +33,18 @@ impl model::Clock for TestClock {
     }
 }
 
-struct Place {
+pub(in crate::domain) struct Place {
     _test: TestDb,
-    office: Office,
+    pub(in crate::domain) office: Office,
     clock: Arc<TestClock>,
     /// The root organisation's administrator, acting.
-    root: Actor,
-    admin: StaffId,
+    pub(in crate::domain) root: Actor,
+    pub(in crate::domain) admin: StaffId,
     admin_role: RoleId,
     hash: String,
 }
 
-async fn places() -> Vec<Place> {
+pub(in crate::domain) async fn places() -> Vec<Place> {
     let mut places = Vec::new();
     for test in ::store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -69,6 +71,12 @@ async fn places() -> Vec<Place> {
 }
 
 impl Place {
+    /// Another process on the same database.
+    pub(in crate::domain) fn again(&self) -> Office {
+        let (db, network) = (self.office.db.clone(), self.office.network.clone());
+        Office::new(db, network, Keyring::ephemeral(), self.clock.clone())
+    }
+
     fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1_000_000, std::sync::atomic::Ordering::SeqCst);
     }
@@ -85,7 +93,11 @@ impl Place {
     }
 
     /// A role of an organisation, made by nobody in particular.
-    async fn role(&self, organisation: OrganisationId, permissions: Value) -> RoleId {
+    pub(in crate::domain) async fn role(
+        &self,
+        organisation: OrganisationId,
+        permissions: Value,
+    ) -> RoleId {
         let (id, none) = (RoleId::generate(), None::<String>);
         let (name, now) = (id.to_string(), self.office.now());
         let args = args![id, organisation, name, none.clone(), permissions, none, false, now, "t"];
@@ -104,7 +116,7 @@ impl Place {
     }
 
     /// Somebody of the root organisation with these permissions, acting.
-    async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
+    pub(in crate::domain) async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
         let role = self.role(self.root.organisation, permissions).await;
         let id = self.hire(self.root.organisation, role).await;
         (id, role, self.actor(id).await)
@@ -182,11 +194,12 @@ impl Place {
     }
 
     async fn by_token(&self, token: &Secret<String>, from: &str) -> Result<Actor, Fault> {
-        token::prove(&self.office, token.expose(), from.parse().unwrap()).await
+        let proven = token::prove(&self.office, token.expose(), from.parse().unwrap()).await;
+        proven.map(|(actor, _)| actor)
     }
 
     /// The latest audit entry about a record: what, by whom, and who really.
-    async fn audited(&self, id: &str) -> (String, String, Option<String>) {
+    pub(in crate::domain) async fn audited(&self, id: &str) -> (String, String, Option<String>) {
         let mut unit = Unit::begin(&self.office, &self.root).await.unwrap();
         let text = "SELECT action, actor, impersonator FROM audit_entry WHERE entity_id = $1
             ORDER BY at DESC, id DESC LIMIT 1";
@@ -194,6 +207,14 @@ impl Place {
         let row = &rows[0];
         (row.get("action").unwrap(), row.get("actor").unwrap(), row.get("impersonator").unwrap())
     }
+}
+
+/// Does to a member of staff what has a word of its own.
+async fn act(office: &Office, actor: &Actor, id: StaffId, word: &str) -> Result<(), Fault> {
+    let action = staff::ACTIONS.iter().find(|action| action.name == word).unwrap();
+    let mut unit = Unit::begin(office, actor).await?;
+    (action.run)(&mut unit, id.0, None, &Draft::default()).await?;
+    unit.commit().await
 }
 
 static ROLES: &Entity = &ROLE;
@@ -533,9 +554,9 @@ async fn nobody_gives_a_role_more_than_they_have() {
         let taken = place.update(&actor, STAFFS, place.admin.0, mine).await;
         assert!(matches!(taken, Err(Fault::Forbidden(_))), "{:?}", taken.err());
         assert!(staff::reset_password(office, &actor, place.admin).await.is_err());
-        assert!(staff::reset_second_factor(office, &actor, place.admin).await.is_err());
-        assert!(staff::set_active(office, &actor, place.admin, false).await.is_err());
-        assert!(staff::end_sessions(office, &actor, place.admin).await.is_err());
+        assert!(act(office, &actor, place.admin, "reset-second-factor").await.is_err());
+        assert!(act(office, &actor, place.admin, "disable").await.is_err());
+        assert!(act(office, &actor, place.admin, "end-sessions").await.is_err());
         assert!(write::delete(office, &actor, STAFFS, place.admin.0, None).await.is_err());
         let second = place.hire(place.root.organisation, place.admin_role).await;
         write::delete(office, &place.root, STAFFS, second.0, None).await.unwrap();
@@ -583,9 +604,9 @@ async fn a_token_never_has_more_than_its_maker_has_now() {
         place.update(&place.root, ROLES, own_role.0, fewer).await.unwrap();
         assert!(!place.by_token(&child, HOME).await.unwrap().rights.has("customers.edit"));
         assert!(!place.by_token(&secret, HOME).await.unwrap().rights.has("customers.edit"));
-        staff::set_active(office, &place.root, maker, false).await.unwrap();
+        act(office, &place.root, maker, "disable").await.unwrap();
         assert!(place.by_token(&secret, HOME).await.is_err());
-        staff::set_active(office, &place.root, maker, true).await.unwrap();
+        act(office, &place.root, maker, "enable").await.unwrap();
 
         // A stronger token is not rotated, changed, deleted or restored: its secret is power.
         let full = json!({"name": "full", "scopes": ["full"]});
@@ -654,7 +675,7 @@ async fn the_last_administrator_stays() {
         let office = &place.office;
         let (root, admin) = (&place.root, place.admin);
         let reader = place.role(root.organisation, json!(["*.view"])).await;
-        conflict(staff::set_active(office, root, admin, false).await);
+        conflict(act(office, root, admin, "disable").await);
         conflict(write::delete(office, root, STAFFS, admin.0, None).await);
         conflict(place.update(root, STAFFS, admin.0, json!({"role_id": reader})).await);
         conflict(staff::assign(office, root, reader, &[admin]).await);
@@ -664,7 +685,7 @@ async fn the_last_administrator_stays() {
         // Somebody of a partner who may do everything there is no administrator of the root.
         let (org, _) = place.below(root).await;
         place.hire(org, place.admin_role).await;
-        conflict(staff::set_active(office, root, admin, false).await);
+        conflict(act(office, root, admin, "disable").await);
         // Nor is somebody who was invited, and has no password yet.
         let invited = json!({"name": "I", "email": "i@example.net", "role_id": place.admin_role});
         place.create(root, STAFFS, invited).await.unwrap();
@@ -673,8 +694,8 @@ async fn the_last_administrator_stays() {
         let second = place.hire(root.organisation, place.admin_role).await;
         let (by_first, by_second) = (place.actor(admin).await, place.actor(second).await);
         let (a, b) = tokio::join!(
-            staff::set_active(office, &by_first, second, false),
-            staff::set_active(office, &by_second, admin, false),
+            act(office, &by_first, second, "disable"),
+            act(office, &by_second, admin, "disable"),
         );
         assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
     }
@@ -717,7 +738,7 @@ async fn acting_as_another_adds_no_right_and_leaves_both_names() {
         let full = json!({"name": "t", "scopes": ["customers.view"]});
         conflict(place.token(&acting.actor, full).await);
         conflict(staff::reset_password(office, &acting.actor, clerk).await);
-        conflict(staff::reset_second_factor(office, &acting.actor, clerk).await);
+        conflict(act(office, &acting.actor, clerk, "reset-second-factor").await);
 
         // What is done names both.
         let body = json!({"name": "Asha"});
@@ -772,7 +793,7 @@ async fn acting_as_another_adds_no_right_and_leaves_both_names() {
         assert!(place.session(&cookie).await.is_err());
         let (session, _, _) = place.enter(lead).await;
         let cookie = begin(&session, clerk).await.unwrap();
-        staff::set_active(office, &place.root, lead, false).await.unwrap();
+        act(office, &place.root, lead, "disable").await.unwrap();
         assert!(place.session(&cookie).await.is_err());
     }
 }
@@ -792,10 +813,10 @@ async fn staff_of_another_organisation_do_not_exist() {
         };
         for id in [victim, place.admin, StaffId::generate()] {
             missing(staff::reset_password(office, &partner, id).await.err());
-            missing(staff::reset_second_factor(office, &partner, id).await.err());
-            missing(staff::set_active(office, &partner, id, false).await.err());
+            missing(act(office, &partner, id, "reset-second-factor").await.err());
+            missing(act(office, &partner, id, "disable").await.err());
             missing(staff::sessions(office, &partner, id).await.err());
-            missing(staff::end_sessions(office, &partner, id).await.err());
+            missing(act(office, &partner, id, "end-sessions").await.err());
             missing(place.update(&partner, STAFFS, id.0, json!({"name": "x"})).await.err());
         }
         let own = place.hire(org, role).await;
@@ -880,7 +901,46 @@ async fn a_link_sets_a_password_once_and_nothing_else() {
         place.pass(3 * 24 * 3600 + 1);
         assert!(matches!(set(&link, PASSWORD).await, Err(Fault::NotFound(_))));
         let (link, _) = staff::reset_password(office, &place.root, id).await.unwrap();
-        staff::set_active(office, &place.root, id, false).await.unwrap();
+        act(office, &place.root, id, "disable").await.unwrap();
         assert!(matches!(set(&link, PASSWORD).await, Err(Fault::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn who_failed_too_often_is_unlocked_and_waits_no_more() {
+    for place in places().await {
+        let visitor = visitor("203.0.113.9", None);
+        let wrong = async || place.sign_in(&visitor, "admin@localhost", "wrong").await;
+        while !matches!(wrong().await, Err(Fault::TooMany(_))) {}
+        act(&place.office, &place.root, place.admin, "unlock").await.unwrap();
+        assert!(matches!(wrong().await, Err(Fault::Unauthenticated)), "judged, not held up");
+        let (action, ..) = place.audited(&place.admin.to_string()).await;
+        assert_eq!(action, "unlocked");
+        // A stranger's failures at another account stay what they are.
+        let other = async || place.sign_in(&visitor, "nobody@example.net", "wrong").await;
+        while !matches!(other().await, Err(Fault::TooMany(_))) {}
+        act(&place.office, &place.root, place.admin, "unlock").await.unwrap();
+        assert!(matches!(other().await, Err(Fault::TooMany(_))));
+    }
+}
+
+#[tokio::test]
+async fn one_session_of_somebody_is_ended_by_those_who_may() {
+    for place in places().await {
+        let office = &place.office;
+        let (kept, kept_cookie, _) = place.enter(place.admin).await;
+        let (ended, cookie, _) = place.enter(place.admin).await;
+        let (_, _, clerk) = place.somebody(json!(["staff.*"])).await;
+        let refused = staff::end_session(office, &clerk, place.admin, ended.id).await;
+        assert!(matches!(refused, Err(Fault::Forbidden(_))), "{refused:?}");
+        staff::end_session(office, &place.root, place.admin, ended.id).await.unwrap();
+        assert!(place.session(&cookie).await.is_err());
+        assert!(place.session(&kept_cookie).await.is_ok());
+        let again = staff::end_session(office, &place.root, place.admin, ended.id).await;
+        assert!(matches!(again, Err(Fault::NotFound(_))), "{again:?}");
+        // Under another's name nobody's session is found.
+        let (stranger, _, _) = place.somebody(json!(["*.view"])).await;
+        let other = staff::end_session(office, &place.root, stranger, kept.id).await;
+        assert!(matches!(other, Err(Fault::NotFound(_))), "{other:?}");
     }
 }

@@ -10,14 +10,26 @@ use model::{OrganisationId, Secret, StaffId, TokenId, Ts};
 use serde_json::{Value, json};
 use store::{Tx, args};
 
+use super::description::TOKEN;
 use super::scope::{self, FULL};
 use super::{Rights, TOUCH_S, allow_list, role, role_rights, texts, touch};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
+use crate::entity::{Entity, search, write};
 use crate::store::access as sql;
 
-/// The actor behind a bearer token.
-pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Result<Actor, Fault> {
+/// Requests a minute that one may ask for a token.
+pub(crate) const RATE_MAX: i64 = 1_000_000;
+
+static TOKENS: &Entity = &TOKEN;
+
+/// The actor behind a bearer token, and the token's own limit where it has one, requests a
+/// minute.
+pub(crate) async fn prove(
+    office: &Office,
+    token: &str,
+    address: IpAddr,
+) -> Result<(Actor, Option<u32>), Fault> {
     let now = office.now();
     let hash = sha256(token.as_bytes());
     let find = async || {
@@ -36,17 +48,20 @@ pub(crate) async fn prove(office: &Office, token: &str, address: IpAddr) -> Resu
     if used_at.is_none_or(|at| at < old) {
         touch(office.db.execute(&sql::TOUCH_TOKEN, args![id, now, old]).await);
     }
-    Ok(Actor {
+    let rate: Option<i64> = row.get("rate_per_minute")?;
+    let actor = Actor {
         who: Who::Token(id),
         name: row.get("name")?,
         organisation: row.get("organisation_id")?,
         path: row.get("path")?,
         rights,
+        address: None,
         owner,
         impersonator: None,
         idempotency: None,
         request_id: None,
-    })
+    };
+    Ok((actor, rate.and_then(|rate| u32::try_from(rate).ok())))
 }
 
 /// What a token may do: its scopes, and never more than whoever made it may do now.
@@ -76,6 +91,7 @@ pub(crate) struct New {
     scopes: Value,
     allow_list: Value,
     expires_at: Option<Ts>,
+    rate_per_minute: Option<i64>,
 }
 
 impl New {
@@ -90,6 +106,7 @@ impl New {
         let scopes = input.words("scopes", role::PATTERNS_MAX, 60).unwrap_or_else(none);
         let list = input.words("allow_list", allow_list::ENTRIES_MAX, 60).unwrap_or_else(none);
         let expires_at = input.parsed("expires_at");
+        let rate_per_minute = input.number("rate_per_minute", 1, RATE_MAX);
         if !input.complained("scopes") {
             scope::check(&scopes, &mut input);
         }
@@ -97,7 +114,7 @@ impl New {
             input.fault("allow_list", fault);
         }
         input.finish()?;
-        Ok(Self { name, scopes, allow_list: list, expires_at })
+        Ok(Self { name, scopes, allow_list: list, expires_at, rate_per_minute })
     }
 }
 
@@ -133,9 +150,12 @@ pub(crate) async fn create(
         owner,
         new.expires_at,
         unit.now,
-        actor.label()
+        actor.label(),
+        new.rate_per_minute
     ];
     unit.execute(&sql::INSERT_TOKEN, args).await?;
+    let row = write::load(&mut unit, TOKENS, id.0, false).await?;
+    search::note(&mut unit, TOKENS, id.0, &row, false).await?;
     let payload = json!({
         "id": id,
         "organisation_id": actor.organisation,
@@ -143,6 +163,7 @@ pub(crate) async fn create(
         "scopes": new.scopes,
         "allow_list": new.allow_list,
         "expires_at": new.expires_at,
+        "rate_per_minute": new.rate_per_minute,
         "staff_id": owner,
         "version": 1,
     });
@@ -249,7 +270,8 @@ pub(crate) async fn create_first(
     let (id, by) = (TokenId::generate(), "system:first_start");
     let (none, ever) = (None::<StaffId>, None::<Ts>);
     let scopes = json!([FULL]);
-    let args = args![id, organisation, "first token", hash, scopes, json!([]), none, ever, now, by];
+    let (name, rate) = ("first token", None::<i64>);
+    let args = args![id, organisation, name, hash, scopes, json!([]), none, ever, now, by, rate];
     tx.execute(&sql::INSERT_TOKEN, args).await?;
     Ok(())
 }

@@ -1,9 +1,12 @@
+use model::OrganisationId;
 use serde_json::{Value, json};
 use store::args;
 
-use super::{Edit, Kind, create, delete, find, list, relocate, update};
+use super::{DESCRIPTION, Kind, create, find, list, relocate};
 use crate::domain::setting::tests::{below, office, pointers};
 use crate::domain::{Actor, Fault, Office, Unit, customer, organisation};
+use crate::entity::query::ListQuery;
+use crate::entity::{Source, read, write};
 use crate::store::organisation as sql;
 
 async fn try_create(office: &Office, actor: &Actor, body: Value) -> Result<super::View, Fault> {
@@ -16,8 +19,18 @@ async fn edit(
     id: &Actor,
     body: Value,
 ) -> Result<super::View, Fault> {
-    let edit = Edit::parse(body.to_string().as_bytes())?;
-    update(office, actor, id.organisation, edit, None).await
+    let draft = write::parse(DESCRIPTION, &[], body.to_string().as_bytes(), false)?;
+    write::update(office, actor, DESCRIPTION, id.organisation.0, draft, None).await?;
+    find(office, actor, id.organisation).await
+}
+
+async fn delete(
+    office: &Office,
+    actor: &Actor,
+    id: OrganisationId,
+    expected: Option<i64>,
+) -> Result<(), Fault> {
+    write::delete(office, actor, DESCRIPTION, id.0, expected).await
 }
 
 /// The names the actor can see, in the order of the alphabet.
@@ -200,8 +213,16 @@ async fn only_what_is_empty_and_below_is_deleted() {
         let target = organisation::target(&mut unit, Some(empty.organisation)).await;
         assert!(matches!(target, Err(Fault::NotFound("organisation"))));
         drop(unit);
-        // Its name is free again.
-        below(&office, &north, json!({"kind": "branch", "name": "Lake"})).await;
+        // Its name is free again, and then it is not for the one that comes back.
+        let other = below(&office, &north, json!({"kind": "branch", "name": "Lake"})).await;
+        let id = empty.organisation.0;
+        let taken = write::restore(&office, &north, DESCRIPTION, id).await;
+        assert!(matches!(taken, Err(Fault::Conflict { pointer: "/name", .. })), "{taken:?}");
+        delete(&office, &north, other.organisation, None).await.unwrap();
+        let back = write::restore(&office, &north, DESCRIPTION, id).await.unwrap();
+        assert_eq!((&back.view["name"], &back.view["children"]), (&json!("Lake"), &json!(0)));
+        let mut unit = Unit::begin(&office, &north).await.unwrap();
+        assert!(organisation::target(&mut unit, Some(empty.organisation)).await.is_ok());
     }
 }
 
@@ -244,5 +265,65 @@ async fn every_table_that_belongs_to_an_organisation_is_looked_at_before_deletin
                 assert!(looked.contains(&format!("FROM {name} WHERE")), "{name}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn the_description_lists_them_by_their_own_id_and_hides_what_is_above() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let inner = below(&office, &north, json!({"kind": "branch", "name": "Inner"})).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        let listed = async |actor: &Actor, parameters: &[(&str, &str)]| {
+            let owned = parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            let query = ListQuery::parse(DESCRIPTION, &[], owned.collect()).unwrap();
+            let mut listed = read::list(&office, actor, DESCRIPTION, &query).await.unwrap();
+            let source = Source::Office(&office, actor);
+            (DESCRIPTION.hooks.extend)(source, &mut listed.rows).await.unwrap();
+            listed.keep(&query.fields);
+            listed.rows
+        };
+        let names = |rows: &[Value]| -> Vec<String> {
+            rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&listed(&north, &[("sort", "name")]).await), ["Inner", "North"]);
+        let partners = [("kind", "partner"), ("sort", "-name")];
+        assert_eq!(names(&listed(&isp, &partners).await), ["South", "North"]);
+        assert_eq!(names(&listed(&isp, &[("q", "inn")]).await), ["Inner"]);
+        let id = north.organisation.to_string();
+        let subtree = [("organisation_id", id.as_str()), ("sort", "name")];
+        assert_eq!(names(&listed(&isp, &subtree).await), ["Inner", "North"]);
+        assert!(listed(&south, &subtree).await.is_empty());
+
+        // What is above a reader is hidden, whatever they ask for.
+        for parameters in [&[("sort", "name")][..], &[("sort", "name"), ("fields", "parent_id")]] {
+            let rows = listed(&north, parameters).await;
+            assert_eq!(rows[0]["parent_id"], json!(north.organisation));
+            assert_eq!(rows[1]["parent_id"], Value::Null);
+            assert_eq!(rows[1]["id"], json!(north.organisation));
+        }
+        let rows = listed(&isp, &[("sort", "name"), ("kind", "partner")]).await;
+        assert_eq!((&rows[0]["children"], &rows[1]["children"]), (&json!(1), &json!(0)));
+        assert_eq!(rows[0]["organisation_id"], rows[0]["id"]);
+
+        // Where a new one lands is named by either field, and by none of somebody else's.
+        let made = try_create(
+            &office,
+            &isp,
+            json!({"kind": "branch", "name": "Lake",
+            "organisation_id": north.organisation.to_string()}),
+        )
+        .await
+        .unwrap();
+        assert_eq!(made.parent_id, Some(north.organisation));
+        let foreign = json!({"kind": "branch", "name": "x",
+            "organisation_id": south.organisation.to_string()});
+        let refused = try_create(&office, &north, foreign).await.unwrap_err();
+        assert_eq!(pointers(&refused), ["/organisation_id"]);
+        let moved = edit(&office, &isp, &inner, json!({"parent_id": id})).await.unwrap_err();
+        assert_eq!(pointers(&moved), ["/parent_id"], "a move is no change of a field");
+        let zone = edit(&office, &isp, &inner, json!({"zone": "UTC"})).await.unwrap_err();
+        assert_eq!(pointers(&zone), ["/zone"], "and a zone is a setting");
     }
 }

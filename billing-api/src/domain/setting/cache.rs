@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use model::OrganisationId;
 use store::{Db, args};
 
-use super::Layers;
+use super::{Defaults, Layers};
 use crate::domain::Fault;
 use crate::store::{organisation, setting as sql};
 
@@ -25,6 +25,7 @@ const KEPT_MAX: usize = 10_000;
 /// The cache. One a process.
 pub(crate) struct Cache {
     fresh_for: Duration,
+    defaults: Defaults,
     state: RwLock<State>,
     /// One asks for the count, the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
@@ -51,7 +52,22 @@ impl Default for Cache {
 impl Cache {
     /// An empty one.
     pub(crate) fn new(fresh_for: Duration) -> Self {
-        Self { fresh_for, state: RwLock::default(), asking: tokio::sync::Mutex::default() }
+        Self {
+            fresh_for,
+            defaults: Defaults::default(),
+            state: RwLock::default(),
+            asking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// An empty one of an installation that says what applies where nobody set anything.
+    pub(crate) fn with_defaults(self, defaults: Defaults) -> Self {
+        Self { defaults, ..self }
+    }
+
+    /// What the installation says of what nobody set.
+    pub(super) fn defaults(&self) -> &Defaults {
+        &self.defaults
     }
 
     /// What applies to an organisation.
@@ -67,7 +83,7 @@ impl Cache {
             return Ok(layers.clone());
         }
         let rows = db.fetch_all(&sql::LAYERS, args![organisation]).await?;
-        let layers = Layers::read(&rows)?.ok_or(Fault::NotFound("organisation"))?;
+        let layers = Layers::read(&rows, &self.defaults)?.ok_or(Fault::NotFound("organisation"))?;
         let layers = Arc::new(layers);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.kept.len() >= KEPT_MAX {

@@ -7,6 +7,7 @@ use store::args;
 
 use super::layers::is_looser;
 use super::{Bound, From, Kind, Layers, Setting, registry};
+use crate::domain::access::rules;
 use crate::domain::{Actor, Event, Fault, FieldFault, Office, Unit, organisation};
 use crate::store::organisation as tree;
 use crate::store::setting as sql;
@@ -89,7 +90,7 @@ pub(crate) fn show(organisation: OrganisationId, layers: &Layers) -> View {
             group: setting.group(),
             kind: setting.kind.name(),
             value,
-            default: setting.default_value(),
+            default: layers.fallback(setting),
             own: matches!(from, From::Own),
             inherited_from: ancestor.map(|layer| layer.id),
             inherited_value: layers.inherited(setting).0,
@@ -97,7 +98,8 @@ pub(crate) fn show(organisation: OrganisationId, layers: &Layers) -> View {
             max,
             choices,
             permission: setting.permission,
-            settable: legal_entity || !setting.by_entity,
+            settable: (legal_entity || !setting.by_entity)
+                && (layers.at_root() || !setting.at_root),
             setting,
             from_name: ancestor.map(|layer| layer.name.clone()),
         }
@@ -142,6 +144,7 @@ pub(crate) async fn patch(
         let setting = registry::find(&change.key);
         setting.map_or(Ok(()), |setting| actor.may(setting.permission))?;
     }
+    rules::keep_a_way_in(&mut unit, organisation, &layers, &changes).await?;
     apply(&mut unit, organisation, &path, &changes).await?;
     record(&mut unit, organisation, "settings.changed", layers.version, &changes).await?;
     let view = show(organisation, &layers);
@@ -161,7 +164,8 @@ pub(crate) async fn open(
         return Err(Fault::Stale);
     }
     let rows = unit.fetch_all(&sql::LAYERS, args![organisation]).await?;
-    Layers::read(&rows)?.ok_or(Fault::NotFound("organisation"))
+    let defaults = unit.office().settings.defaults();
+    Layers::read(&rows, defaults)?.ok_or(Fault::NotFound("organisation"))
 }
 
 /// Checks a change as a whole and makes it in `layers`; what is as it was is left out.
@@ -184,6 +188,9 @@ fn judge(layers: &mut Layers, fields: &Map<String, Value>) -> Result<Vec<Change>
         } else if setting.by_entity && !legal_entity {
             fault(key, "is set by the legal entity".to_owned());
             continue;
+        } else if setting.at_root && !layers.at_root() {
+            fault(key, "is set by the organisation at the top".to_owned());
+            continue;
         } else {
             match setting.kind.check(value) {
                 Ok(value) => Some(value),
@@ -193,10 +200,15 @@ fn judge(layers: &mut Layers, fields: &Map<String, Value>) -> Result<Vec<Change>
                 }
             }
         };
-        if let (Some(value), (above, From::Ancestor(layer))) = (&after, layers.inherited(setting))
+        if let (Some(value), false, (above, from)) =
+            (&after, layers.at_root(), layers.inherited(setting))
             && is_looser(setting.bound, value, &above)
         {
-            fault(key, too_loose(setting.bound, &above, &layer.name));
+            let name = match from {
+                From::Ancestor(layer) => layer.name.as_str(),
+                From::Own | From::Default => "the installation",
+            };
+            fault(key, too_loose(setting.bound, &above, name));
             continue;
         }
         let before = layers.own(key).cloned();

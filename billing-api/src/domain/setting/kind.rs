@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::colour::{Colour, Ground};
+use crate::domain::access::allow_list;
 use crate::domain::input::is_email;
 use crate::domain::service::is_zone;
 
@@ -34,6 +35,8 @@ pub(crate) enum Kind {
     MonthDay,
     /// `#1c7ed6`, readable on the ground.
     Colour(Ground),
+    /// Addresses and prefixes, one a line.
+    Networks,
     /// The hash of a file; the file is sent on its own way.
     Picture,
 }
@@ -42,6 +45,8 @@ pub(crate) enum Kind {
 const DAYS: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const EMAIL_CHARACTERS_MAX: usize = 254;
+/// Longest prefix with its line end, characters: 39 of an IPv6 address, and `/128`.
+const NETWORK_CHARACTERS_MAX: usize = 45;
 
 impl Kind {
     /// Its name in the API.
@@ -59,6 +64,7 @@ impl Kind {
             Self::Locale => "locale",
             Self::MonthDay => "month_day",
             Self::Colour(_) => "colour",
+            Self::Networks => "networks",
             Self::Picture => "picture",
         }
     }
@@ -82,7 +88,7 @@ impl Kind {
     }
 
     fn check_text(self, text: &str) -> Result<String, String> {
-        let lines = matches!(self, Self::Lines(_));
+        let lines = matches!(self, Self::Lines(_) | Self::Networks);
         let unified = if lines { text.replace("\r\n", "\n") } else { text.to_owned() };
         let text = unified.trim();
         if text.chars().any(|c| c.is_control() && !(lines && c == '\n')) {
@@ -94,6 +100,7 @@ impl Kind {
         let max = match self {
             Self::Text(max) | Self::Lines(max) => max,
             Self::Email => EMAIL_CHARACTERS_MAX,
+            Self::Networks => allow_list::ENTRIES_MAX * NETWORK_CHARACTERS_MAX,
             _ => 100,
         };
         if text.chars().count() > max {
@@ -122,6 +129,7 @@ impl Kind {
                 Err("is not a day of every year as MM-DD, such as 04-01".to_owned())
             }
             Self::Colour(ground) => check_colour(text, ground),
+            Self::Networks => check_networks(text),
             Self::Picture => Err("is set by sending the picture".to_owned()),
             _ => Ok(text.to_owned()),
         }
@@ -133,6 +141,17 @@ impl Kind {
             Self::Picture => value.is_string(),
             _ => self.check(value).is_ok(),
         }
+    }
+}
+
+fn check_networks(text: &str) -> Result<String, String> {
+    let entries: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if entries.len() > allow_list::ENTRIES_MAX {
+        return Err(format!("has more than {} entries", allow_list::ENTRIES_MAX));
+    }
+    match entries.iter().find_map(|entry| Some((entry, allow_list::fault(entry)?))) {
+        Some((entry, fault)) => Err(format!("{entry}: {fault}")),
+        None => Ok(entries.join("\n")),
     }
 }
 
@@ -192,6 +211,7 @@ mod tests {
         assert_eq!(kept(Kind::Text(5), " a b "), "a b");
         assert_eq!(kept(Kind::Lines(20), "1 Road\r\nTown\r\n"), "1 Road\nTown");
         assert_eq!(kept(Kind::Colour(Ground::Light), "#0B5CAD"), "#0b5cad");
+        assert_eq!(kept(Kind::Networks, " 192.0.2.0/24 \r\n\r\n::1"), "192.0.2.0/24\n::1");
         assert_eq!(kept(Kind::MonthDay, "04-01"), "04-01");
         assert_eq!(kept(Kind::Locale, "pt-BR"), "pt-BR");
         assert_eq!(kept(Kind::Phone, "+91 (22) 555-0100"), "+91 (22) 555-0100");
@@ -200,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_a_reason() {
-        let bad: [(Kind, Value, &str); 20] = [
+        let bad: [(Kind, Value, &str); 22] = [
             (Kind::Text(3), json!("abcd"), "more than 3"),
             (Kind::Text(3), json!("a\nb"), "control"),
             (Kind::Text(3), json!("  "), "empty"),
@@ -220,6 +240,8 @@ mod tests {
             (Kind::MonthDay, json!("+1-01"), "every year"),
             (Kind::MonthDay, json!("13-01"), "every year"),
             (Kind::Colour(Ground::Light), json!("#ffcc00"), "contrast 1.3"),
+            (Kind::Networks, json!("192.0.2.1/24"), "192.0.2.1/24: has bits"),
+            (Kind::Networks, json!("office, home"), "prefix"),
             (Kind::Picture, json!("00"), "sending"),
         ];
         for (kind, value, part) in bad {

@@ -1,6 +1,7 @@
 //! What an organisation and its ancestors have set, and what of it applies.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::OrganisationId;
 use serde_json::Value;
@@ -24,12 +25,17 @@ impl Layer {
     }
 }
 
+/// What applies where nobody set anything, and the installation's configuration says otherwise
+/// than the program.
+pub(crate) type Defaults = Arc<HashMap<&'static str, Value>>;
+
 /// An organisation and its ancestors, the root first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers {
     /// How often the organisation's settings were changed.
     pub(crate) version: i64,
     layers: Vec<Layer>,
+    defaults: Defaults,
 }
 
 /// Whose value applies.
@@ -45,7 +51,7 @@ pub(crate) enum From<'a> {
 
 impl Layers {
     /// Reads the rows of `LAYERS`. No row: there is no such organisation.
-    pub(super) fn read(rows: &[Row]) -> Result<Option<Self>, StoreError> {
+    pub(super) fn read(rows: &[Row], defaults: &Defaults) -> Result<Option<Self>, StoreError> {
         let mut layers: Vec<Layer> = Vec::new();
         let mut version = 0;
         for row in rows {
@@ -64,7 +70,20 @@ impl Layers {
                 layer.values.insert(key, row.get("value")?);
             }
         }
-        Ok((!layers.is_empty()).then_some(Self { version, layers }))
+        let defaults = defaults.clone();
+        Ok((!layers.is_empty()).then_some(Self { version, layers, defaults }))
+    }
+
+    /// One organisation that has set nothing, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_one() -> Self {
+        let layer = Layer {
+            id: OrganisationId::generate(),
+            name: "Own".to_owned(),
+            legal_entity: true,
+            values: HashMap::new(),
+        };
+        Self { layers: vec![layer], ..Self::default() }
     }
 
     /// The organisation itself; absent only where nothing was read.
@@ -102,8 +121,18 @@ impl Layers {
         self.resolve(setting, false)
     }
 
+    /// What applies where nobody set it.
+    pub(crate) fn fallback(&self, setting: &Setting) -> Value {
+        self.defaults.get(setting.key).cloned().unwrap_or_else(|| setting.default_value())
+    }
+
+    /// Whether the organisation is the root of the tree.
+    pub(crate) fn at_root(&self) -> bool {
+        self.layers.len() == 1
+    }
+
     fn resolve(&self, setting: &Setting, with_own: bool) -> (Value, From<'_>) {
-        let mut found = (setting.default_value(), From::Default);
+        let mut found = (self.fallback(setting), From::Default);
         let last = self.layers.len().saturating_sub(1);
         for (n, layer) in self.layers.iter().enumerate() {
             let cut = match setting.inherits {
@@ -112,13 +141,13 @@ impl Layers {
                 Inherits::Never => true,
             };
             if cut {
-                found = (setting.default_value(), From::Default);
+                found = (self.fallback(setting), From::Default);
             }
             let own = n == last;
             let value = layer.own(setting.key).filter(|value| setting.kind.holds(value));
             let Some(value) = value.filter(|_| with_own || !own) else { continue };
-            let inherited = matches!(found.1, From::Ancestor(_));
-            if !inherited || !is_looser(setting.bound, value, &found.0) {
+            // What nobody set is no bound for the root, and one for all below it.
+            if n == 0 || !is_looser(setting.bound, value, &found.0) {
                 let from = if own { From::Own } else { From::Ancestor(layer) };
                 found = (value.clone(), from);
             }

@@ -19,14 +19,14 @@ mod layers;
 pub(crate) mod registry;
 
 #[cfg(test)]
-pub(in crate::domain) mod tests;
+pub(crate) mod tests;
 
 pub(crate) use cache::Cache;
 pub(crate) use change::{
     Change, Item, View, apply, copy_to_columns, list, open, patch, read_object, record, show,
 };
 pub(crate) use kind::Kind;
-pub(crate) use layers::{From, Layer, Layers};
+pub(crate) use layers::{Defaults, From, Layer, Layers};
 
 use model::OrganisationId;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub(crate) struct Setting {
     /// Only a legal entity sets it: its books depend on it, and on its being one for all of
     /// them.
     pub(crate) by_entity: bool,
+    /// Only the root sets it: it applies before anybody knows whose staff somebody is.
+    pub(crate) at_root: bool,
 }
 
 /// What applies where nobody set anything.

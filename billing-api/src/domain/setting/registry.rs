@@ -17,6 +17,7 @@ const fn text(key: &'static str, kind: Kind) -> Setting {
         inherits: Inherits::Always,
         bound: Bound::Free,
         by_entity: false,
+        at_root: false,
     }
 }
 
@@ -89,9 +90,27 @@ pub(crate) const TWO_FACTOR_REQUIRED: Setting = security(
     Setting { default: Default::Flag(false), ..text("security.two_factor_required", Kind::Flag) },
     Bound::StaysOn,
 );
+/// The addresses and prefixes staff sign in from; whoever is below has to be in every list
+/// above as well. Absent: from everywhere.
+pub(crate) const ALLOW_LIST: Setting =
+    security(text("security.allow_list", Kind::Networks), Bound::Free);
+/// Wrong passwords for one account from one address that cost no waiting.
+pub(crate) const LOCKOUT_ATTEMPTS: Setting = Setting {
+    at_root: true,
+    ..security(number("security.lockout_attempts", 3, 20, 5), Bound::Free)
+};
+/// How long the wait between attempts grows at most, minutes.
+pub(crate) const LOCKOUT_MINUTES: Setting = Setting {
+    at_root: true,
+    ..security(number("security.lockout_minutes", 1, 60, 15), Bound::Free)
+};
 /// Audit entries are kept for so many days.
 pub(crate) const AUDIT_RETENTION: Setting =
     security(number("security.audit_retention_days", 90, 3_650, 1_095), Bound::AtLeast);
+
+/// Of them, deletions, changes of rights and of money for so many; never for fewer than all.
+pub(crate) const AUDIT_RETENTION_CRITICAL: Setting =
+    security(number("security.audit_retention_critical_days", 365, 3_650, 1_825), Bound::AtLeast);
 
 /// An import can be undone for so many hours.
 pub(crate) const UNDO_WINDOW: Setting = number("import.undo_window_hours", 0, 720, 24);
@@ -131,7 +150,11 @@ pub(crate) static ALL: &[&Setting] = &[
     &SESSION_IDLE,
     &SESSION_LIFETIME,
     &TWO_FACTOR_REQUIRED,
+    &ALLOW_LIST,
+    &LOCKOUT_ATTEMPTS,
+    &LOCKOUT_MINUTES,
     &AUDIT_RETENTION,
+    &AUDIT_RETENTION_CRITICAL,
     &UNDO_WINDOW,
     &DISPLAY_NAME,
     &ACCENT_LIGHT,

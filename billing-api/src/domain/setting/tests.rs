@@ -15,14 +15,14 @@ use crate::domain::{Actor, Fault, Office, organisation, setting};
 use crate::store::{MIGRATIONS, organisation as tree};
 
 /// An office on a database that exists; every look at the settings asks for the count.
-pub(in crate::domain) fn office_on(test: &TestDb) -> Office {
+pub(crate) fn office_on(test: &TestDb) -> Office {
     let (db, network) = (test.db.clone(), test.db.clone());
     let office = Office::new(db, network, Keyring::ephemeral(), Arc::new(SystemClock));
     Office { settings: Cache::new(Duration::ZERO), ..office }
 }
 
 /// An office after its first start, and the provider's own actor.
-pub(in crate::domain) async fn office(test: &TestDb) -> (Office, Actor) {
+pub(crate) async fn office(test: &TestDb) -> (Office, Actor) {
     test.db.migrate(&MIGRATIONS).await.unwrap();
     // A long memory: what these tests see at once, they see because of the commit.
     let settings = Cache::new(Duration::from_secs(3600));
@@ -36,14 +36,14 @@ pub(in crate::domain) async fn office(test: &TestDb) -> (Office, Actor) {
 }
 
 /// An organisation below the actor's, and somebody who acts in it.
-pub(in crate::domain) async fn below(office: &Office, above: &Actor, body: Value) -> Actor {
+pub(crate) async fn below(office: &Office, above: &Actor, body: Value) -> Actor {
     let new = organisation::New::parse(body.to_string().as_bytes()).unwrap();
     let view = organisation::create(office, above, new).await.unwrap();
     let row = office.db.fetch_one(&tree::FIND, args![view.id]).await.unwrap();
     Actor::system("test", view.id, tree::organisation(&row).unwrap().path)
 }
 
-pub(in crate::domain) fn pointers(fault: &Fault) -> Vec<&str> {
+pub(crate) fn pointers(fault: &Fault) -> Vec<&str> {
     match fault {
         Fault::Invalid(faults) => faults.iter().map(|fault| fault.pointer.as_str()).collect(),
         other => panic!("{other:?}"),
@@ -139,6 +139,7 @@ async fn a_change_is_all_or_nothing_and_names_what_is_wrong() {
         assert_eq!(pointers(&fault), ["/security.session_idle_minutes"]);
 
         // Those below may be stricter and never looser, whoever came first.
+        patch(&office, &isp, json!({"security.password_length": 9})).await.unwrap();
         patch(&office, &partner, json!({"security.password_length": 10})).await.unwrap();
         patch(&office, &isp, json!({"security.password_length": 16})).await.unwrap();
         let layers = setting::of(&office, partner.organisation).await.unwrap();

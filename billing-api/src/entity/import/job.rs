@@ -5,14 +5,12 @@
 
 use std::time::Duration;
 
-use model::{StaffId, TokenId};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::run::{self, Watch};
 use super::{IMPORT, find, purge, undo};
-use crate::domain::access;
-use crate::domain::{Actor, Fault, Input, Who};
+use crate::domain::{Fault, Input};
 use crate::entity::read;
 use crate::jobs::{Context, JobError, Kind, Outcome};
 
@@ -71,21 +69,8 @@ fn asked(context: &Context) -> Result<Uuid, Fault> {
     IMPORT.id(context.arguments["import"].as_str().unwrap_or_default())
 }
 
-/// Whoever asked, within the organisation of the run, with the rights they have now: the rules
-/// of roles, staff and tokens ask for them.
-async fn actor(context: &Context) -> Result<Actor, Fault> {
-    let mut actor = context.actor.clone();
-    if let Ok(staff) = context.created_by.parse::<StaffId>() {
-        actor.who = Who::Staff(staff);
-    } else if let Ok(token) = context.created_by.parse::<TokenId>() {
-        actor.who = Who::Token(token);
-    }
-    actor.rights = access::rights_now(&context.office, actor.who).await?;
-    Ok(actor)
-}
-
 async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
-    let (id, actor) = (asked(context)?, actor(context).await?);
+    let (id, actor) = (asked(context)?, context.on_behalf().await?);
     let import = find(&context.office, &actor, id).await?;
     // An attempt before this one came to its end, or somebody began anew.
     if import.state != run::running(dry) {
@@ -101,7 +86,7 @@ async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
 }
 
 async fn back(context: &Context) -> Result<Outcome, JobError> {
-    let (id, actor) = (asked(context)?, actor(context).await?);
+    let (id, actor) = (asked(context)?, context.on_behalf().await?);
     let import = find(&context.office, &actor, id).await?;
     if import.state != "undoing" {
         return Ok(Outcome::done());

@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Import;
 use crate::domain::Input;
+use crate::domain::access::Rights;
 use crate::entity::custom::Custom;
 use crate::entity::{Entity, Field, Flags, Kind, convert};
 
@@ -40,14 +41,20 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("locale", &["language", "lang"]),
     ("download_bps", &["download", "downloadspeed", "ratedown", "planbandwidthdown"]),
     ("upload_bps", &["upload", "uploadspeed", "rateup", "planbandwidthup"]),
+    ("burst_download_bps", &["burstdownload", "planburstdown", "burstratedown"]),
+    ("burst_upload_bps", &["burstupload", "planburstup", "burstrateup"]),
+    ("pool", &["ippool", "addresspool", "framedpool"]),
+    ("ipv4", &["staticip", "framedipaddress", "fixedip"]),
+    ("delegated_prefix", &["delegatedipv6prefix", "ipv6delegated"]),
     ("price", &["cost", "amount", "plancost", "monthlyprice"]),
     ("description", &["comment", "comments", "note", "notes"]),
 ];
 
-/// Everything a column can mean.
-pub(crate) fn targets(entity: &Entity, customs: &[Custom]) -> Vec<String> {
+/// Everything a column can mean, for somebody with these rights.
+pub(crate) fn targets(rights: &Rights, entity: &Entity, customs: &[Custom]) -> Vec<String> {
     let mut targets = vec!["id".to_owned(), "organisation_id".to_owned()];
-    for field in entity.all_fields().filter(|field| field.is_writable()) {
+    let taken = |field: &&Field| field.is_writable() && field.is_seen(rights);
+    for field in entity.all_fields().filter(taken) {
         targets.push(field.name.to_owned());
         if field.kind == Kind::Money {
             targets.push(format!("{}.currency", field.name));
@@ -66,12 +73,13 @@ fn plain(name: &str) -> String {
 
 /// The likeliest meaning of each column; each target once, the better guess first.
 pub(crate) fn guess(
+    rights: &Rights,
     entity: &Entity,
     customs: &[Custom],
     columns: &[String],
     first: &[String],
 ) -> Mapping {
-    let targets = targets(entity, customs);
+    let targets = targets(rights, entity, customs);
     let mut mapping = Mapping::new();
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     let is = |target: &str, column: &str, certainty: usize| match certainty {
@@ -113,13 +121,14 @@ pub(crate) fn guess(
 
 /// Reads a mapping: `{"column": "target"}`, null for a column that is left out.
 pub(crate) fn read(
+    rights: &Rights,
     entity: &Entity,
     customs: &[Custom],
     columns: &[String],
     given: &Map<String, Json>,
     input: &mut Input,
 ) -> Mapping {
-    let targets = targets(entity, customs);
+    let targets = targets(rights, entity, customs);
     let mut mapping = Mapping::new();
     let mut taken = BTreeSet::new();
     for (column, target) in given {
@@ -160,9 +169,9 @@ pub(crate) fn missing(
     own.chain(added).filter(|target| !given(target)).collect()
 }
 
-/// The targets that records can be told apart by.
-pub(crate) fn keys(entity: &Entity) -> Vec<&'static str> {
-    let fields = entity.all_fields().map(|field| field.name);
+/// The targets that records can be told apart by, for somebody with these rights.
+pub(crate) fn keys(rights: &Rights, entity: &Entity) -> Vec<&'static str> {
+    let fields = entity.all_fields().filter(|field| field.is_seen(rights)).map(|field| field.name);
     ["id"].into_iter().chain(fields.filter(|name| can_match(entity, name))).collect()
 }
 
@@ -218,6 +227,7 @@ impl Options {
 
     /// Reads `{"match", "existing", "empty", "values"}`.
     pub(crate) fn read(
+        rights: &Rights,
         entity: &Entity,
         customs: &[Custom],
         mapping: &Mapping,
@@ -244,7 +254,7 @@ impl Options {
                     Err(_) => input.fault(&pointer, "is one of keep, clear"),
                 },
                 ("values", Json::Object(values)) => {
-                    let targets = targets(entity, customs);
+                    let targets = targets(rights, entity, customs);
                     for (target, value) in values {
                         match value {
                             Json::String(text) if targets.contains(&target) => {
@@ -340,7 +350,7 @@ mod tests {
 
     fn guessed(entity: &Entity, columns: &[&str], first: &[&str]) -> Vec<(String, String)> {
         let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-        guess(entity, &[], &texts(columns), &texts(first)).into_iter().collect()
+        guess(&Rights::all(), entity, &[], &texts(columns), &texts(first)).into_iter().collect()
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -37,6 +37,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{Entity, Field, Flags, Kind, Verbs, custom, registry};
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Event, Fault, Input, Office, Rows, Unit};
 use mapping::{Mapping, Options};
 
@@ -301,7 +302,7 @@ pub(crate) async fn take(
         other_sheets: summary.other_sheets,
     };
     let customs = custom::of(office, &actor.path, entity).await?;
-    let mapping = mapping::guess(entity, &customs, &summary.columns, &first);
+    let mapping = mapping::guess(&actor.rights, entity, &customs, &summary.columns, &first);
     let options = Options::guess(&mapping);
     let id = Uuid::now_v7();
 
@@ -405,11 +406,17 @@ pub(crate) async fn set_mapping(
     let customs = custom::of(office, &actor.path, import.entity).await?;
     let mut input = Input::parse(body)?;
     let mapping = match input.map("mapping") {
-        Some(map) => mapping::read(import.entity, &customs, &import.columns, &map, &mut input),
+        Some(map) => {
+            let (entity, columns) = (import.entity, &import.columns);
+            mapping::read(&actor.rights, entity, &customs, columns, &map, &mut input)
+        }
         None => import.mapping.clone(),
     };
     let options = match input.map("options") {
-        Some(map) => Options::read(import.entity, &customs, &mapping, map, &mut input),
+        Some(map) => {
+            let entity = import.entity;
+            Options::read(&actor.rights, entity, &customs, &mapping, map, &mut input)
+        }
         None => import.options.clone(),
     };
     input.finish()?;
@@ -440,12 +447,25 @@ pub(crate) async fn preview(
     let customs = custom::of(office, &actor.path, import.entity).await?;
     let mut rows = rows::open(office.clone(), import, 0, PREVIEW_ROWS);
     let batch = rows.next().await?.unwrap_or_default();
+    let (entity, rights) = (import.entity, &actor.rights);
+    let covered: Vec<bool> = import
+        .columns
+        .iter()
+        .map(|column| {
+            let target = import.mapping.get(column).and_then(|target| entity.field(target));
+            target.is_some_and(|field| is_covered(field, rights))
+        })
+        .collect();
     let shown: Vec<Json> = batch
         .iter()
         .map(|row| match &row.cells {
             Ok(cells) => {
-                let document = mapping::document(import, &customs, cells);
-                json!({"row": row.number, "cells": cells, "record": hidden(import.entity, document)})
+                let record = hidden(entity, rights, mapping::document(import, &customs, cells));
+                let mut cells = json!(cells);
+                for (at, _) in covered.iter().enumerate().filter(|(_, covered)| **covered) {
+                    cover(cells.get_mut(at));
+                }
+                json!({"row": row.number, "cells": cells, "record": record})
             }
             Err(fault) => {
                 json!({"row": row.number, "column": fault.column, "detail": fault.detail})
@@ -454,26 +474,37 @@ pub(crate) async fn preview(
         .collect();
     let missing = mapping::missing(import.entity, &customs, &import.mapping, &import.options);
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
-        "targets": mapping::targets(import.entity, &customs), "missing": missing}))
+        "targets": mapping::targets(&actor.rights, import.entity, &customs), "missing": missing}))
 }
 
-/// Without what is given and never shown.
-fn hidden(entity: &Entity, mut document: serde_json::Map<String, Json>) -> Json {
-    for field in entity.all_fields().filter(|field| matches!(field.kind, Kind::Secret(_))) {
-        if let Some(value) = document.get_mut(field.name) {
-            *value = json!("•••");
-        }
+/// Whether a field is given and never shown, or not to somebody with these rights.
+fn is_covered(field: &Field, rights: &Rights) -> bool {
+    matches!(field.kind, Kind::Secret(_)) || !field.is_seen(rights)
+}
+
+/// Says that there is something, and not what.
+fn cover(value: Option<&mut Json>) {
+    if let Some(value) = value.filter(|value| !value.is_null() && *value != "") {
+        *value = json!("•••");
+    }
+}
+
+/// Without what is covered.
+fn hidden(entity: &Entity, rights: &Rights, mut document: serde_json::Map<String, Json>) -> Json {
+    for field in entity.all_fields().filter(|field| is_covered(field, rights)) {
+        cover(document.get_mut(field.name));
     }
     Json::Object(document)
 }
 
 /// A file with the columns that a record of the entity can have, and no rows.
 pub(crate) fn template(
+    actor: &Actor,
     entity: &'static Entity,
     customs: &[custom::Custom],
     how: &sheet::Writing,
 ) -> Result<Vec<u8>, Fault> {
-    let columns = mapping::targets(entity, customs);
+    let columns = mapping::targets(&actor.rights, entity, customs);
     let columns = columns.into_iter().filter(|name| name != "id").collect();
     let writer = sheet::Writer::new(Vec::new(), how, columns);
     let file = writer.and_then(sheet::Writer::finish);

@@ -63,6 +63,7 @@ pub(super) fn candidates(
                 .filter(|word| word.len() <= max);
             words.map(|word| json!([word])).collect()
         }
+        Kind::Map(names, _) => vec![json!({names[0]: mark})],
         Kind::Document(_) => vec![json!({})],
         Kind::Secret(_) => vec![json!(format!("{mark}-secret-{n:06}")), json!("Aa1!aa1!aa1!aa1!")],
     };

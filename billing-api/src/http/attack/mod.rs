@@ -231,7 +231,8 @@ async fn attack_lists(world: &World) -> usize {
             let path = format!("{list}?total=true&limit=500");
             let answer = world.ask(by, Method::GET, &path, None, &[]).await.json();
             let rows = answer["data"].as_array().map_or(0, Vec::len);
-            assert_eq!(answer["total"], json!(rows), "{path} for {}", by.name);
+            let total = answer["total"].as_u64().unwrap_or(0);
+            assert_eq!(total.min(500), rows as u64, "{path} for {}", by.name);
         }
     }
     attacks
@@ -382,7 +383,15 @@ async fn a_request_that_is_repeated_gets_the_first_answer() {
         let at = |path: &str| format!("{}/{path}", super::API);
         let service = registry::by_name("service").unwrap();
         let mut body = by.body(service);
-        for unique in ["ipv4", "external_source", "external_id"] {
+        for unique in [
+            "ipv4",
+            "ipv4_prefix_length",
+            "ipv6_address",
+            "ipv6_prefix",
+            "delegated_prefix",
+            "external_source",
+            "external_id",
+        ] {
             body[unique] = Json::Null;
         }
         body["login"] = json!("repeated");

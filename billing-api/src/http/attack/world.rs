@@ -201,7 +201,19 @@ async fn tenant(
     let hash = sha256(token.as_bytes()).to_vec();
     let (none, ever) = (None::<model::StaffId>, None::<model::Ts>);
     let full = json!(["full"]);
-    let args = args![TokenId::generate(), id, name, hash, full, json!([]), none, ever, now, "test"];
+    let args = args![
+        TokenId::generate(),
+        id,
+        name,
+        hash,
+        full,
+        json!([]),
+        none,
+        ever,
+        now,
+        "test",
+        None::<i64>
+    ];
     office.db.execute(&access::INSERT_TOKEN, args).await.unwrap();
     let login = format!("{name}own");
     let args = args![
@@ -392,7 +404,12 @@ impl World {
         for tenant in &self.tenants {
             for entity in ENTITIES.iter().filter(|entity| entity.verbs.has(Verbs::UPDATE)) {
                 let path = format!("{}/{}?limit=500", super::super::API, entity.path);
-                all.push(self.ask(tenant, Method::GET, &path, None, &[]).await.body);
+                let mut listed = self.ask(tenant, Method::GET, &path, None, &[]).await.json();
+                // Asking is noted on one's token once a minute.
+                for row in listed["data"].as_array_mut().into_iter().flatten() {
+                    row["used_at"] = Json::Null;
+                }
+                all.push(listed.to_string());
             }
         }
         all

@@ -26,6 +26,11 @@ fn faults() -> Vec<(&'static str, &'static str, Fault)> {
         ("Stale", "It was changed since the version in If-Match", Fault::Stale),
         ("TooLong", "The body is too long", Fault::TooLong(super::super::body::BODY_OCTETS_MAX)),
         (
+            "WrongMedia",
+            "The body is of a kind that is not read here",
+            Fault::WrongMedia("text/plain".to_owned(), "application/json"),
+        ),
+        (
             "Invalid",
             "Fields or parameters are missing, unknown or wrong: all of them, by pointer",
             Fault::Invalid(vec![FieldFault {
@@ -47,6 +52,7 @@ const BY_STATUS: &[(u16, &str)] = &[
     (409, "Conflict"),
     (412, "Stale"),
     (413, "TooLong"),
+    (415, "WrongMedia"),
     (422, "Invalid"),
     (429, "TooMany"),
     (503, "Unavailable"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::API;
 use super::{common, kinds};
 use crate::entity::registry::{self, ENTITIES};
-use crate::entity::{Entity, Field, Flags, Verbs, bulk};
+use crate::entity::{Action, Entity, Field, Flags, Verbs, bulk};
 
 /// `customer_label` as a name of a shape: `CustomerLabel`.
 fn name(entity: &Entity) -> String {
@@ -112,6 +112,18 @@ fn taken(entity: &Entity, also: fn(&Field) -> bool) -> Map<String, Json> {
     properties
 }
 
+/// What an action takes.
+fn arguments(action: &Action) -> Json {
+    let shown = action.arguments.iter().map(|field| (field.name.to_owned(), kinds::given(field)));
+    let required = action.arguments.iter().filter(|field| field.flags.has(Flags::REQUIRED));
+    json!({
+        "type": "object",
+        "required": required.map(|field| field.name).collect::<Vec<_>>(),
+        "properties": shown.collect::<Map<String, Json>>(),
+        "additionalProperties": false,
+    })
+}
+
 /// The operation of a route that comes from a description.
 pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
     let rest = pattern.strip_prefix(API).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
@@ -160,20 +172,20 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
         ("POST", "") => {
             parameters.push(header("idempotency-key"));
             body = Some(reference(&format!("New{}", name(entity))));
-            (json!({"201": common::created(&whole)}), &[409, 413, 422])
+            (json!({"201": common::created(&whole)}), &[409, 413, 415, 422])
         }
         ("POST", "bulk") => {
             parameters.push(header("idempotency-key"));
             body = Some(order(entity));
             let mut run = common::created(&reference("JobRun"));
             run["description"] = json!("The run that does it");
-            (json!({"202": run}), &[409, 413, 422])
+            (json!({"202": run}), &[409, 413, 415, 422])
         }
         ("PATCH", _) => {
             parameters.extend([header("idempotency-key"), header("if-match")]);
             body = Some(reference(&format!("{}Change", name(entity))));
             let answer = common::answer("The record as it is now", &whole, true);
-            (json!({"200": answer}), &[409, 412, 413, 422])
+            (json!({"200": answer}), &[409, 412, 413, 415, 422])
         }
         ("DELETE", _) => {
             parameters.push(header("if-match"));
@@ -184,8 +196,11 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
             if action.is_some() {
                 parameters.push(header("if-match"));
             }
+            if let Some(action) = action.filter(|action| !action.arguments.is_empty()) {
+                body = Some(arguments(action));
+            }
             let answer = common::answer("The record as it is now", &whole, true);
-            (json!({"200": answer}), &[409, 412, 422])
+            (json!({"200": answer}), &[409, 412, 413, 415, 422])
         }
     };
     common::errors(&mut responses, &[401, 403, 404, 429, 503]);
@@ -197,8 +212,7 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
         "responses": responses,
     });
     if let Some(schema) = body {
-        operation["requestBody"] =
-            json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        operation["requestBody"] = json!({"required": action.is_none(), "content": {"application/json": {"schema": schema}}});
     }
     Some(operation)
 }
@@ -221,6 +235,15 @@ fn order(entity: &'static Entity) -> Json {
             "dry_run": {"type": "boolean"},
         },
     });
+    let own = entity.actions.iter().filter(|action| action.is_for_many());
+    let said: Vec<Json> =
+        own.filter(|action| !action.arguments.is_empty()).map(arguments).collect();
+    if !said.is_empty() {
+        order["properties"]["arguments"] = json!({
+            "description": "what the action takes besides the record",
+            "anyOf": said,
+        });
+    }
     if bulk::Tie::of(entity).is_some() {
         order["properties"]["label_id"] = kinds::id("lbl");
     }

@@ -24,12 +24,25 @@ pub(in crate::http) fn shown(field: &Field) -> Option<Json> {
     let schema = match field.kind {
         Kind::Secret(_) => return None,
         // Lists are empty where there is nothing.
-        Kind::Words(..) => return Some(json!({"type": "array", "items": {"type": "string"}})),
+        Kind::Words(..) => {
+            return Some(about(field, json!({"type": "array", "items": {"type": "string"}})));
+        }
+        Kind::Map(names, _) => return Some(about(field, map(names, json!({"type": "string"})))),
         // What a document holds is its reader's business.
-        Kind::Document(_) => return Some(json!({})),
+        Kind::Document(_) => return Some(about(field, json!({}))),
         kind => value(kind),
     };
-    Some(if is_filled(field) { schema } else { nullable(schema) })
+    Some(about(field, if is_filled(field) { schema } else { nullable(schema) }))
+}
+
+/// Says what a field takes besides what its record takes.
+fn about(field: &Field, mut schema: Json) -> Json {
+    if let Some(permission) = field.permission {
+        let before = schema["description"].as_str().map(|text| format!("{text}; "));
+        let text = format!("there for those with the permission {permission} alone");
+        schema["description"] = json!(before.unwrap_or_default() + &text);
+    }
+    schema
 }
 
 /// Whether every row has a value. What must be given at creation may still be missing where the
@@ -50,6 +63,11 @@ pub(in crate::http) fn given(field: &Field) -> Json {
                 "type": "string", "minLength": 1, "maxLength": characters, "pattern": SOMETHING,
             },
         }),
+        Kind::Map(names, characters) => {
+            let text =
+                json!({"type": ["string", "null"], "maxLength": characters, "pattern": ONE_LINE});
+            map(names, text)
+        }
         Kind::Document(_) => json!({"type": "object"}),
         Kind::Secret(max) => {
             json!({"type": "string", "minLength": 1, "maxLength": max, "writeOnly": true})
@@ -65,7 +83,7 @@ pub(in crate::http) fn given(field: &Field) -> Json {
     if let Some(pattern) = pattern {
         schema["pattern"] = json!(pattern);
     }
-    if required { schema } else { nullable(schema) }
+    about(field, if required { schema } else { nullable(schema) })
 }
 
 /// A value of a kind, where there is one.
@@ -94,9 +112,17 @@ pub(super) fn value(kind: Kind) -> Json {
         }),
         Kind::Money => json!({"$ref": "#/components/schemas/Money"}),
         Kind::Words(..) => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Map(..) => json!({"type": "object"}),
         Kind::Document(_) => json!({}),
         Kind::Secret(_) => json!({"type": "string"}),
     }
+}
+
+/// An object of texts under known names.
+fn map(names: &[&str], text: Json) -> Json {
+    let properties: serde_json::Map<String, Json> =
+        names.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
 /// An amount of money.
@@ -166,4 +192,27 @@ pub(super) fn filters(field: &Field) -> Vec<Json> {
         parameters.push(parameter);
     }
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_says_which_permission_it_takes() {
+        for kind in [Kind::Rate(0, 9), Kind::Money, Kind::Words(9, 9), Kind::Document(None)] {
+            let open = Field::new("x", kind, Flags::WRITABLE);
+            let kept = open.for_those_with("audit.view");
+            let text = |schema: Option<Json>| schema.unwrap().to_string();
+            for (schema, wanted) in [
+                (shown(&kept), true),
+                (Some(given(&kept)), true),
+                (shown(&open), false),
+                (Some(given(&open)), false),
+            ] {
+                let text = text(schema);
+                assert_eq!(text.contains("permission audit.view"), wanted, "{kind:?}: {text}");
+            }
+        }
+    }
 }

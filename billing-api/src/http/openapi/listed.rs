@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use serde_json::{Value as Json, json};
 
 use super::super::access::Route;
-use super::super::describe;
+use super::super::{describe, search};
 use super::operation::{Answer, Operation, Parameter};
 use super::{entity, kinds};
 use crate::domain::service::SERVICE;
@@ -62,6 +62,35 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
                 about: "as in the address of its list",
                 schema: || json!({"enum": ENTITIES.iter().map(|entity| entity.path).collect::<Vec<_>>()}),
             }],
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/search",
+        Operation {
+            summary: "Records of every kind that the caller may see, by their words",
+            query: &[
+                Parameter {
+                    name: "q",
+                    about: "words, or beginnings of them; required",
+                    schema: || json!({"type": "string", "minLength": 1, "maxLength": search::QUERY_MAX}),
+                },
+                Parameter {
+                    name: "entity",
+                    about: "of this kind alone, as in the address of its list",
+                    schema: || {
+                        let searched = ENTITIES.iter().filter(|entity| entity.is_searched());
+                        json!({"enum": searched.map(|entity| entity.path).collect::<Vec<_>>()})
+                    },
+                },
+                Parameter {
+                    name: "limit",
+                    about: "records of each kind",
+                    schema: || json!({"type": "integer", "minimum": 1, "maximum": search::EACH_MAX}),
+                },
+            ],
+            answer: Answer::Json(search::shape),
             ..Operation::PLAIN
         },
     ),

@@ -121,7 +121,7 @@ impl Operation {
             errors.extend([401, 403, 404, 422, 429, 503]);
         }
         if writes {
-            errors.extend([409, 412, 413]);
+            errors.extend([409, 412, 413, 415]);
         } else if route.need == Need::SignedIn {
             // What is about an account is refused to a token that has none.
             errors.push(409);

@@ -35,6 +35,8 @@ CREATE TABLE organisation (
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- An organisation's record is its own: what is scoped by this column is scoped here too.
+    organisation_id UUID GENERATED ALWAYS AS (id) STORED,
     external_source TEXT,
     external_id TEXT,
     version BIGINT NOT NULL DEFAULT 1,
@@ -46,6 +48,9 @@ CREATE TABLE organisation (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX organisation_path ON organisation (path);
+CREATE INDEX organisation_name ON organisation (name, id);
+CREATE INDEX organisation_created ON organisation (created_at, id);
+CREATE INDEX organisation_updated ON organisation (updated_at, id);
 -- One root: the parent of all others.
 CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
 
@@ -156,12 +161,34 @@ CREATE TABLE plan (
     period TEXT NOT NULL,
     download_bps BIGINT,
     upload_bps BIGINT,
+    burst_download_bps BIGINT,
+    burst_upload_bps BIGINT,
+    burst_threshold_download_bps BIGINT,
+    burst_threshold_upload_bps BIGINT,
+    burst_time_s BIGINT,
+    priority BIGINT,
     interim_s BIGINT NOT NULL,
     session_timeout_s BIGINT,
     idle_timeout_s BIGINT,
+    service_type TEXT,
+    framed_protocol TEXT,
+    ipv4_method TEXT,
     pool TEXT,
+    ipv6_pool TEXT,
+    delegated_pool TEXT,
+    dns JSONB,
+    vlan BIGINT,
+    address_list TEXT,
+    filters JSONB,
+    vendor_profiles JSONB,
     on_expired TEXT NOT NULL,
-    garden JSONB NOT NULL,
+    garden_address_list TEXT NOT NULL,
+    garden_download_bps BIGINT NOT NULL,
+    garden_upload_bps BIGINT NOT NULL,
+    garden_pool TEXT,
+    garden_redirect_url TEXT,
+    garden_dns JSONB,
+    garden_vendor_profiles JSONB,
     custom JSONB NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -184,14 +211,8 @@ CREATE TABLE plan_version (
     id UUID PRIMARY KEY,
     plan_id UUID NOT NULL REFERENCES plan (id),
     number BIGINT NOT NULL,
-    download_bps BIGINT,
-    upload_bps BIGINT,
-    interim_s BIGINT NOT NULL,
-    session_timeout_s BIGINT,
-    idle_timeout_s BIGINT,
-    pool TEXT,
-    on_expired TEXT NOT NULL,
-    garden JSONB NOT NULL,
+    -- Everything the plan gave, as the network is told it.
+    gives JSONB NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     created_by TEXT NOT NULL
 );
@@ -228,8 +249,26 @@ CREATE TABLE service (
     zone TEXT NOT NULL,
     address JSONB,
     expires_at TIMESTAMPTZ,
+    -- The one NAS it may come through, which is not deleted while it is named here.
+    nas_id UUID,
+    -- What it has otherwise than its plan says; NULL follows the plan.
+    download_bps BIGINT,
+    upload_bps BIGINT,
+    session_timeout_s BIGINT,
+    idle_timeout_s BIGINT,
+    ipv4_method TEXT,
     ipv4 INET,
-    overrides JSONB NOT NULL,
+    ipv4_prefix_length BIGINT,
+    pool TEXT,
+    routes JSONB,
+    ipv6_address INET,
+    ipv6_prefix INET,
+    ipv6_pool TEXT,
+    delegated_prefix INET,
+    delegated_pool TEXT,
+    ipv6_routes JSONB,
+    vlan BIGINT,
+    address_list TEXT,
     custom JSONB NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -251,6 +290,10 @@ CREATE INDEX service_created ON service (created_at, id);
 CREATE INDEX service_updated ON service (updated_at, id);
 -- One routing domain so far: an address belongs to one service.
 CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_ipv6_address ON service (ipv6_address) WHERE deleted_at IS NULL AND ipv6_address IS NOT NULL;
+CREATE UNIQUE INDEX service_ipv6_prefix ON service (ipv6_prefix) WHERE deleted_at IS NULL AND ipv6_prefix IS NOT NULL;
+CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE deleted_at IS NULL AND delegated_prefix IS NOT NULL;
+CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
@@ -307,6 +350,7 @@ CREATE TABLE nas (
     -- Sealed to the id.
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
+    ipv6_counters TEXT NOT NULL,
     -- The RADIUS client it was first seen behind.
     seen_client_id UUID,
     seen_at TIMESTAMPTZ,
@@ -361,8 +405,17 @@ CREATE TABLE audit_entry (
     entity_id TEXT NOT NULL,
     before JSONB,
     after JSONB,
-    request_id TEXT
+    request_id TEXT,
+    -- authentication, records, financial, network, system.
+    category TEXT NOT NULL,
+    -- Deletions, changes of rights, money.
+    critical BOOLEAN NOT NULL,
+    -- What every described entity has; an entry is neither changed nor restored.
+    version BIGINT NOT NULL DEFAULT 1,
+    deleted_at TIMESTAMPTZ
 );
+CREATE INDEX audit_entry_time ON audit_entry (at, id);
+CREATE INDEX audit_entry_actor ON audit_entry (actor, at);
 CREATE INDEX audit_entry_entity ON audit_entry (entity_id, at);
 CREATE INDEX audit_entry_at ON audit_entry (organisation_id, at);
 

@@ -125,6 +125,8 @@ ALTER TABLE api_token ADD COLUMN staff_id UUID REFERENCES staff (id);
 -- The token before the last rotation, and until when it is still taken.
 ALTER TABLE api_token ADD COLUMN previous_hash BYTEA;
 ALTER TABLE api_token ADD COLUMN previous_until TIMESTAMPTZ;
+-- Requests a minute; none: as many as the configuration allows.
+ALTER TABLE api_token ADD COLUMN rate_per_minute BIGINT;
 CREATE UNIQUE INDEX api_token_previous ON api_token (previous_hash);
 CREATE INDEX api_token_staff ON api_token (staff_id);
 CREATE INDEX api_token_created ON api_token (organisation_id, created_at);

@@ -35,6 +35,8 @@ CREATE TABLE organisation (
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- An organisation's record is its own: what is scoped by this column is scoped here too.
+    organisation_id BLOB GENERATED ALWAYS AS (id) STORED,
     external_source TEXT,
     external_id TEXT,
     version INTEGER NOT NULL DEFAULT 1,
@@ -46,6 +48,9 @@ CREATE TABLE organisation (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX organisation_path ON organisation (path);
+CREATE INDEX organisation_name ON organisation (name, id);
+CREATE INDEX organisation_created ON organisation (created_at, id);
+CREATE INDEX organisation_updated ON organisation (updated_at, id);
 -- One root: the parent of all others.
 CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
 
@@ -156,12 +161,34 @@ CREATE TABLE plan (
     period TEXT NOT NULL,
     download_bps INTEGER,
     upload_bps INTEGER,
+    burst_download_bps INTEGER,
+    burst_upload_bps INTEGER,
+    burst_threshold_download_bps INTEGER,
+    burst_threshold_upload_bps INTEGER,
+    burst_time_s INTEGER,
+    priority INTEGER,
     interim_s INTEGER NOT NULL,
     session_timeout_s INTEGER,
     idle_timeout_s INTEGER,
+    service_type TEXT,
+    framed_protocol TEXT,
+    ipv4_method TEXT,
     pool TEXT,
+    ipv6_pool TEXT,
+    delegated_pool TEXT,
+    dns TEXT,
+    vlan INTEGER,
+    address_list TEXT,
+    filters TEXT,
+    vendor_profiles TEXT,
     on_expired TEXT NOT NULL,
-    garden TEXT NOT NULL,
+    garden_address_list TEXT NOT NULL,
+    garden_download_bps INTEGER NOT NULL,
+    garden_upload_bps INTEGER NOT NULL,
+    garden_pool TEXT,
+    garden_redirect_url TEXT,
+    garden_dns TEXT,
+    garden_vendor_profiles TEXT,
     custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -184,14 +211,8 @@ CREATE TABLE plan_version (
     id BLOB PRIMARY KEY,
     plan_id BLOB NOT NULL REFERENCES plan (id),
     number INTEGER NOT NULL,
-    download_bps INTEGER,
-    upload_bps INTEGER,
-    interim_s INTEGER NOT NULL,
-    session_timeout_s INTEGER,
-    idle_timeout_s INTEGER,
-    pool TEXT,
-    on_expired TEXT NOT NULL,
-    garden TEXT NOT NULL,
+    -- Everything the plan gave, as the network is told it.
+    gives TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL
 );
@@ -228,8 +249,26 @@ CREATE TABLE service (
     zone TEXT NOT NULL,
     address TEXT,
     expires_at INTEGER,
+    -- The one NAS it may come through, which is not deleted while it is named here.
+    nas_id BLOB,
+    -- What it has otherwise than its plan says; NULL follows the plan.
+    download_bps INTEGER,
+    upload_bps INTEGER,
+    session_timeout_s INTEGER,
+    idle_timeout_s INTEGER,
+    ipv4_method TEXT,
     ipv4 TEXT,
-    overrides TEXT NOT NULL,
+    ipv4_prefix_length INTEGER,
+    pool TEXT,
+    routes TEXT,
+    ipv6_address TEXT,
+    ipv6_prefix TEXT,
+    ipv6_pool TEXT,
+    delegated_prefix TEXT,
+    delegated_pool TEXT,
+    ipv6_routes TEXT,
+    vlan INTEGER,
+    address_list TEXT,
     custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -251,6 +290,10 @@ CREATE INDEX service_created ON service (created_at, id);
 CREATE INDEX service_updated ON service (updated_at, id);
 -- One routing domain so far: an address belongs to one service.
 CREATE UNIQUE INDEX service_ipv4 ON service (ipv4) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX service_ipv6_address ON service (ipv6_address) WHERE deleted_at IS NULL AND ipv6_address IS NOT NULL;
+CREATE UNIQUE INDEX service_ipv6_prefix ON service (ipv6_prefix) WHERE deleted_at IS NULL AND ipv6_prefix IS NOT NULL;
+CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE deleted_at IS NULL AND delegated_prefix IS NOT NULL;
+CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
@@ -307,6 +350,7 @@ CREATE TABLE nas (
     -- Sealed to the id.
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
+    ipv6_counters TEXT NOT NULL,
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
@@ -361,8 +405,17 @@ CREATE TABLE audit_entry (
     entity_id TEXT NOT NULL,
     before TEXT,
     after TEXT,
-    request_id TEXT
+    request_id TEXT,
+    -- authentication, records, financial, network, system.
+    category TEXT NOT NULL,
+    -- Deletions, changes of rights, money.
+    critical BOOLEAN NOT NULL,
+    -- What every described entity has; an entry is neither changed nor restored.
+    version INTEGER NOT NULL DEFAULT 1,
+    deleted_at INTEGER
 );
+CREATE INDEX audit_entry_time ON audit_entry (at, id);
+CREATE INDEX audit_entry_actor ON audit_entry (actor, at);
 CREATE INDEX audit_entry_entity ON audit_entry (entity_id, at);
 CREATE INDEX audit_entry_at ON audit_entry (organisation_id, at);
 

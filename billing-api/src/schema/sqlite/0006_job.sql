@@ -74,6 +74,8 @@ CREATE TABLE job_run (
     -- The failed run this one repeats.
     retry_of BLOB,
     cancel_requested BOOLEAN NOT NULL,
+    -- Whoever really sat there, where it was queued while acting as another.
+    impersonator TEXT,
     lease_owner TEXT,
     lease_until INTEGER,
     external_source TEXT,

@@ -125,32 +125,68 @@ impl Keyring {
 
     /// Decrypts a value that was sealed for this record.
     pub fn open(&self, bound_to: &str, sealed: &Sealed) -> Result<Secret<Vec<u8>>, SecretError> {
+        let parts = SealedParts::of(sealed)?;
+        // Room for everything at once: growing would leave a copy of the value behind.
+        let mut plain = Vec::with_capacity(parts.octets.len());
+        self.open_into(bound_to, parts.key, &parts.octets, &mut plain)?;
+        Ok(Secret::new(plain))
+    }
+
+    /// Decrypts a value that was taken apart with [`SealedParts::of`] into `plain`, whose
+    /// contents it replaces. Where `plain` has room for [`SealedParts::octets`], nothing is
+    /// allocated. The caller overwrites `plain` when it is done.
+    pub fn open_into(
+        &self,
+        bound_to: &str,
+        key: &str,
+        octets: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<(), SecretError> {
+        plain.clear();
+        let (nonce, sealed) =
+            octets.split_first_chunk::<NONCE_LEN>().ok_or(SecretError::Malformed)?;
+        let known = self.keys.iter().find(|known| known.id == key);
+        let known = known.ok_or_else(|| SecretError::UnknownKey(key.to_owned()))?;
+        plain.extend_from_slice(sealed);
+        let opened = known.key.open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(bound_to.as_bytes()),
+            plain,
+        );
+        let len = opened.map_err(|_| SecretError::NotAuthentic)?.len();
+        plain.truncate(len);
+        Ok(())
+    }
+
+    /// Whether the key file holds the key of this id.
+    pub fn holds(&self, key: &str) -> bool {
+        self.keys.iter().any(|known| known.id == key)
+    }
+}
+
+/// A sealed value as octets, for whoever keeps very many of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedParts<'a> {
+    /// The id of the key.
+    pub key: &'a str,
+    /// Nonce, ciphertext and tag.
+    pub octets: Vec<u8>,
+}
+
+impl<'a> SealedParts<'a> {
+    /// Takes the text of a sealed value apart; that it opens is not said by this.
+    pub fn of(sealed: &'a Sealed) -> Result<Self, SecretError> {
         let (format, rest) = sealed.0.split_once('.').ok_or(SecretError::Malformed)?;
         if format != FORMAT {
             let newer = format.parse().map_err(|_| SecretError::Malformed)?;
             return Err(SecretError::NewerFormat(newer));
         }
-        let (id, text) = rest.split_once('.').ok_or(SecretError::Malformed)?;
-        let mut bytes = base64::decode_url(text).ok_or(SecretError::Malformed)?;
-        if bytes.len() < NONCE_LEN + TAG_OCTETS {
+        let (key, text) = rest.split_once('.').ok_or(SecretError::Malformed)?;
+        let octets = base64::decode_url(text).ok_or(SecretError::Malformed)?;
+        if octets.len() < NONCE_LEN + TAG_OCTETS {
             return Err(SecretError::Malformed);
         }
-        let key = self.keys.iter().find(|key| key.id == id);
-        let key = key.ok_or_else(|| SecretError::UnknownKey(id.to_owned()))?;
-        let mut nonce = [0; NONCE_LEN];
-        nonce.copy_from_slice(&bytes[..NONCE_LEN]);
-        let plain_len = key
-            .key
-            .open_within(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(bound_to.as_bytes()),
-                &mut bytes,
-                NONCE_LEN..,
-            )
-            .map_err(|_| SecretError::NotAuthentic)?
-            .len();
-        bytes.truncate(plain_len);
-        Ok(Secret::new(bytes))
+        Ok(Self { key, octets })
     }
 }
 
@@ -219,6 +255,10 @@ mod tests {
             assert!(sealed.0.starts_with("1.k1."));
             assert_eq!(keyring.open("cli_1", &sealed).unwrap().expose(), plain);
             assert_eq!(keyring.open("cli_2", &sealed).unwrap_err(), SecretError::NotAuthentic);
+            let parts = SealedParts::of(&sealed).unwrap();
+            let mut opened = b"what was there before".to_vec();
+            keyring.open_into("cli_1", parts.key, &parts.octets, &mut opened).unwrap();
+            assert_eq!(opened, plain);
         }
     }
 

@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Key {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
     /// A plan version.
-    Profile(Profile),
+    Profile(Box<Profile>),
     /// A service.
     Subscriber(Subscriber),
     /// A RADIUS client.

@@ -5,9 +5,14 @@
 //! the newest revision wins. It does not allocate, so it runs on every login; the same run
 //! with a [`Trace`] is what `explain` prints.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Boost, HoldNetwork, HoldReason, OnHold, Overlay, OverlayKind, Profile, Subscriber};
+use ipnetwork::Ipv6Network;
+
+use super::{
+    Boost, Burst, FramedProtocol, Garden, HoldNetwork, HoldReason, Ipv4Method, OnHold, Overlay,
+    OverlayKind, Profile, ServiceType, Subscriber, VendorProfile, VendorProfiles,
+};
 use crate::Ts;
 use crate::nas::Fnv;
 
@@ -46,27 +51,74 @@ pub struct Effective<'a> {
     pub download_bps: Option<u64>,
     /// Upload rate, bit/s; absent: not limited.
     pub upload_bps: Option<u64>,
+    /// Whether the rates are those that the plan (or its garden) names, so that a profile's
+    /// name on the NAS can stand for them.
+    pub as_planned: bool,
+    /// Higher rates for short times; only of rates as planned.
+    pub burst: Option<Burst>,
+    /// Which sessions go first, 1 to 8.
+    pub priority: Option<u8>,
     /// Seconds between interim updates.
     pub interim_s: u32,
     /// Longest session, seconds.
     pub session_timeout_s: Option<u32>,
     /// Longest silence, seconds.
     pub idle_timeout_s: Option<u32>,
-    /// The address pool named to the NAS.
+    /// The address pool named to the NAS; never beside an address.
     pub pool: Option<&'a str>,
-    /// The address list that confines a session in the garden.
-    pub address_list: Option<&'a str>,
-    /// The fixed address.
+    /// The fixed address, or [`NAS_CHOOSES`].
     pub ipv4: Option<Ipv4Addr>,
+    /// The prefix length of the fixed address.
+    pub ipv4_prefix_length: Option<u8>,
+    /// The pool of the link's IPv6 prefix or address.
+    pub ipv6_pool: Option<&'a str>,
+    /// The pool of delegated IPv6 prefixes.
+    pub delegated_pool: Option<&'a str>,
+    /// The fixed IPv6 address.
+    pub ipv6_address: Option<Ipv6Addr>,
+    /// The fixed IPv6 prefix of the link.
+    pub ipv6_prefix: Option<Ipv6Network>,
+    /// The fixed delegated IPv6 prefix.
+    pub delegated_prefix: Option<Ipv6Network>,
+    /// IPv4 routes to the subscriber.
+    pub routes: &'a [String],
+    /// IPv6 routes to the subscriber.
+    pub ipv6_routes: &'a [String],
+    /// Resolvers.
+    pub dns: &'a [IpAddr],
+    /// The VLAN of the subscriber's port.
+    pub vlan: Option<u16>,
+    /// Service-Type.
+    pub service_type: Option<ServiceType>,
+    /// Framed-Protocol.
+    pub framed_protocol: Option<FramedProtocol>,
+    /// The firewall list the address joins; in the garden that is the garden's.
+    pub address_list: Option<&'a str>,
+    /// Filters on the NAS; none in the garden, which has its own.
+    pub filters: &'a [String],
+    /// Names of profiles on the NAS.
+    pub vendor_profiles: &'a VendorProfiles,
+    /// What confines the session.
+    pub garden: Option<&'a Garden>,
 }
 
-impl Effective<'_> {
+/// The address that tells a NAS to choose one (RFC 2865 §5.8).
+pub const NAS_CHOOSES: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 254);
+
+impl<'a> Effective<'a> {
+    /// The name of a profile on the NAS: the garden's own goes first.
+    pub fn vendor_profile(&self, profile: VendorProfile) -> Option<&'a str> {
+        let garden = self.garden.and_then(|garden| garden.vendor_profiles.get(profile));
+        garden.or_else(|| self.vendor_profiles.get(profile))
+    }
+
     /// A stable hash of everything a session is given: equal hashes, equal treatment. Stamped
     /// into Class and accounting records.
     ///
-    /// Its high half covers what is fixed when a session begins (access, address, pool, list),
-    /// its low half what a NAS may change while the session lives (rates, timeouts), so that
-    /// two hashes tell whether the difference can be carried by CoA; see [`difference`].
+    /// Its high half covers what is fixed when a session begins (access, addresses, pools,
+    /// routes, lists, what confines it), its low half what a NAS may change while the session
+    /// lives (rates, timeouts, names of profiles), so that two hashes tell whether the
+    /// difference can be carried by CoA; see [`difference`].
     pub fn hash(&self) -> u64 {
         let mut fixed = Fnv::default();
         let access: u8 = match self.access {
@@ -78,15 +130,64 @@ impl Effective<'_> {
         hash_text(&mut fixed, self.pool);
         hash_text(&mut fixed, self.address_list);
         hash_number(&mut fixed, self.ipv4.map(|ip| u64::from(u32::from(ip))));
+        hash_number(&mut fixed, self.ipv4_prefix_length.map(u64::from));
+        hash_text(&mut fixed, self.ipv6_pool);
+        hash_text(&mut fixed, self.delegated_pool);
+        hash_ipv6(&mut fixed, self.ipv6_address.map(|address| (address, 128)));
+        for prefix in [self.ipv6_prefix, self.delegated_prefix] {
+            hash_ipv6(&mut fixed, prefix.map(|prefix| (prefix.ip(), prefix.prefix())));
+        }
+        for list in [self.routes, self.ipv6_routes, self.filters] {
+            hash_number(&mut fixed, Some(list.len() as u64));
+            list.iter().for_each(|text| hash_text(&mut fixed, Some(text)));
+        }
+        hash_number(&mut fixed, Some(self.dns.len() as u64));
+        for address in self.dns {
+            match address {
+                IpAddr::V4(v4) => hash_number(&mut fixed, Some(u32::from(*v4).into())),
+                IpAddr::V6(v6) => hash_ipv6(&mut fixed, Some((*v6, 128))),
+            }
+        }
+        hash_number(&mut fixed, self.vlan.map(u64::from));
+        hash_number(&mut fixed, self.service_type.map(|kind| kind.number().into()));
+        hash_number(&mut fixed, self.framed_protocol.map(|kind| kind.number().into()));
+        hash_text(&mut fixed, self.garden.and_then(|garden| garden.redirect_url.as_deref()));
 
         let mut live = Fnv::default();
         hash_number(&mut live, self.download_bps);
         hash_number(&mut live, self.upload_bps);
+        hash_number(&mut live, Some(self.as_planned.into()));
+        if let Some(burst) = self.burst {
+            for rate in [
+                Some(burst.download_bps),
+                Some(burst.upload_bps),
+                burst.threshold_download_bps,
+                burst.threshold_upload_bps,
+                burst.time_s.map(u64::from),
+            ] {
+                hash_number(&mut live, rate);
+            }
+        }
+        hash_number(&mut live, self.priority.map(u64::from));
         hash_number(&mut live, Some(self.interim_s.into()));
         hash_number(&mut live, self.session_timeout_s.map(u64::from));
         hash_number(&mut live, self.idle_timeout_s.map(u64::from));
+        let own = self.garden.map(|garden| &garden.vendor_profiles);
+        for profiles in own.into_iter().chain([self.vendor_profiles]) {
+            hash_number(&mut live, Some(profiles.0.len() as u64));
+            for (profile, name) in &profiles.0 {
+                hash_number(&mut live, Some(*profile as u64));
+                hash_text(&mut live, Some(name));
+            }
+        }
         u64::from(fixed.fold()) << 32 | u64::from(live.fold())
     }
+}
+
+fn hash_ipv6(hash: &mut Fnv, value: Option<(Ipv6Addr, u8)>) {
+    let (address, length) = value.unwrap_or((Ipv6Addr::UNSPECIFIED, 0));
+    hash.write(&[u8::from(value.is_some()), length]);
+    hash.write(&address.octets());
 }
 
 fn hash_number(hash: &mut Fnv, value: Option<u64>) {
@@ -185,21 +286,27 @@ pub fn effective<'a>(
     let access = access(context, profile, subscriber, trace);
     trace.step(Step::Profile(profile));
 
-    let own = &subscriber.overrides;
-    let mut picked = |name, differs: bool| {
+    let (plan, own) = (&profile.gives, subscriber.own());
+    for (name, differs) in [
+        ("download_bps", own.download_bps.is_some()),
+        ("upload_bps", own.upload_bps.is_some()),
+        ("session_timeout_s", own.session_timeout_s.is_some()),
+        ("idle_timeout_s", own.idle_timeout_s.is_some()),
+        ("ipv4_method", own.ipv4_method.is_some()),
+        ("pool", own.pool.is_some()),
+        ("ipv6_pool", own.ipv6_pool.is_some()),
+        ("delegated_pool", own.delegated_pool.is_some()),
+        ("vlan", own.vlan.is_some()),
+        ("address_list", own.address_list.is_some()),
+    ] {
         if differs {
             trace.step(Step::Override(name));
         }
-    };
-    picked("download_bps", own.download_bps.is_some());
-    picked("upload_bps", own.upload_bps.is_some());
-    picked("session_timeout_s", own.session_timeout_s.is_some());
-    picked("idle_timeout_s", own.idle_timeout_s.is_some());
-    picked("pool", own.pool.is_some());
+    }
 
     let mut rates = Rates {
-        download_bps: own.download_bps.or(profile.download_bps),
-        upload_bps: own.upload_bps.or(profile.upload_bps),
+        download_bps: own.download_bps.or(plan.download_bps),
+        upload_bps: own.upload_bps.or(plan.upload_bps),
     };
     for slot in 0..3 {
         let newest = newest(context.now, overlays, slot);
@@ -212,24 +319,90 @@ pub fn effective<'a>(
         }
     }
 
+    let as_planned = (rates.download_bps, rates.upload_bps) == (plan.download_bps, plan.upload_bps);
+    let pool = own.pool.as_deref().or(plan.pool.as_deref());
+    let (pool, ipv4) = ipv4(own.ipv4_method.or(plan.ipv4_method), pool, subscriber.ipv4);
     let mut result = Effective {
         access,
         download_bps: rates.download_bps,
         upload_bps: rates.upload_bps,
-        interim_s: profile.interim_s,
-        session_timeout_s: own.session_timeout_s.or(profile.session_timeout_s),
-        idle_timeout_s: own.idle_timeout_s.or(profile.idle_timeout_s),
-        pool: own.pool.as_deref().or(profile.pool.as_deref()),
-        address_list: None,
-        ipv4: subscriber.ipv4,
+        as_planned,
+        // A burst above a rate that fair use lowered would undo it.
+        burst: plan.burst.filter(|_| as_planned),
+        priority: plan.priority,
+        interim_s: plan.interim_s,
+        session_timeout_s: own.session_timeout_s.or(plan.session_timeout_s),
+        idle_timeout_s: own.idle_timeout_s.or(plan.idle_timeout_s),
+        pool,
+        ipv4,
+        ipv4_prefix_length: own
+            .ipv4_prefix_length
+            .filter(|_| ipv4.is_some_and(|ip| ip != NAS_CHOOSES)),
+        // What is fixed takes the place of the pool it would come from.
+        ipv6_pool: own
+            .ipv6_pool
+            .as_deref()
+            .or(plan.ipv6_pool.as_deref())
+            .filter(|_| own.ipv6_prefix.is_none() && own.ipv6_address.is_none()),
+        delegated_pool: own
+            .delegated_pool
+            .as_deref()
+            .or(plan.delegated_pool.as_deref())
+            .filter(|_| own.delegated_prefix.is_none()),
+        ipv6_address: own.ipv6_address,
+        ipv6_prefix: own.ipv6_prefix,
+        delegated_prefix: own.delegated_prefix,
+        routes: &own.routes,
+        ipv6_routes: &own.ipv6_routes,
+        dns: &plan.dns,
+        vlan: own.vlan.or(plan.vlan),
+        service_type: plan.service_type,
+        framed_protocol: plan.framed_protocol,
+        address_list: own.address_list.as_deref().or(plan.address_list.as_deref()),
+        filters: &plan.filters,
+        vendor_profiles: &plan.vendor_profiles,
+        garden: None,
     };
     if let Access::Garden(_) = access {
         trace.step(Step::Garden);
-        result.download_bps = Some(profile.garden.download_bps);
-        result.upload_bps = Some(profile.garden.upload_bps);
-        result.address_list = Some(&profile.garden.address_list);
+        enter(&mut result, &plan.garden);
     }
     result
+}
+
+/// The pool or the address, whichever the method asks for.
+fn ipv4(
+    method: Option<Ipv4Method>,
+    pool: Option<&str>,
+    fixed: Option<Ipv4Addr>,
+) -> (Option<&str>, Option<Ipv4Addr>) {
+    match method {
+        None => (pool.filter(|_| fixed.is_none()), fixed),
+        Some(Ipv4Method::None) => (None, None),
+        Some(Ipv4Method::Pool) => (pool, None),
+        Some(Ipv4Method::Static) => (None, fixed),
+        Some(Ipv4Method::Nas) => (None, Some(NAS_CHOOSES)),
+    }
+}
+
+/// Confines: the garden's rates and names take the place of the plan's.
+fn enter<'a>(result: &mut Effective<'a>, garden: &'a Garden) {
+    result.garden = Some(garden);
+    result.download_bps = Some(garden.download_bps);
+    result.upload_bps = Some(garden.upload_bps);
+    result.as_planned = true;
+    (result.burst, result.priority) = (None, None);
+    result.address_list = Some(&garden.address_list);
+    result.filters = &[];
+    if let Some(pool) = &garden.pool {
+        result.pool = Some(pool);
+        (result.ipv4, result.ipv4_prefix_length) = (None, None);
+        // Routes lead to the address that is not given.
+        result.routes = &[];
+    }
+    if !garden.dns.is_empty() {
+        result.dns = &garden.dns;
+    }
 }
 
 fn access<'a>(
@@ -256,7 +429,7 @@ fn access<'a>(
     if let Some(at) = subscriber.expires_at.filter(|at| *at <= context.now) {
         let enforced = expiry_enforced(context, at);
         trace.step(Step::Expired { at, enforced });
-        let network = match profile.on_expired {
+        let network = match profile.gives.on_expired {
             OnHold::Reject => HoldNetwork::Reject,
             OnHold::Garden => HoldNetwork::Garden,
         };

@@ -15,12 +15,14 @@ mod effective;
 mod overlay;
 mod profile;
 mod subscriber;
+mod terms;
 
 pub use change::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
 pub use effective::{
-    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, NoTrace, Step,
-    Trace, difference, effective,
+    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, NAS_CHOOSES,
+    NoTrace, Step, Trace, difference, effective,
 };
 pub use overlay::{Boost, Overlay, OverlayKind};
-pub use profile::{Garden, OnHold, Profile};
+pub use profile::{Garden, Gives, OnHold, Profile};
 pub use subscriber::{Hold, HoldBilling, HoldNetwork, HoldReason, Overrides, Subscriber};
+pub use terms::{Burst, FramedProtocol, Ipv4Method, ServiceType, VendorProfile, VendorProfiles};

@@ -1,7 +1,10 @@
 //! The profile: a plan version as the network sees it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
+use super::{Burst, FramedProtocol, Ipv4Method, ServiceType, VendorProfiles};
 use crate::{OrganisationId, PlanId, PlanVersionId};
 
 /// What a hold or an expiry that asks for no particular treatment does on this profile.
@@ -15,7 +18,8 @@ pub enum OnHold {
     Garden,
 }
 
-/// The walled garden of a profile: online, but only as far as the payment page.
+/// The walled garden of a profile: online, but only as far as the payment page. Several ways to
+/// confine a session may be named, since vendors differ in those they have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Garden {
     /// The address list (or filter) on the NAS that confines the session.
@@ -24,11 +28,31 @@ pub struct Garden {
     pub download_bps: u64,
     /// Upload rate inside the garden, bit/s.
     pub upload_bps: u64,
+    /// The address pool named to the NAS, in place of pool and fixed address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// Where browsers are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
+    /// Resolvers that answer with the payment page; empty: the plan's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+    /// Names of profiles on the NAS, before the plan's own.
+    #[serde(default, skip_serializing_if = "VendorProfiles::is_empty")]
+    pub vendor_profiles: VendorProfiles,
 }
 
 impl Default for Garden {
     fn default() -> Self {
-        Self { address_list: "garden".to_owned(), download_bps: 1_000_000, upload_bps: 1_000_000 }
+        Self {
+            address_list: "garden".to_owned(),
+            download_bps: 1_000_000,
+            upload_bps: 1_000_000,
+            pool: None,
+            redirect_url: None,
+            dns: Vec::new(),
+            vendor_profiles: VendorProfiles::NONE,
+        }
     }
 }
 
@@ -43,20 +67,97 @@ pub struct Profile {
     pub organisation: OrganisationId,
     /// The plan's name, for people.
     pub name: String,
+    /// What it gives.
+    #[serde(flatten)]
+    pub gives: Gives,
+}
+
+/// What a plan gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gives {
     /// Download rate as the subscriber sees it, bit/s; absent: not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_bps: Option<u64>,
     /// Upload rate as the subscriber sees it, bit/s; absent: not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_bps: Option<u64>,
+    /// Higher rates for short times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Burst>,
+    /// Which sessions go first where a link is full, 1 (first) to 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
     /// Seconds between interim accounting updates (RFC 2869 §5.16: at least 60).
     pub interim_s: u32,
     /// Longest session, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_timeout_s: Option<u32>,
     /// Longest silence, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout_s: Option<u32>,
+    /// Where the IPv4 address comes from; absent: the fixed one, else the pool, else the NAS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv4_method: Option<Ipv4Method>,
     /// The address pool named to the NAS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// The pool of the link's IPv6 prefix or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_pool: Option<String>,
+    /// The pool of delegated IPv6 prefixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_pool: Option<String>,
+    /// Resolvers, at most two of each family, the first to be asked first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+    /// The VLAN of the subscriber's port (RFC 3580 §3.31).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// Service-Type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_type: Option<ServiceType>,
+    /// Framed-Protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framed_protocol: Option<FramedProtocol>,
+    /// The firewall list the subscriber's address joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_list: Option<String>,
+    /// Filters on the NAS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
+    /// Names of profiles on the NAS.
+    #[serde(default, skip_serializing_if = "VendorProfiles::is_empty")]
+    pub vendor_profiles: VendorProfiles,
     /// What expiry does.
     pub on_expired: OnHold,
     /// The walled garden.
     pub garden: Garden,
+}
+
+impl Default for Gives {
+    /// Nothing is limited or named.
+    fn default() -> Self {
+        Self {
+            download_bps: None,
+            upload_bps: None,
+            burst: None,
+            priority: None,
+            interim_s: 300,
+            session_timeout_s: None,
+            idle_timeout_s: None,
+            ipv4_method: None,
+            pool: None,
+            ipv6_pool: None,
+            delegated_pool: None,
+            dns: Vec::new(),
+            vlan: None,
+            service_type: None,
+            framed_protocol: None,
+            address_list: None,
+            filters: Vec::new(),
+            vendor_profiles: VendorProfiles::NONE,
+            on_expired: OnHold::default(),
+            garden: Garden::default(),
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! The subscriber: one service as the network sees it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnetwork::Ipv6Network;
 use serde::{Deserialize, Serialize};
 
+use super::Ipv4Method;
 use crate::identity::Identity;
-use crate::{CustomerId, OrganisationId, PlanVersionId, ServiceId, Ts};
+use crate::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 
 /// Why a service is held. A payment clears only `nonpayment`; each reason is cleared by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,19 +97,90 @@ pub struct Hold {
     pub network: HoldNetwork,
 }
 
-/// What a subscriber has otherwise than the plan says; absent fields follow the plan.
+/// What a subscriber has otherwise than the plan says, or in addition; absent fields follow
+/// the plan. Most subscribers have nothing of the kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Overrides {
     /// Download rate, bit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub download_bps: Option<u64>,
     /// Upload rate, bit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub upload_bps: Option<u64>,
     /// Longest session, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session_timeout_s: Option<u32>,
     /// Longest silence, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_s: Option<u32>,
+    /// Where the IPv4 address comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_method: Option<Ipv4Method>,
     /// The address pool named to the NAS.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// The prefix length of the fixed IPv4 address, told as its netmask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_prefix_length: Option<u8>,
+    /// The pool of the link's IPv6 prefix or address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_pool: Option<String>,
+    /// The pool of delegated IPv6 prefixes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegated_pool: Option<String>,
+    /// The fixed IPv6 address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_address: Option<Ipv6Addr>,
+    /// The fixed IPv6 prefix of the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_prefix: Option<Ipv6Network>,
+    /// The fixed delegated IPv6 prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegated_prefix: Option<Ipv6Network>,
+    /// IPv4 routes to the subscriber: prefix, gateway, metrics (RFC 2865 §5.22).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
+    /// IPv6 routes to the subscriber: prefix, gateway, metrics (RFC 3162 §2.5).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_routes: Vec<String>,
+    /// The VLAN of the subscriber's port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// The firewall list the subscriber's address joins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_list: Option<String>,
+    /// The one NAS it may come through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nas: Option<NasId>,
+}
+
+impl Overrides {
+    /// Nothing.
+    pub const NONE: Overrides = Overrides {
+        download_bps: None,
+        upload_bps: None,
+        session_timeout_s: None,
+        idle_timeout_s: None,
+        ipv4_method: None,
+        pool: None,
+        ipv4_prefix_length: None,
+        ipv6_pool: None,
+        delegated_pool: None,
+        ipv6_address: None,
+        ipv6_prefix: None,
+        delegated_prefix: None,
+        routes: Vec::new(),
+        ipv6_routes: Vec::new(),
+        vlan: None,
+        address_list: None,
+        nas: None,
+    };
+
+    /// In a box of its own; nothing where there is nothing, so that most subscribers are small.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::NONE).then(|| Box::new(self))
+    }
 }
 
 /// A service as the network sees it.
@@ -130,5 +203,41 @@ pub struct Subscriber {
     /// Its fixed address.
     pub ipv4: Option<Ipv4Addr>,
     /// What it has otherwise than the plan says.
-    pub overrides: Overrides,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Box<Overrides>>,
+}
+
+impl Subscriber {
+    /// What it has otherwise than the plan says.
+    pub fn own(&self) -> &Overrides {
+        static NONE: Overrides = Overrides::NONE;
+        self.overrides.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl Subscriber {
+    /// A subscriber who has nothing but a profile and, perhaps, an end: no identities, no
+    /// holds, nothing of its own.
+    ///
+    /// Most subscribers are this and one identity; a cache keeps those in fewer octets. A new
+    /// field gets its empty value here.
+    pub fn plain(
+        service: ServiceId,
+        organisation: OrganisationId,
+        customer: CustomerId,
+        profile: PlanVersionId,
+        expires_at: Option<Ts>,
+    ) -> Self {
+        Self {
+            service,
+            organisation,
+            customer,
+            profile,
+            identities: Vec::new(),
+            holds: Vec::new(),
+            expires_at,
+            ipv4: None,
+            overrides: None,
+        }
+    }
 }

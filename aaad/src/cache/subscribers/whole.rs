@@ -1,0 +1,69 @@
+//! A subscriber with something of its own: overrides, holds, a fixed address, several
+//! identities, overlays. Kept as the model has it.
+
+use daemon::secrets::SealedParts;
+use model::identity::{Credential, Identity, IdentityKind};
+use model::policy::{Overlay, Subscriber};
+
+use super::record::{CredentialKind, SealedCredential};
+
+/// The subscriber.
+pub(crate) struct Whole {
+    pub(super) subscriber: Subscriber,
+    pub(super) revision: u64,
+    pub(super) overlays: Vec<Overlay>,
+    /// One per identity, in the same order: its credential taken apart, so that a login does
+    /// not decode text. Nothing where there is none, or it is no sealed value.
+    sealed: Box<[Option<Sealed>]>,
+}
+
+struct Sealed {
+    kind: CredentialKind,
+    key: Box<str>,
+    octets: Box<[u8]>,
+}
+
+impl Whole {
+    pub(super) fn new(subscriber: Subscriber, revision: u64) -> Self {
+        let take_apart = |identity: &Identity| {
+            let (kind, sealed) = match identity.credential.as_ref()? {
+                Credential::Clear(sealed) => (CredentialKind::Clear, sealed),
+                Credential::NtHash(sealed) => (CredentialKind::NtHash, sealed),
+            };
+            let parts = SealedParts::of(sealed).ok()?;
+            Some(Sealed { kind, key: parts.key.into(), octets: parts.octets.into() })
+        };
+        let sealed = subscriber.identities.iter().map(take_apart).collect();
+        Self { subscriber, revision, overlays: Vec::new(), sealed }
+    }
+
+    pub(super) fn identity(&self, kind: IdentityKind, value: &[u8]) -> Option<usize> {
+        let mut identities = self.subscriber.identities.iter();
+        identities.position(|i| i.kind == kind && i.value.as_bytes() == value)
+    }
+
+    pub(super) fn credential(
+        &self,
+        kind: IdentityKind,
+        value: &[u8],
+    ) -> Option<SealedCredential<'_>> {
+        let at = self.identity(kind, value)?;
+        let sealed = self.sealed.get(at)?.as_ref()?;
+        Some(SealedCredential {
+            kind: sealed.kind,
+            identity: self.subscriber.identities.get(at)?.id,
+            key: &sealed.key,
+            octets: &sealed.octets,
+        })
+    }
+
+    /// Calls `each` with every credential as it is kept: the key's id, or nothing where it is
+    /// no sealed value.
+    pub(super) fn keys(&self, mut each: impl FnMut(Option<&str>)) {
+        for (identity, sealed) in self.subscriber.identities.iter().zip(&self.sealed) {
+            if identity.credential.is_some() {
+                each(sealed.as_ref().map(|sealed| &*sealed.key));
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Services against what happens to their customers and plans meanwhile.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::access::tests::{Place, places};
+use crate::domain::customer::CUSTOMER;
+use crate::domain::plan::PLAN;
+use crate::domain::setting::tests::office;
+use crate::entity::write::Made;
+
+static CUSTOMERS: &Entity = &CUSTOMER;
+static PLANS: &Entity = &PLAN;
+static SERVICES: &Entity = &SERVICE;
+
+async fn make(office: &Office, actor: &Actor, entity: &'static Entity, body: Value) -> Made {
+    let draft = write::parse(entity, &[], body.to_string().as_bytes(), true).unwrap();
+    write::create(office, actor, entity, draft).await.unwrap()
+}
+
+async fn customer(office: &Office, actor: &Actor) -> Made {
+    make(office, actor, CUSTOMERS, json!({"name": "Asha"})).await
+}
+
+async fn plan(office: &Office, actor: &Actor, name: &str) -> Made {
+    let price = json!({"amount": 500, "currency": "USD"});
+    make(office, actor, PLANS, json!({"name": name, "price": price})).await
+}
+
+fn draft(customer: &Made, plan: &Made, login: &str) -> Draft {
+    let body = json!({"customer_id": customer.view["id"], "plan_id": plan.view["id"],
+        "login": login, "password": "s3cret-enough"});
+    write::parse(SERVICES, &[], body.to_string().as_bytes(), true).unwrap()
+}
+
+/// That somebody waits for what another holds.
+async fn waits<F: Future + Unpin>(future: &mut F) {
+    assert!(tokio::time::timeout(Duration::from_millis(150), future).await.is_err());
+}
+
+#[tokio::test]
+async fn what_gets_a_service_is_not_deleted_meanwhile() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        for (n, entity) in [CUSTOMERS, PLANS].into_iter().enumerate() {
+            let (asha, fast) =
+                (customer(&office, &isp).await, plan(&office, &isp, entity.name).await);
+            let root = [&asha, &fast][n].id;
+            let mut unit = Unit::begin(&office, &isp).await.unwrap();
+            let new = draft(&asha, &fast, &format!("a{n}"));
+            write::create_in(&mut unit, SERVICES, new).await.unwrap();
+            // It was not there when the deletion began, and it is when the deletion decides.
+            let mut deleting = Box::pin(write::delete(&office, &isp, entity, root, None));
+            waits(&mut deleting).await;
+            unit.commit().await.unwrap();
+            let refused = deleting.await;
+            assert!(matches!(refused, Err(Fault::Conflict { .. })), "{}: {refused:?}", entity.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_gets_no_service() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        for (n, entity) in [CUSTOMERS, PLANS].into_iter().enumerate() {
+            let (asha, fast) =
+                (customer(&office, &isp).await, plan(&office, &isp, entity.name).await);
+            let root = [&asha, &fast][n].id;
+            let mut unit = Unit::begin(&office, &isp).await.unwrap();
+            write::delete_in(&mut unit, entity, root, None).await.unwrap();
+            let new = draft(&asha, &fast, &format!("b{n}"));
+            let mut creating = Box::pin(write::create(&office, &isp, SERVICES, new));
+            waits(&mut creating).await;
+            unit.commit().await.unwrap();
+            let Err(Fault::Invalid(faults)) = creating.await else { panic!("{}", entity.name) };
+            assert_eq!(faults[0].pointer, format!("/{}_id", entity.name));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_not_restored_or_moved_to_what_is_being_deleted() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let (asha, slow) = (customer(&office, &isp).await, plan(&office, &isp, "Slow").await);
+        let fast = plan(&office, &isp, "Fast").await;
+        let made = write::create(&office, &isp, SERVICES, draft(&asha, &slow, "c")).await.unwrap();
+        let mut unit = Unit::begin(&office, &isp).await.unwrap();
+        write::delete_in(&mut unit, PLANS, fast.id, None).await.unwrap();
+        let (id, plan) = (ServiceId(made.id), PlanId(fast.id));
+        let mut moving = Box::pin(change_plan(&office, &isp, id, plan, None));
+        waits(&mut moving).await;
+        unit.commit().await.unwrap();
+        assert!(matches!(moving.await, Err(Fault::Invalid(_))));
+
+        write::delete(&office, &isp, SERVICES, made.id, None).await.unwrap();
+        let mut unit = Unit::begin(&office, &isp).await.unwrap();
+        write::delete_in(&mut unit, CUSTOMERS, asha.id, None).await.unwrap();
+        let mut restoring = Box::pin(write::restore(&office, &isp, SERVICES, made.id));
+        waits(&mut restoring).await;
+        unit.commit().await.unwrap();
+        assert!(restoring.await.is_err());
+        assert!(matches!(find(&office, &isp, id).await, Err(Fault::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_first_no_live_service_is_left_with_a_deleted_customer() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let fast = plan(&office, &isp, "Fast").await;
+        for n in 0..12 {
+            let asha = customer(&office, &isp).await;
+            let new = draft(&asha, &fast, &format!("d{n}"));
+            let (created, deleted) = tokio::join!(
+                write::create(&office, &isp, SERVICES, new),
+                write::delete(&office, &isp, CUSTOMERS, asha.id, None),
+            );
+            assert!(created.is_ok() != deleted.is_ok(), "{n}: {created:?} {deleted:?}");
+        }
+    }
+}
+
+/// What was ordered while acting as another names both, in every entry it leaves.
+#[tokio::test]
+async fn a_bulk_change_ordered_while_acting_as_another_names_both() {
+    use crate::jobs::{Context, Kind as JobKind};
+    for place in places().await {
+        let Place { office, root, .. } = &place;
+        let (theirs, _, acting) = place.somebody(json!(["customers.*"])).await;
+        let acting = Actor { impersonator: Some(place.admin), ..acting };
+        let asha = customer(office, root).await;
+        let order = json!({"action": "update", "ids": [asha.view["id"]], "set": {"phone": "100"}});
+        let order = order.to_string();
+        let run = crate::entity::bulk::order(office, &acting, CUSTOMERS, order.as_bytes());
+        let run = run.await.unwrap();
+        let row = "SELECT created_by, impersonator, arguments FROM job_run WHERE id = $1";
+        let rows = office.db.dynamic_all(row, args![run.id]).await.unwrap();
+        let kind: &JobKind = &crate::entity::bulk::BULK;
+        let context = |office: std::sync::Arc<Office>| {
+            let created_by: String = rows[0].get("created_by").unwrap();
+            let impersonator: Option<String> = rows[0].get("impersonator").unwrap();
+            let arguments: Value = rows[0].get("arguments").unwrap();
+            Context::of(
+                office,
+                root.clone(),
+                model::RunId(run.id),
+                arguments,
+                created_by,
+                impersonator,
+            )
+        };
+        let shared = std::sync::Arc::new(place.again());
+        let did = (kind.run)(&context(shared.clone())).await.unwrap();
+        assert!(matches!(did, crate::jobs::Outcome::Succeeded(_)), "{did:?}");
+        let (action, by, really) = place.audited(asha.view["id"].as_str().unwrap()).await;
+        assert_eq!(action, "updated");
+        assert_eq!((by, really), (theirs.to_string(), Some(place.admin.to_string())));
+
+        // Whoever may not act as another any more changes nothing that way.
+        let role = place.role(root.organisation, json!(["customers.view"])).await;
+        let sql = "UPDATE staff SET role_id = $2 WHERE id = $1 RETURNING id";
+        let mut tx = office.db.begin().await.unwrap();
+        tx.dynamic_all(sql, args![place.admin, role]).await.unwrap();
+        tx.commit().await.unwrap();
+        let rights = context(shared).on_behalf().await.unwrap().rights;
+        assert!(!rights.has("customers.edit") && !rights.has("customers.view"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Where attributes go.
+
+use model::nas::Vendor;
+use model::policy::VendorProfile;
+use radius_wire::{Full, Writer};
+
+use crate::item::{Item, Unfit};
+
+/// Takes attributes in order; the item tells which part of the policy they come from.
+pub trait Sink {
+    /// A standard attribute.
+    fn standard(&mut self, kind: u8, value: &[u8], from: Item) -> Result<(), Full>;
+
+    /// A vendor's attribute.
+    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], from: Item) -> Result<(), Full>;
+
+    /// A part that is left out, since a session does without it.
+    fn left_out(&mut self, _: Unfit) {}
+}
+
+impl Sink for Writer<'_> {
+    fn standard(&mut self, kind: u8, value: &[u8], _: Item) -> Result<(), Full> {
+        self.attribute(kind, value)
+    }
+
+    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], _: Item) -> Result<(), Full> {
+        Writer::vendor(self, vendor, kind, value)
+    }
+}
+
+/// An attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the standard space.
+    Standard(u8),
+    /// A vendor's own.
+    Own(u32, u8),
+    /// A text of Cisco's AVPair that begins so.
+    Pair(&'static str),
+    /// A vendor's own, a text that begins so.
+    Marked(u32, u8, &'static str),
+}
+
+/// Resolvers of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dns {
+    /// No attribute.
+    Nothing,
+    /// The first and the second have attributes of their own.
+    Two(Place, Place),
+    /// As [`Dns::Two`], written as text.
+    TwoTexts(Place, Place),
+    /// One attribute, repeated.
+    Each(Place),
+    /// One text, with spaces between.
+    Line(Place),
+}
+
+/// The VLAN of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vlan {
+    /// No attribute.
+    Nothing,
+    /// Tunnel-Type, Tunnel-Medium-Type and Tunnel-Private-Group-ID (RFC 3580 §3.31).
+    Tunnel,
+    /// A number in an attribute of the vendor's own.
+    Number(Place),
+}
+
+/// How rates are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rate {
+    /// Mikrotik-Rate-Limit.
+    Mikrotik,
+    /// A number for each direction.
+    Numbers {
+        up: Place,
+        down: Place,
+        /// How many bit/s one is.
+        unit: u64,
+        /// Numbers for the burst.
+        peak: Option<(Place, Place)>,
+    },
+    /// `down/up` in kbit/s in Filter-Id.
+    FilterId,
+    /// By names of profiles alone.
+    Names,
+}
+
+/// A name of a profile on the NAS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) profile: VendorProfile,
+    pub(crate) place: Place,
+    /// Whether it stands for the rate from the subscriber, and to it.
+    pub(crate) rates: (bool, bool),
+}
+
+/// What CoA may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// Nothing we know of.
+    Nothing,
+    /// Rates, in the words of a login, and timeouts.
+    AsAccept,
+    /// Rates, in these numbers, and timeouts.
+    Numbers { up: Place, down: Place },
+    /// Parameters of a service that is on, by this attribute.
+    Service(VendorProfile, Place),
+}
+
+/// A vendor's words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    pub(crate) vendor: Vendor,
+    pub(crate) rate: Rate,
+    pub(crate) names: &'static [Name],
+    pub(crate) pool: Option<Place>,
+    pub(crate) ipv6_address: Option<Place>,
+    pub(crate) ipv6_prefix: Option<Place>,
+    pub(crate) ipv6_pool: Option<Place>,
+    pub(crate) delegated_prefix: Option<Place>,
+    pub(crate) delegated_pool: Option<Place>,
+    pub(crate) routes: Option<Place>,
+    pub(crate) ipv6_routes: Option<Place>,
+    pub(crate) dns: Dns,
+    pub(crate) ipv6_dns: Dns,
+    pub(crate) vlan: Vlan,
+    pub(crate) address_list: Option<Place>,
+    pub(crate) filters: Option<Place>,
+    /// Where the garden's list or filter goes.
+    pub(crate) confines: Option<Place>,
+    pub(crate) redirect: Option<Place>,
+    pub(crate) live: Live,
+    /// Whether CoA may change the idle timeout.
+    pub(crate) live_idle: bool,
+}
