@@ -12,6 +12,7 @@
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `hook`: outbox → deliveries → webhooks and programs.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
+//! - `network_events`: bus → events of what `aaad` noticed.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
 //! - `seed`: services and customers by the million, to measure with.
@@ -27,6 +28,7 @@ mod hook;
 mod http;
 mod jobs;
 mod nas_seen;
+mod network_events;
 mod relay;
 mod run;
 mod seed;

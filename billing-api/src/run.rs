@@ -36,6 +36,7 @@ use crate::http::{self, Web};
 use crate::jobs::backup::Backups;
 use crate::jobs::{self, Runner};
 use crate::nas_seen::NasSeenKeeper;
+use crate::network_events::NetworkEvents;
 use crate::relay::Relay;
 use crate::seed;
 use crate::seed::customers::Tenants;
@@ -165,6 +166,8 @@ impl Opened {
         };
         let keeper =
             NasSeenKeeper { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
+        let events =
+            NetworkEvents { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
         let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
         let dispatcher = Dispatcher::new(office.clone(), shutdown.clone());
         let flush = Flush { office: office.clone(), stop: shutdown.clone() };
@@ -204,6 +207,7 @@ impl Opened {
         tasks.spawn("relay", relay.run());
         tasks.spawn("webhooks", dispatcher.run());
         tasks.spawn("nas seen", keeper.run());
+        tasks.spawn("network events", events.run());
         tasks.spawn("jobs", runner.run());
         tasks.spawn("flush", flush.run());
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));

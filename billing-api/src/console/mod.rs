@@ -13,10 +13,12 @@ mod guard;
 
 mod account;
 mod audit;
+mod auth_log;
 mod branding;
 mod deliveries;
 mod find;
 mod fit;
+mod identities;
 mod imports;
 mod jobs;
 mod login;
@@ -99,7 +101,12 @@ pub(crate) const PAGES: &[Route] = &[
     get("/", Need::SignedIn, || web::to(overview::show)),
     // What is done about services.
     post("/services/{id}/plan", may("services.edit"), || web::to(services::change_plan)),
+    post("/services/{id}/identities", may("services.edit"), || web::to(identities::add)),
+    post("/services/{id}/identities/{identity}/remove", may("services.edit"), || {
+        web::to(identities::remove)
+    }),
     get("/sessions", may("network.sessions"), || web::to(sessions::list)),
+    get("/auth-log", may("network.sessions"), || web::to(auth_log::list)),
     // Organisations.
     get("/organisations", may("partners.view"), || web::to(organisations::list)),
     post("/organisations", may("partners.create"), || web::to(organisations::create)),

@@ -122,10 +122,12 @@ pub(super) enum Notice {
     SessionsEnded,
     RoleGiven,
     Replayed,
+    IdentityAdded,
+    IdentityRemoved,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 13] = [
+    const ALL: [(Notice, &'static str, Key); 15] = [
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
@@ -139,6 +141,8 @@ impl Notice {
         (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
         (Self::RoleGiven, "role-given", words::DONE_ROLE_GIVEN),
         (Self::Replayed, "replayed", words::DONE_REPLAYED),
+        (Self::IdentityAdded, "identity-added", words::DONE_IDENTITY_ADDED),
+        (Self::IdentityRemoved, "identity-removed", words::DONE_IDENTITY_REMOVED),
     ];
 
     /// The notice of `?done=…`.

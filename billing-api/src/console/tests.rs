@@ -204,6 +204,39 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
         let done = browser.post(&format!("{at}/activate"), &[csrf]).await;
         assert!(!browser.get(&done.location).await.body.contains("login refused"));
 
+        // Many at once: an action asks for what it takes, tried first and then done by a job.
+        let page = browser.get("/services").await.body;
+        for offered in ["act:suspend".to_owned(), format!("set:plan_id:{plan_id}")] {
+            assert!(page.contains(&format!(r#"value="{offered}""#)), "{offered}: {page}");
+        }
+        let picked = format!("pick.{}", at.trim_start_matches("/services/"));
+        let act = [csrf, ("action", "act:suspend"), ("back", "/services"), (&*picked, "on")];
+        let asked = browser.post("/services/bulk", &act).await.body;
+        assert!(asked.contains("Suspend: 1 record") && asked.contains(r#"name="note""#), "{asked}");
+        let long = "x".repeat(501);
+        let wrong = [&act[..], &[("note", &*long), ("confirm", "true")]].concat();
+        let wrong = browser.post("/services/bulk", &wrong).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.body.contains(&long) && wrong.body.contains("f-note"), "{}", wrong.body);
+        let said = [("note", "line is cut"), ("confirm", "try")];
+        let tried = browser.post("/services/bulk", &[&act[..], &said].concat()).await;
+        work(&office).await;
+        let page = browser.get(&tried.location).await.body;
+        assert!(page.contains("Suspend: dry run") && page.contains("Would be changed"), "{page}");
+        assert!(!browser.get(&at).await.body.contains("line is cut"));
+        let run = tried.location.trim_start_matches("/services/bulk/");
+        browser.post("/services/bulk", &[csrf, ("again", run)]).await;
+        work(&office).await;
+        let page = browser.get(&at).await.body;
+        assert!(page.contains("line is cut") && page.contains("login refused"), "{page}");
+        let to = format!("set:plan_id:{plan_id}");
+        let set = [csrf, ("action", &*to), (&*picked, "on"), ("confirm", "true")];
+        let set = browser.post("/services/bulk", &set).await;
+        work(&office).await;
+        let page = browser.get(&set.location).await.body;
+        assert!(page.contains("<h1>Set Plan to ") && !page.contains("pln_"), "{page}");
+        browser.post(&format!("{at}/activate"), &[csrf]).await;
+
         for page in [
             "/",
             "/customers",

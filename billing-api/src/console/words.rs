@@ -5,7 +5,9 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
 use jiff::tz::TimeZone;
+use model::identity::IdentityKind;
 use model::policy::HoldReason;
+use model::reject::RejectReason;
 use model::text::{FluentValue, has, text};
 
 use crate::domain::calendar::Calendar;
@@ -70,6 +72,36 @@ impl Words {
     /// A text.
     pub(super) fn say(&self, key: Key) -> String {
         text(&self.locale, key.0, &[])
+    }
+
+    /// Why a login was refused, for staff.
+    pub(super) fn refusal(&self, reason: RejectReason) -> String {
+        self.say(match reason {
+            RejectReason::UnknownLogin => REFUSED_UNKNOWN_LOGIN,
+            RejectReason::WrongPassword => REFUSED_WRONG_PASSWORD,
+            RejectReason::NoCredentials => REFUSED_NO_CREDENTIALS,
+            RejectReason::MethodNotPossible => REFUSED_METHOD,
+            RejectReason::NoProfile => REFUSED_NO_PROFILE,
+            RejectReason::Expired => REFUSED_EXPIRED,
+            RejectReason::HeldNonpayment => REFUSED_NONPAYMENT,
+            RejectReason::HeldAdmin => REFUSED_ADMIN,
+            RejectReason::HeldAbuse => REFUSED_ABUSE,
+            RejectReason::HeldPause => REFUSED_PAUSE,
+            RejectReason::HeldQuota => REFUSED_QUOTA,
+            RejectReason::NasNotAllowed => REFUSED_NAS,
+            RejectReason::PolicyUnfit => REFUSED_UNFIT,
+            RejectReason::Blocked => REFUSED_BLOCKED,
+        })
+    }
+
+    /// What a way into a service is recognised by.
+    pub(super) fn identity(&self, kind: IdentityKind) -> String {
+        self.say(match kind {
+            IdentityKind::Login => IDENTITY_LOGIN,
+            IdentityKind::Circuit => IDENTITY_CIRCUIT,
+            IdentityKind::Mac => IDENTITY_MAC,
+            IdentityKind::Port => IDENTITY_PORT,
+        })
     }
 
     /// A text with values in it.
@@ -302,6 +334,7 @@ keys! {
     NAV_OVERVIEW = "console-nav-overview";
     NAV_SERVICES = "console-nav-services";
     NAV_SESSIONS = "console-nav-sessions";
+    NAV_AUTH_LOG = "console-nav-auth-log";
     SIGN_OUT = "console-sign-out";
     FOOTER = "console-footer";
     UPDATED = "console-updated";
@@ -400,6 +433,8 @@ keys! {
     FORM_CANCEL = "console-form-cancel";
 
     // What was done.
+    DONE_IDENTITY_ADDED = "console-done-identity-added";
+    DONE_IDENTITY_REMOVED = "console-done-identity-removed";
     DONE_PLAN_CHANGED = "console-done-plan-changed";
     DONE_STALE = "console-done-stale";
 
@@ -506,6 +541,50 @@ keys! {
     SESSION_CLOSED = "console-session-closed";
     SESSION_UNKNOWN_NAS = "console-session-unknown-nas";
     SESSION_UNKNOWN_LOGIN = "console-session-unknown-login";
+
+    // Refused logins.
+    AUTH_LOG_TITLE = "console-auth-log-title";
+    AUTH_LOG_EMPTY = "console-auth-log-empty";
+    AUTH_LOG_NOT_FOUND = "console-auth-log-not-found";
+    AUTH_LOG_ALL = "console-auth-log-all";
+    AUTH_LOG_LAST = "console-auth-log-last";
+    AUTH_LOG_REASON = "console-auth-log-reason";
+    AUTH_LOG_ANY_REASON = "console-auth-log-any-reason";
+    AUTH_LOG_ATTEMPTS = "console-auth-log-attempts";
+    REFUSED_UNKNOWN_LOGIN = "console-refused-unknown-login";
+    REFUSED_WRONG_PASSWORD = "console-refused-wrong-password";
+    REFUSED_NO_CREDENTIALS = "console-refused-no-credentials";
+    REFUSED_METHOD = "console-refused-method";
+    REFUSED_NO_PROFILE = "console-refused-no-profile";
+    REFUSED_EXPIRED = "console-refused-expired";
+    REFUSED_NONPAYMENT = "console-refused-nonpayment";
+    REFUSED_ADMIN = "console-refused-admin";
+    REFUSED_ABUSE = "console-refused-abuse";
+    REFUSED_PAUSE = "console-refused-pause";
+    REFUSED_QUOTA = "console-refused-quota";
+    REFUSED_NAS = "console-refused-nas";
+    REFUSED_UNFIT = "console-refused-unfit";
+    REFUSED_BLOCKED = "console-refused-blocked";
+
+    // The ways into a service.
+    IDENTITIES_TITLE = "console-identities-title";
+    IDENTITIES_ABOUT = "console-identities-about";
+    IDENTITY_KIND = "console-identity-kind";
+    IDENTITY_VALUE = "console-identity-value";
+    IDENTITY_CHANGE = "console-identity-change";
+    IDENTITY_PASSWORD = "console-identity-password";
+    IDENTITY_PASSWORD_HINT = "console-identity-password-hint";
+    IDENTITY_NAS = "console-identity-nas";
+    IDENTITY_NO_NAS = "console-identity-no-nas";
+    IDENTITY_ADD = "console-identity-add";
+    IDENTITY_REMOVE = "console-identity-remove";
+    IDENTITY_REMOVE_CONFIRM = "console-identity-remove-confirm";
+    IDENTITY_LOGIN = "console-identity-login";
+    IDENTITY_CIRCUIT = "console-identity-circuit";
+    IDENTITY_MAC = "console-identity-mac";
+    IDENTITY_PORT = "console-identity-port";
+    IDENTITY_WITH_PASSWORD = "console-identity-with-password";
+    IDENTITY_WITHOUT_PASSWORD = "console-identity-without-password";
 
     // Settings, modules, branding, organisations and setup: what is shared.
     NAV_ORGANISATIONS = "console-nav-organisations";

@@ -23,7 +23,7 @@ use crate::store::service::{Hold, Identity, Service};
 use crate::store::{nas as nas_sql, plan as plan_sql};
 
 /// Longest password: User-Password carries at most 128 octets (RFC 2865 §5.2).
-const PASSWORD_OCTETS_MAX: usize = 128;
+pub(super) const PASSWORD_OCTETS_MAX: usize = 128;
 
 /// A service: what a customer has. It lives where its customer does.
 pub(crate) const SERVICE: Entity = Entity {
@@ -691,7 +691,7 @@ async fn activate_in(
 }
 
 /// The service, if it is still at the version the caller saw.
-async fn load_expected(
+pub(super) async fn load_expected(
     unit: &mut Unit<'_>,
     id: ServiceId,
     expected: Option<i64>,

@@ -11,6 +11,7 @@ use super::query::ListQuery;
 use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
 use super::{Field, Flags, Kind, Unique, Verbs, read, write};
 use crate::domain::access::Rights;
+use crate::domain::service::SERVICE;
 use crate::domain::{Actor, Fault, Office};
 use crate::store::{MIGRATIONS, organisation};
 
@@ -335,6 +336,26 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         assert_eq!(refused(body).await, ["/filter/kind"]);
         let body = json!({"action": "update", "filter": {}, "set": {"kind": "x", "no": 1}});
         assert_eq!(refused(body).await, ["/set/kind", "/set/no"]);
+        let body = json!({"action": "delete", "filter": {}, "arguments": {"note": "x"}});
+        assert_eq!(refused(body).await, ["/arguments"]);
+        let suspend = async |said: Json| {
+            let body = json!({"action": "suspend", "filter": {}, "arguments": said}).to_string();
+            super::bulk::order(&office, &isp, &SERVICE, body.as_bytes()).await
+        };
+        let wrong = suspend(json!({"note": 7, "not": "x"})).await.unwrap_err();
+        assert_eq!(pointers(wrong), ["/arguments/note", "/arguments/not"]);
+        assert!(suspend(json!({"note": "line is cut"})).await.is_ok());
+        // A field that is not the caller's to see is none to choose or to set either.
+        let clerk = Actor { rights: Rights::of(&["labels.*"]), ..isp.clone() };
+        for (body, pointer) in [
+            (json!({"action": "update", "filter": {}, "set": {"colour": "#000000"}}), "/set/colour"),
+            (json!({"action": "delete", "filter": {"colour": "#000000"}}), "/filter/colour"),
+        ] {
+            let body = body.to_string();
+            assert!(super::bulk::order(&office, &isp, &KEPT, body.as_bytes()).await.is_ok());
+            let refused = super::bulk::order(&office, &clerk, &KEPT, body.as_bytes()).await;
+            assert_eq!(pointers(refused.unwrap_err()), [pointer]);
+        }
         let reader = Actor {
             rights: crate::domain::access::Rights::of(&["labels.view", "labels.edit"]),
             ..isp.clone()

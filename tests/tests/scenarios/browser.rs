@@ -805,6 +805,7 @@ fn pages_of_their_own(lab: &Lab) -> Vec<String> {
         "/",
         "/sessions",
         "/sessions?state=all",
+        "/auth-log",
         "/organisations",
         "/organisations/new",
         "/settings/business",

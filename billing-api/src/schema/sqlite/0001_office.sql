@@ -351,6 +351,8 @@ CREATE TABLE nas (
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
     ipv6_counters TEXT NOT NULL,
+    -- What becomes of unsigned Access-Requests: learn, warn or require.
+    message_authenticator TEXT NOT NULL DEFAULT 'learn',
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
