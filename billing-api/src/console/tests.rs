@@ -212,7 +212,10 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
         let picked = format!("pick.{}", at.trim_start_matches("/services/"));
         let act = [csrf, ("action", "act:suspend"), ("back", "/services"), (&*picked, "on")];
         let asked = browser.post("/services/bulk", &act).await.body;
-        assert!(asked.contains("Suspend: 1 record") && asked.contains(r#"name="note""#), "{asked}");
+        assert!(
+            asked.contains("Suspend: one record") && asked.contains(r#"name="note""#),
+            "{asked}"
+        );
         let long = "x".repeat(501);
         let wrong = [&act[..], &[("note", &*long), ("confirm", "true")]].concat();
         let wrong = browser.post("/services/bulk", &wrong).await;

@@ -37,7 +37,13 @@ pub(crate) const SERVICE: Entity = Entity {
     home: Some("customer_id"),
     actions: &[SUSPEND, ACTIVATE],
     title: "login",
-    unique: &[Unique::everywhere(&["login"]), Unique::everywhere(&["ipv4"])],
+    unique: &[
+        Unique::everywhere(&["login"]),
+        Unique::everywhere(&["ipv4"]),
+        Unique::everywhere(&["ipv6_address"]),
+        Unique::everywhere(&["ipv6_prefix"]),
+        Unique::everywhere(&["delegated_prefix"]),
+    ],
     fields: &[
         Field::new(
             "login",

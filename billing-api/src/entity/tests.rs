@@ -344,15 +344,21 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         };
         let wrong = suspend(json!({"note": 7, "not": "x"})).await.unwrap_err();
         assert_eq!(pointers(wrong), ["/arguments/note", "/arguments/not"]);
-        assert!(suspend(json!({"note": "line is cut"})).await.is_ok());
+        let made = suspend(json!({"note": "line is cut"})).await.unwrap();
+        assert_eq!(settled(&office, &made).await["records"], 0);
         // A field that is not the caller's to see is none to choose or to set either.
         let clerk = Actor { rights: Rights::of(&["labels.*"]), ..isp.clone() };
         for (body, pointer) in [
-            (json!({"action": "update", "filter": {}, "set": {"colour": "#000000"}}), "/set/colour"),
+            (
+                json!({"action": "update", "set": {"colour": "#000000"}, "dry_run": true,
+                    "filter": {}}),
+                "/set/colour",
+            ),
             (json!({"action": "delete", "filter": {"colour": "#000000"}}), "/filter/colour"),
         ] {
             let body = body.to_string();
-            assert!(super::bulk::order(&office, &isp, &KEPT, body.as_bytes()).await.is_ok());
+            let made = super::bulk::order(&office, &isp, &KEPT, body.as_bytes()).await.unwrap();
+            settled(&office, &made).await;
             let refused = super::bulk::order(&office, &clerk, &KEPT, body.as_bytes()).await;
             assert_eq!(pointers(refused.unwrap_err()), [pointer]);
         }
