@@ -881,6 +881,7 @@ keys! {
     IMPORT_BACK = "console-import-back";
     IMPORT_TRY_AGAIN = "console-import-try-again";
     IMPORT_FAILURES = "console-import-failures";
+    IMPORT_FAILURES_DONE = "console-import-failures-done";
     IMPORT_FAILURES_TEXT = "console-import-failures-text";
     IMPORT_FILE_OF_FAILED = "console-import-file-of-failed";
     IMPORT_FORGOTTEN = "console-import-forgotten";

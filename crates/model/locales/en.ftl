@@ -645,6 +645,7 @@ console-import-run = { $count ->
 console-import-back = Back to the columns
 console-import-try-again = Try again
 console-import-failures = Rows that fail
+console-import-failures-done = Rows that failed
 console-import-failures-text = As a file they come with the reason in a last column, ready to be corrected and imported again.
 console-import-file-of-failed = Failed rows as { $format }
 console-import-forgotten = The file and its rows are not kept any more.
@@ -1345,7 +1346,7 @@ field-created_count = Created
 field-updated_count = Updated
 field-skipped_count = Skipped
 field-failed_count = Failed
-field-undone_count = Taken back
+field-undone_count = Undone
 field-purge_at = Forgotten at
 field-undo_until = Can be undone until
 field-permissions = Permissions
@@ -1363,8 +1364,8 @@ choice-broken = Broken off
 choice-ready = Ready
 choice-checking = Being tried
 choice-checked = Tried
-choice-undoing = Being taken back
-choice-undone = Taken back
+choice-undoing = Being undone
+choice-undone = Undone
 choice-disabled = Disabled
 
 # Permissions: permission-group-… their groups, permission-verb-… the columns, permission-GROUP-VERB each.

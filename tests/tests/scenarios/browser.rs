@@ -764,6 +764,7 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
         "/imports",
         "/imports/new",
         "/services/import",
+        "/services/export-options?status=active",
         "/tokens",
     ]
     .map(str::to_owned)

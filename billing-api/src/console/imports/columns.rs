@@ -405,7 +405,7 @@ fn preview(words: &Words, view: &View<'_>) -> Markup {
         .iter()
         .filter(|target| rows.iter().any(|row| !of(&row["record"], target).is_null()))
         .collect();
-    let mut headings = vec![Column::number(words, words::IMPORT_ROW)];
+    let mut headings = vec![Column::text(words, words::IMPORT_ROW)];
     headings.extend(used.iter().map(|target| {
         Column::named(&target_name(words, view.entity, view.customs, target), false)
     }));

@@ -428,10 +428,12 @@ fn after_run(viewer: &Viewer, view: &View<'_>) -> Markup {
 /// The rows that fail, why, and how to have them as a file.
 fn failures(words: &Words, view: &View<'_>) -> Markup {
     let list = address(view.id, "");
+    let tried = ["checking", "checked"].contains(&view.state());
+    let title = if tried { words::IMPORT_FAILURES } else { words::IMPORT_FAILURES_DONE };
     html! {
         section {
             div.head {
-                h2 { (words.say(words::IMPORT_FAILURES)) }
+                h2 { (words.say(title)) }
                 @if view.is_kept() {
                     div.actions {
                         @for format in [Format::Csv, Format::Xlsx, Format::Json] {
@@ -447,7 +449,7 @@ fn failures(words: &Words, view: &View<'_>) -> Markup {
             @if view.is_kept() {
                 p { (words.say(words::IMPORT_FAILURES_TEXT)) }
                 @if !view.failed.rows.is_empty() {
-                    (table(words, view, words::IMPORT_FAILURES, &view.failed.rows))
+                    (table(words, view, title, &view.failed.rows))
                 }
                 @let last = view.failed.rows.last().map(|row| row["row"].to_string());
                 (page::pager(words, &list, view.failed.after > 0,
@@ -461,8 +463,7 @@ fn failures(words: &Words, view: &View<'_>) -> Markup {
 
 /// Rows and what there is to tell of them.
 fn table(words: &Words, view: &View<'_>, name: Key, rows: &[Json]) -> Markup {
-    let columns =
-        [Column::number(words, words::IMPORT_ROW), Column::text(words, words::IMPORT_WHY)];
+    let columns = [Column::text(words, words::IMPORT_ROW), Column::text(words, words::IMPORT_WHY)];
     let row = |row: &Json| {
         vec![
             html! { (row["row"]) },
@@ -490,7 +491,7 @@ fn first_rows(
     targets.sort_by_key(|name| view.entity.all_fields().position(|field| field.name == *name));
     targets.dedup();
     let mut columns =
-        vec![Column::number(words, words::IMPORT_ROW), Column::text(words, words::IMPORT_BECOMES)];
+        vec![Column::text(words, words::IMPORT_ROW), Column::text(words, words::IMPORT_BECOMES)];
     columns.extend(targets.iter().map(|target| {
         Column::named(&target_name(words, view.entity, &view.customs, target), false)
     }));

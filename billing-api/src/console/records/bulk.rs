@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::asked::{Address, Asked};
 use super::control::{Control, Widget};
-use super::edit::{Filled, Sheet, controls};
+use super::edit::{Filled, Sheet, controls, parts};
 use super::list::View;
 use super::slot::{Slot, of_field};
 use super::{Look, Titles, offers, outcome, require, slots, title_of};
@@ -406,6 +406,7 @@ fn refused(
         None => None,
         Some((sheet, filled)) => {
             let filled = filled.refused(&sheet, Fault::Invalid(about_fields))?;
+            told.extend_from_slice(filled.elsewhere());
             Some((sheet, filled))
         }
     };
@@ -553,19 +554,16 @@ fn ask(viewer: &Viewer, asking: &Asking<'_>) -> Markup {
 fn choices(words: &Words, asking: &Asking<'_>) -> Markup {
     html! {
         @if let Some((sheet, filled)) = &asking.sheet {
+            @let controls = controls(words, sheet, filled, false);
             @if let Deed::Fields = asking.deed {
                 p { (words.say(words::BULK_FIELDS_TEXT)) }
-                div.fields {
-                    @for (control, _) in controls(words, sheet, filled, false) {
-                        (leaving(words, control).show(words))
-                    }
-                }
+                @let controls: Vec<_> = controls
+                    .into_iter()
+                    .map(|(control, part)| (leaving(words, control), part))
+                    .collect();
+                (parts(words, &controls))
             } @else {
-                div.fields {
-                    @for (control, _) in controls(words, sheet, filled, false) {
-                        (control.show(words))
-                    }
-                }
+                (parts(words, &controls))
             }
         }
         @if let Deed::Label(_) = asking.deed {

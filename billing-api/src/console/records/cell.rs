@@ -191,9 +191,8 @@ pub(in crate::console) fn tone(word: &str) -> &'static str {
         "partial" | "pending" | "paused" | "suspended" | "expired" | "retrying" | "due" => {
             "badge warn"
         }
-        "failed" | "disabled" | "blocked" | "cancelled" | "overdue" | "revoked" | "locked" => {
-            "badge bad"
-        }
+        "failed" | "broken" | "disabled" | "blocked" | "cancelled" | "overdue" | "revoked"
+        | "locked" => "badge bad",
         _ => "badge",
     }
 }
