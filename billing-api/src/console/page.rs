@@ -489,7 +489,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
                             @if n == 0 {
                                 th role="rowheader" scope="row" data-label=(column.name) { span { (cell) } }
                             } @else {
-                                td role="cell" data-label=(column.name) class=[column.class()] { span { (cell) } }
+                                // On a phone a label with nothing beside it is left out.
+                                @let class = if cell.0.is_empty() { Some("none") } else { column.class() };
+                                td role="cell" data-label=(column.name) class=[class] { span { (cell) } }
                             }
                         }
                     }
