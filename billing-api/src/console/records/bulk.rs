@@ -231,6 +231,9 @@ enum Picked {
     All(Address),
 }
 
+/// A form, and what was filled in.
+type Form = (Sheet, Filled);
+
 /// What the page that asks shows.
 struct Asking<'a> {
     entity: &'static Entity,
@@ -245,7 +248,7 @@ struct Asking<'a> {
     titles: Titles,
     back: &'a str,
     /// The form of several fields, or of what an action takes.
-    sheet: Option<(Sheet, Filled)>,
+    sheet: Option<Form>,
     /// Labels to choose from, and the one that was.
     labels: Vec<(String, String)>,
     label: &'a str,
@@ -381,9 +384,9 @@ async fn again(
 /// What was refused, at its fields; one that no form can show is returned.
 fn refused(
     words: &Words,
-    sheet: Option<(Sheet, Filled)>,
+    sheet: Option<Form>,
     fault: Fault,
-) -> Result<(Option<(Sheet, Filled)>, Vec<String>), Fault> {
+) -> Result<(Option<Form>, Vec<String>), Fault> {
     let faults = match fault {
         Fault::Invalid(faults) => faults,
         fault @ (Fault::Conflict { .. } | Fault::TooMany(_)) => {
