@@ -111,6 +111,11 @@ impl Menu {
         Self(groups)
     }
 
+    /// Whether the viewer may go to a place.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.iter().flat_map(|(_, entries)| entries).any(|entry| entry.path == path)
+    }
+
     /// The navigation with the present place marked.
     pub(super) fn show(&self, words: &Words, place: Option<Place>) -> Markup {
         let here = |path: &str| place.is_some_and(|place| place.path() == path).then_some("page");

@@ -19,6 +19,7 @@ mod deliveries;
 mod find;
 mod fit;
 mod identities;
+mod imports;
 mod jobs;
 mod login;
 mod modules;
@@ -64,7 +65,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use maud::{Markup, html};
 
-use crate::domain::{Fault, Office};
+use crate::domain::{Actor, Fault, Office};
 use crate::entity::Entity;
 use crate::http::access::{self, Need, Needs, Route, get, may, post};
 use failure::Failure;
@@ -129,6 +130,15 @@ pub(crate) const PAGES: &[Route] = &[
     // Whose console it is, for those too who are not signed in.
     get("/brand/theme.css", Need::Public, || web::to(brand::theme)),
     get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
+    // Files that came. Besides this, each asks for the import permission of the file's records.
+    get("/imports/new", may("imports.view"), || web::to(imports::choose)),
+    get("/imports/{id}/result", may("imports.view"), || web::to(imports::show)),
+    get("/imports/{id}/mapping", may("imports.view"), || web::to(imports::columns)),
+    post("/imports/{id}/mapping", may("imports.view"), || web::to(imports::change)),
+    post("/imports/{id}/dry-run", may("imports.view"), || web::to(imports::dry_run)),
+    post("/imports/{id}/run", may("imports.view"), || web::to(imports::run)),
+    post("/imports/{id}/undo", may("imports.undo"), || web::to(imports::undo)),
+    get("/imports/{id}/error-file", may("imports.view"), || web::to(imports::error_file)),
     // Jobs.
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
@@ -202,11 +212,25 @@ async fn extra(
         "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
         "staff" => staff::of_staff(office, signed, entity, id).await,
+        "export_template" => records::of_template(office, signed, id).await,
         "role" => roles::of_role(office, signed, entity, id).await,
         "token" => tokens::of_token(office, signed, id).await,
         "webhook" => webhooks::of_webhook(office, signed, entity, id).await,
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
+    }
+}
+
+/// Where a record of this kind has a page of its own, in place of its fields.
+fn elsewhere(entity: &Entity, id: &str) -> Option<String> {
+    (entity.name == "import").then(|| format!("/imports/{id}/result"))
+}
+
+/// What the list of one kind of record offers besides new ones.
+fn offer(actor: &Actor, words: &words::Words, entity: &'static Entity) -> Markup {
+    let imports = entity.name == "import" && viewer::holds(actor, "imports.view");
+    html! {
+        @if imports { a.button data-new href="/imports/new" { (words.say(words::IMPORT_NEW)) } }
     }
 }
 

@@ -430,6 +430,18 @@ pub(super) fn empty(text: &str, next: Option<(&str, &str)>) -> Markup {
     }
 }
 
+/// Parameters of a list that could not be used: their names, and what they said or why.
+pub(super) fn left_out(words: &Words, wrong: &[(String, String)]) -> Markup {
+    html! {
+        @if !wrong.is_empty() {
+            div.notice.caution role="status" {
+                p { (words.say(words::LIST_FILTERS_WRONG)) }
+                ul { @for (name, why) in wrong { li { code { (name) } ": " (why) } } }
+            }
+        }
+    }
+}
+
 /// A column of a table.
 pub(super) struct Column {
     name: String,
@@ -477,7 +489,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
                             @if n == 0 {
                                 th role="rowheader" scope="row" data-label=(column.name) { span { (cell) } }
                             } @else {
-                                td role="cell" data-label=(column.name) class=[column.class()] { span { (cell) } }
+                                // On a phone a label with nothing beside it is left out.
+                                @let class = if cell.0.is_empty() { Some("none") } else { column.class() };
+                                td role="cell" data-label=(column.name) class=[class] { span { (cell) } }
                             }
                         }
                     }

@@ -11,7 +11,9 @@ use store::{Row, StoreError, args};
 
 use super::{Actor, Event, Fault, Office, Page, Unit};
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, read, search, write};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Kind, Unique, Verb, Written, read, search, write,
+};
 use crate::store::nas as sql;
 use crate::store::organisation;
 
@@ -51,6 +53,7 @@ pub(crate) const NAS: Entity = Entity {
     permission: "network",
     module: Some("network.routers"),
     custom: true,
+    unique: &[Unique::within(&["name"]), Unique::everywhere(&["address"])],
     fields: &[
         Field::new(
             "name",

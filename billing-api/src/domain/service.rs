@@ -15,7 +15,7 @@ use store::{Row, Statement, StoreError, args};
 
 use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan};
 use crate::entity::{
-    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Verb, Written, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
 use crate::store::organisation;
 use crate::store::service as sql;
@@ -37,6 +37,13 @@ pub(crate) const SERVICE: Entity = Entity {
     home: Some("customer_id"),
     actions: &[SUSPEND, ACTIVATE],
     title: "login",
+    unique: &[
+        Unique::everywhere(&["login"]),
+        Unique::everywhere(&["ipv4"]),
+        Unique::everywhere(&["ipv6_address"]),
+        Unique::everywhere(&["ipv6_prefix"]),
+        Unique::everywhere(&["delegated_prefix"]),
+    ],
     fields: &[
         Field::new(
             "login",

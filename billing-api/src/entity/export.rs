@@ -273,6 +273,7 @@ impl Export {
             }
         }
         let customs = custom::of(office, &actor.path, entity).await?;
+        let added = added(&customs, &mut given);
         let mut list = match ListQuery::parse(entity, &customs, given) {
             Ok(list) => list,
             Err(Fault::Invalid(more)) => {
@@ -286,7 +287,11 @@ impl Export {
         }
         list.limit = PAGE_MAX;
         let nested = matches!(writing.format, Format::Json | Format::JsonLines);
-        let columns = columns(actor, entity, &customs, &list.fields, nested)?;
+        let mut columns = columns(actor, entity, &customs, &list.fields, nested)?;
+        for key in added.into_iter().filter(|_| entity.custom) {
+            list.fields.push("custom");
+            columns.push(Column { name: format!("custom.{key}"), of: Of::Custom(key) });
+        }
         Ok(Self { entity, list, columns, writing, asked: asked.join("&") })
     }
 
@@ -343,6 +348,26 @@ impl Export {
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())
     }
+}
+
+/// Takes the organisation's own fields out of those that are chosen; a list knows the others.
+fn added(customs: &[Custom], given: &mut BTreeMap<String, String>) -> Vec<String> {
+    let Some(names) = given.get("fields") else { return Vec::new() };
+    let key = |name: &str| {
+        let key = name.strip_prefix("custom.")?;
+        customs.iter().any(|custom| custom.key == key).then(|| key.to_owned())
+    };
+    let (mut added, mut own) = (Vec::new(), Vec::new());
+    for name in names.split(',') {
+        match key(name) {
+            Some(key) => added.push(key),
+            None => own.push(name),
+        }
+    }
+    // Fields are chosen, if none of the description's: its records are still known by their ids.
+    let own = if own.is_empty() { "id".to_owned() } else { own.join(",") };
+    given.insert("fields".to_owned(), own);
+    added
 }
 
 /// Takes a parameter read by its type.

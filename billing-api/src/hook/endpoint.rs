@@ -22,7 +22,7 @@ use super::schedule::{self, Backoff};
 use super::{catalogue, filter, payload};
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::entity::{
-    Action, Draft, Entity, Field, Flags, Hooks, Kind, Step, Verb, Written, read, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Step, Unique, Verb, Written, read, write,
 };
 use crate::store::hook as sql;
 use crate::store::hook::WebhookRow;
@@ -59,6 +59,7 @@ pub(crate) const WEBHOOK: Entity = Entity {
     table: "webhook",
     prefix: "whk",
     permission: "hooks",
+    unique: &[Unique::within(&["name"])],
     actions: &[
         Action {
             name: "enable",

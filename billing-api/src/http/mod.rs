@@ -60,6 +60,7 @@ use crate::entity::registry::by_prefix;
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use export::file_of;
+pub(crate) use imports::{failed_rows, importing, receive, template_of};
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
 pub(crate) use target::target;

@@ -3,12 +3,14 @@
 
 use actix_web::http::Method;
 use serde_json::{Value as Json, json};
+use sheet::{Delimiter, Format};
 
 use super::super::access::Route;
 use super::super::{describe, search};
 use super::operation::{Answer, Operation, Parameter};
 use super::{entity, kinds};
 use crate::domain::service::SERVICE;
+use crate::entity::import::failed::Told;
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Field, Flags, Kind};
 use crate::jobs::entities::JOB_RUN;
@@ -146,6 +148,11 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
         "/api/v1/job-runs/{id}/results",
         Operation {
             summary: "What became of each record of a change to many",
+            query: &[Parameter {
+                name: "failed",
+                about: "true: those alone that were not changed",
+                schema: || json!({"type": "boolean"}),
+            }],
             answer: Answer::Page(object),
             ..Operation::PLAIN
         },
@@ -167,6 +174,41 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
             summary: "Queues a new run that does again what this one did",
             answer: Answer::Created(|| entity::shape(&JOB_RUN)),
             conditional: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/imports/{id}/errors",
+        Operation {
+            summary: "Rows of an import with something to tell, and what",
+            query: &[Parameter {
+                name: "outcome",
+                about: "those that failed, where nothing is said; those of a dry run that are \
+                    worth a look; those that could not be undone",
+                schema: || json!({"enum": Told::ALL.map(|(word, _)| word)}),
+            }],
+            answer: Answer::Page(object),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/imports/{id}/error-file",
+        Operation {
+            summary: "The rows that failed, as a file that can be imported again",
+            query: &[
+                Parameter {
+                    name: "format",
+                    about: "CSV, where nothing is said",
+                    schema: || json!({"enum": Format::ALL.map(Format::name)}),
+                },
+                Parameter {
+                    name: "delimiter",
+                    about: "of a CSV; that of the imported file, where nothing is said",
+                    schema: || json!({"enum": Delimiter::ALL.map(Delimiter::name)}),
+                },
+            ],
             ..Operation::PLAIN
         },
     ),
