@@ -10,7 +10,7 @@ use store::{Args, Engine};
 use uuid::Uuid;
 
 use super::{Actor, Fault, Office, contains};
-use crate::entity::query::{ListQuery, Op};
+use crate::entity::query::ListQuery;
 use crate::entity::registry::by_prefix;
 use crate::entity::{Entity, Field, Flags, Hooks, Kind, Source, Verbs, read};
 
@@ -155,8 +155,8 @@ async fn name_actors(source: Source<'_, '_>, rows: &mut [Json]) -> Result<(), Fa
 }
 
 /// The newest entries whose record, before or after, has a text. The log has no index of words:
-/// that would cost every change more than the change itself. So the newest entries within the
-/// time that the list names are looked through, and no more than [`SEARCHED_MAX`].
+/// that would cost every change more than the change itself. So the newest entries that pass the
+/// list's other filters are looked through, and no more than [`SEARCHED_MAX`].
 async fn search(
     office: &Office,
     within: Option<&[Uuid]>,
@@ -169,17 +169,14 @@ async fn search(
         Some(ids) => read::among(engine, "organisation_id", ids, &mut args),
         None => "deleted_at IS NULL".to_owned(),
     }];
-    for filter in query.filters.iter().filter(|filter| filter.field.name == "at") {
-        let sign = match filter.op {
-            Op::Less => "<",
-            Op::LessOrEqual => "<=",
-            Op::Greater => ">",
-            Op::GreaterOrEqual => ">=",
-            _ => continue,
-        };
-        if let Some(value) = filter.values.first() {
-            conditions.push(format!("at {sign} ${}", args.push(value.clone())));
-        }
+    conditions.extend(query.filters.iter().filter_map(|filter| read::narrowed(filter, &mut args)));
+    if let Some(id) = query.organisation {
+        // One that the reader may not look into falls to the condition above.
+        conditions.push(format!(
+            "organisation_id IN (SELECT below.id FROM organisation below
+             JOIN organisation top ON below.path LIKE top.path || '%' WHERE top.id = ${})",
+            args.push(id)
+        ));
     }
     // In JSON a quote is written with a backslash, and so is what a person types here.
     let quoted = Json::from(text).to_string();
