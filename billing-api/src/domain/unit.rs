@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use model::policy::Key;
-use model::{AuditId, EventId, OrganisationId, Ts};
+use model::{AuditId, EventId, OrganisationId, StaffId, Ts};
 use serde_json::{Value, json};
 use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
 
@@ -51,6 +51,8 @@ pub(crate) struct Unit<'a> {
     /// Changes whose audit entries and events are still to be written.
     noted: Vec<Noted>,
     numbers: Ahead,
+    /// Whose failures to sign in are forgotten once this is committed.
+    forgiven: Vec<(StaffId, String)>,
 }
 
 /// Numbers that records of this unit will have: in hand, or known to be wanted.
@@ -107,6 +109,7 @@ impl<'a> Unit<'a> {
             answer: None,
             noted: Vec::new(),
             numbers: Ahead::default(),
+            forgiven: Vec::new(),
         })
     }
 
@@ -303,6 +306,11 @@ impl<'a> Unit<'a> {
         Ok(())
     }
 
+    /// With the commit, what was failed at in somebody's name is forgotten in memory too.
+    pub(crate) fn forgive(&mut self, staff: StaffId, email: &str) {
+        self.forgiven.push((staff, email.to_owned()));
+    }
+
     /// The commit wakes the job runner.
     pub(crate) fn wake_runner(&mut self) {
         self.runs_queued = true;
@@ -408,6 +416,9 @@ impl<'a> Unit<'a> {
             self.office.settings.committed();
         }
         committed?;
+        for (staff, email) in &self.forgiven {
+            self.office.attempts.forgive(*staff, email);
+        }
         if self.policy_changed {
             self.office.committed.notify_one();
         }
