@@ -504,6 +504,17 @@ mod tests {
                 assert_eq!(kept, Some(&first[n]));
             }
             assert!(!relay.take_over().await.unwrap(), "everything is taken over");
+
+            // Events that name many: one turn takes no more of them than it must.
+            let many: Vec<String> = (0..KEYS).map(|_| ServiceId::generate().to_string()).collect();
+            for half in many.chunks(KEYS / 2) {
+                name(&office, &half.join(" ")).await;
+            }
+            name(&office, &keys[2]).await;
+            assert!(relay.take_over().await.unwrap(), "the third waits");
+            let waiting = db.fetch_all(&sql::WAITING, args![EVENTS]).await.unwrap();
+            assert_eq!(waiting.len(), 1);
+            assert!(!relay.take_over().await.unwrap());
         }
     }
 }
