@@ -5,7 +5,7 @@
 use model::identity::{CIRCUIT_OCTETS_MAX, LOGIN_OCTETS_MAX, port_key};
 use model::identity::{IdentityKind, MacAddress, normalise_login, parse_circuit};
 use model::policy::Key;
-use model::{IdentityId, NasId, OrganisationId, Secret, ServiceId};
+use model::{EventId, IdentityId, NasId, OrganisationId, Secret, ServiceId};
 use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
@@ -224,9 +224,10 @@ async fn record(
     unit.record(service.get("organisation_id")?, event, before).await
 }
 
-/// A login that `aaad` blocked: an event for whoever wants to know.
+/// A login that `aaad` blocked: an event for whoever wants to know, once for each `id`.
 pub(crate) async fn login_blocked(
     office: &Office,
+    id: EventId,
     organisation: OrganisationId,
     blocked: Value,
 ) -> Result<(), Fault> {
@@ -242,8 +243,19 @@ pub(crate) async fn login_blocked(
     let entity_id = ["service_id", "nas_id"].iter().find_map(|name| blocked[*name].as_str());
     let entity_id = entity_id.unwrap_or_default().to_owned();
     let event = Event { kind: "login.blocked", entity_id, payload: blocked, policy: &[] };
-    unit.record(home.id, event, None).await?;
-    unit.commit().await
+    unit.identify(id);
+    match unit.record(home.id, event, None).await {
+        Err(Fault::Internal(source)) if is_taken(source.as_ref()) => Ok(()),
+        recorded => {
+            recorded?;
+            unit.commit().await
+        }
+    }
+}
+
+/// Whether the database refused because there is such a row already.
+fn is_taken(source: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(source.downcast_ref::<StoreError>(), Some(StoreError::Unique { .. }))
 }
 
 #[cfg(test)]
