@@ -99,6 +99,7 @@ pub(crate) const AUDIT_ENTRY: Entity = Entity {
     permission: "audit",
     verbs: Verbs::READ,
     base: false,
+    hides: true,
     title: "entity_id",
     fields: &[
         Field::new("at", Kind::Time, SHOWN.and(Flags::SORTABLE).and(Flags::FILLED)),
@@ -146,10 +147,17 @@ async fn name_actors(source: Source<'_, '_>, rows: &mut [Json]) -> Result<(), Fa
             names.insert(model::id::show(entity.prefix, id), title);
         }
     }
+    let home = reader.organisation.to_string();
     for row in rows {
         let actor = row["actor"].as_str().unwrap_or_default();
         let own = (actor == reader.label()).then_some(&reader.name);
         row["actor_name"] = json!(names.get(actor).or(own));
+        // What is above a reader stays hidden in what was written about their organisation too.
+        if row["entity_id"] == home.as_str() {
+            for side in ["before", "after"] {
+                row[side].as_object_mut().map(|side| side.remove("parent_id"));
+            }
+        }
     }
     Ok(())
 }

@@ -340,7 +340,7 @@ impl Export {
         actor: &Actor,
         page: &[store::Row],
     ) -> Result<Vec<Vec<Cell>>, Fault> {
-        let extends = self.is_computed() || self.entity.tenant;
+        let extends = self.is_computed() || self.entity.hides_more();
         // What fills a field that is no column may need any other of the row.
         let fields: &[&'static str] = if extends { &[] } else { &self.list.fields };
         let shown = page.iter().map(|row| read::shown(self.entity, row, fields));
