@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Follower};
+use bus::{Bus, Follower, Position};
 use daemon::exit::chain;
 use daemon::lifecycle::Shutdown;
+use model::EventId;
 use model::auth_log::{EVENTS, FORMAT, NetworkEvent};
 use serde_json::json;
 use tracing::{error, info, warn};
@@ -18,8 +19,14 @@ const CHUNK: usize = 100;
 /// How long one wait lasts, and how soon what failed is tried again.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// The task. Events are taken from the beginning of the stream at every start; it is trimmed
-/// behind what was taken, so that at most the last ones come again.
+/// The name of the lease.
+const LEADER: &str = "network-events";
+/// How long the lease lasts; it is renewed with every event and every wait.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// The task. One process takes events at a time, by a lease on the bus. Whoever begins, begins
+/// with the first of the stream; it is trimmed behind what was taken, and what comes again after
+/// a crash is known by its id.
 pub(crate) struct NetworkEvents {
     pub(crate) office: Arc<Office>,
     pub(crate) bus: Bus,
@@ -29,8 +36,14 @@ pub(crate) struct NetworkEvents {
 impl NetworkEvents {
     /// Takes until stopped.
     pub(crate) async fn run(self) -> Result<(), std::convert::Infallible> {
+        let owner = uuid::Uuid::now_v7().to_string();
         let mut stream = Follower::new(EVENTS);
         while !self.stop.is_soft() {
+            if !self.lead(&owner).await {
+                stream = Follower::new(EVENTS);
+                self.pause().await;
+                continue;
+            }
             let batch = tokio::select! {
                 batch = stream.next(&self.bus, CHUNK, WAIT) => batch,
                 () = self.stop.soft() => break,
@@ -40,15 +53,27 @@ impl NetworkEvents {
                 continue;
             };
             for entry in batch.entries {
+                // Whoever leads instead has begun with this one.
+                if !self.lead(&owner).await {
+                    stream = Follower::new(EVENTS);
+                    break;
+                }
                 // What could not be taken stays on the stream for the next start.
-                if !self.take(&entry.body).await {
-                    return Ok(());
+                if !self.take(&entry.body, entry.position).await {
+                    break;
                 }
                 // Not trimmed now: trimmed after the next one.
                 let _ = self.bus.trim(EVENTS, entry.position).await;
             }
         }
+        // Best effort: without it the next waits for the lease to end.
+        let _ = self.bus.release(LEADER, &owner).await;
         Ok(())
+    }
+
+    /// Takes or keeps the lease.
+    async fn lead(&self, owner: &str) -> bool {
+        matches!(self.bus.lease(LEADER, owner, LEASE).await, Ok(Some(_)))
     }
 
     async fn pause(&self) {
@@ -59,7 +84,7 @@ impl NetworkEvents {
     }
 
     /// Takes one event; false where the program stops before that worked.
-    async fn take(&self, body: &[u8]) -> bool {
+    async fn take(&self, body: &[u8], at: Position) -> bool {
         let event: NetworkEvent = match serde_json::from_slice(body) {
             Ok(event) => event,
             Err(error) => {
@@ -75,7 +100,7 @@ impl NetworkEvents {
             return true;
         }
         loop {
-            match keep(&self.office, &event).await {
+            match keep(&self.office, &event, id_at(at)).await {
                 Ok(()) => return true,
                 Err(_) if self.stop.is_soft() => return false,
                 Err(Fault::Unavailable(_) | Fault::Stale) => self.pause().await,
@@ -88,8 +113,15 @@ impl NetworkEvents {
     }
 }
 
-/// Makes an event of the office.
-pub(crate) async fn keep(office: &Office, event: &NetworkEvent) -> Result<(), Fault> {
+/// The id of the event that an entry of the stream becomes: the same however often it is read.
+/// A custom id (RFC 9562 §5.8) with the time in front, as the others have it.
+fn id_at(at: Position) -> EventId {
+    let bits = (u128::from(at.ms) << 80) | u128::from(at.seq & ((1 << 56) - 1));
+    EventId(uuid::Builder::from_custom_bytes(bits.to_be_bytes()).into_uuid())
+}
+
+/// Makes an event of the office, one for each id.
+pub(crate) async fn keep(office: &Office, event: &NetworkEvent, id: EventId) -> Result<(), Fault> {
     match event {
         NetworkEvent::SigningRequired { nas, .. } => {
             if nas::require_signing(office, *nas).await? {
@@ -117,7 +149,7 @@ pub(crate) async fn keep(office: &Office, event: &NetworkEvent) -> Result<(), Fa
                 "at": at,
                 "until": until,
             });
-            identity::login_blocked(office, *organisation, blocked).await
+            identity::login_blocked(office, id, *organisation, blocked).await
         }
     }
 }
@@ -167,8 +199,9 @@ mod tests {
                 nas: id,
                 source: [192, 0, 2, 7].into(),
             };
-            keep(&office, &event).await.unwrap();
-            keep(&office, &event).await.unwrap();
+            let at = |seq| id_at(Position { ms: 1_800_000_000_000, seq });
+            keep(&office, &event, at(0)).await.unwrap();
+            keep(&office, &event, at(1)).await.unwrap();
             let row = office.db.fetch_one(&sql::FIND, args![root.path.as_str(), id]).await.unwrap();
             let mode: String = row.get("message_authenticator").unwrap();
             assert_eq!(mode, "require", "{}", test.engine());
@@ -183,7 +216,9 @@ mod tests {
                 failures: 20,
                 until: Ts(1),
             };
-            keep(&office, &block).await.unwrap();
+            // Read again after a crash: it is one event.
+            keep(&office, &block, at(2)).await.unwrap();
+            keep(&office, &block, at(2)).await.unwrap();
             let sql = "SELECT kind FROM outbox ORDER BY seq";
             let kinds = office.db.dynamic_all(sql, args![]).await.unwrap();
             let kinds: Vec<String> = kinds.iter().map(|row| row.get("kind").unwrap()).collect();

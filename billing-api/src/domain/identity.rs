@@ -5,12 +5,13 @@
 use model::identity::{CIRCUIT_OCTETS_MAX, LOGIN_OCTETS_MAX, port_key};
 use model::identity::{IdentityKind, MacAddress, normalise_login, parse_circuit};
 use model::policy::Key;
-use model::{IdentityId, NasId, OrganisationId, Secret, ServiceId};
+use model::{EventId, IdentityId, NasId, OrganisationId, Secret, ServiceId};
 use serde_json::{Value, json};
 use store::{Row, StoreError, args};
 
-use super::service::{self, PASSWORD_OCTETS_MAX, View};
+use super::service::{self, PASSWORD_OCTETS_MAX};
 use super::{Actor, Event, Fault, Input, Office, Unit};
+use crate::entity::write::{self, Made};
 use crate::store::service::{self as sql, Identity};
 use crate::store::{nas, organisation};
 
@@ -103,9 +104,9 @@ pub(crate) async fn add(
     id: ServiceId,
     new: New,
     expected: Option<i64>,
-) -> Result<View, Fault> {
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = service::load_expected(&mut unit, id, expected).await?;
+    let before = hold(&mut unit, id, expected).await?;
     let known = identities(&mut unit, id).await?;
     if known.len() >= EACH_MAX {
         let detail = format!("the service has {EACH_MAX} ways in, and that is all it can have");
@@ -150,8 +151,9 @@ pub(crate) async fn add(
     let added = json!({"id": identity, "kind": kind, "value": value,
         "has_credential": has_credential});
     record(&mut unit, id, "service.identity_added", &before, None, added).await?;
+    let made = write::answer(&mut unit, &service::SERVICE, id.0, 200).await?;
     unit.commit().await?;
-    service::find(office, actor, id).await
+    Ok(made)
 }
 
 /// Takes a way into a service away. Its own login stays.
@@ -161,9 +163,9 @@ pub(crate) async fn remove(
     id: ServiceId,
     identity: IdentityId,
     expected: Option<i64>,
-) -> Result<View, Fault> {
+) -> Result<Made, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
-    let before = service::load_expected(&mut unit, id, expected).await?;
+    let before = hold(&mut unit, id, expected).await?;
     let known = identities(&mut unit, id).await?;
     let own = known.iter().find(|own| own.id == identity).ok_or(Fault::NotFound("identity"))?;
     let first = known.iter().find(|own| own.kind == IdentityKind::Login).map(|own| own.id);
@@ -176,8 +178,21 @@ pub(crate) async fn remove(
     let gone = json!({"id": own.id, "kind": own.kind, "value": own.value,
         "has_credential": own.credential.is_some()});
     record(&mut unit, id, "service.identity_removed", &before, Some(gone.clone()), gone).await?;
+    let made = write::answer(&mut unit, &service::SERVICE, id.0, 200).await?;
     unit.commit().await?;
-    service::find(office, actor, id).await
+    Ok(made)
+}
+
+/// The service, if it is still at the version the caller saw. It is changed before anything is
+/// decided: until the unit ends nobody deletes it, and nobody else adds or removes a way in.
+async fn hold(unit: &mut Unit<'_>, id: ServiceId, expected: Option<i64>) -> Result<Row, Fault> {
+    service::load_expected(unit, id, expected).await?;
+    let args = args![unit.actor.path.as_str(), id, unit.now, unit.actor.label()];
+    if unit.execute(&sql::TOUCH, args).await? != 1 {
+        return Err(Fault::Stale);
+    }
+    // It may have changed between the two.
+    service::load_expected(unit, id, expected.map(|expected| expected + 1)).await
 }
 
 async fn identities(unit: &mut Unit<'_>, id: ServiceId) -> Result<Vec<Identity>, Fault> {
@@ -200,8 +215,6 @@ async fn record(
     before: Option<Value>,
     identity: Value,
 ) -> Result<(), Fault> {
-    let args = args![unit.actor.path.as_str(), id, unit.now, unit.actor.label()];
-    unit.execute(&sql::TOUCH, args).await?;
     let customer: model::CustomerId = service.get("customer_id")?;
     let login: String = service.get("login")?;
     let payload = json!({"id": id, "customer_id": customer, "login": login,
@@ -211,9 +224,10 @@ async fn record(
     unit.record(service.get("organisation_id")?, event, before).await
 }
 
-/// A login that `aaad` blocked: an event for whoever wants to know.
+/// A login that `aaad` blocked: an event for whoever wants to know, once for each `id`.
 pub(crate) async fn login_blocked(
     office: &Office,
+    id: EventId,
     organisation: OrganisationId,
     blocked: Value,
 ) -> Result<(), Fault> {
@@ -229,8 +243,19 @@ pub(crate) async fn login_blocked(
     let entity_id = ["service_id", "nas_id"].iter().find_map(|name| blocked[*name].as_str());
     let entity_id = entity_id.unwrap_or_default().to_owned();
     let event = Event { kind: "login.blocked", entity_id, payload: blocked, policy: &[] };
-    unit.record(home.id, event, None).await?;
-    unit.commit().await
+    unit.identify(id);
+    match unit.record(home.id, event, None).await {
+        Err(Fault::Internal(source)) if is_taken(source.as_ref()) => Ok(()),
+        recorded => {
+            recorded?;
+            unit.commit().await
+        }
+    }
+}
+
+/// Whether the database refused because there is such a row already.
+fn is_taken(source: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(source.downcast_ref::<StoreError>(), Some(StoreError::Unique { .. }))
 }
 
 #[cfg(test)]

@@ -268,6 +268,13 @@ async fn before(
                     return Err(Fault::Conflict { pointer, detail });
                 }
             }
+            // The one NAS it may come through: without it nobody could log in.
+            if let Some(nas) = row.get::<Option<NasId>>("nas_id")?
+                && unit.fetch_optional(&nas_sql::VENDOR_OF, args![nas]).await?.is_none()
+            {
+                let detail = "its NAS is deleted; restore that first".to_owned();
+                return Err(Fault::Conflict { pointer: "/nas_id", detail });
+            }
         }
         // Another plan is taken as it is now.
         Verb::Updated if draft.has("plan_id") => {

@@ -340,9 +340,12 @@ impl Export {
         actor: &Actor,
         page: &[store::Row],
     ) -> Result<Vec<Vec<Cell>>, Fault> {
-        let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
+        let extends = self.is_computed() || self.entity.hides_more();
+        // What fills a field that is no column may need any other of the row.
+        let fields: &[&'static str] = if extends { &[] } else { &self.list.fields };
+        let shown = page.iter().map(|row| read::shown(self.entity, row, fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
-        if self.is_computed() || self.entity.tenant {
+        if extends {
             (self.entity.hooks.extend)(Source::Office(office, actor), &mut records).await?;
         }
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();

@@ -345,6 +345,8 @@ pub(crate) struct Entity {
     /// Whether its records are organisations: `organisation_id` repeats the record's own id, and
     /// a new one lands below the organisation that the caller names.
     pub(crate) tenant: bool,
+    /// Whether `extend` takes from its rows what their reader may not know.
+    pub(crate) hides: bool,
     /// Whether organisations may add fields of their own; the table has a column `custom`.
     pub(crate) custom: bool,
     /// What else can be done with a record.
@@ -376,6 +378,7 @@ impl Entity {
         verbs: Verbs::ALL,
         base: true,
         tenant: false,
+        hides: false,
         custom: false,
         actions: &[],
         fields: &[],
@@ -403,12 +406,17 @@ impl Entity {
         self.all_fields().find(|field| field.name == name)
     }
 
+    /// Whether its `extend` hook takes from rows what their reader may not know.
+    pub(crate) fn hides_more(&self) -> bool {
+        self.tenant || self.hides
+    }
+
     /// Whether rows on their way out have to pass its `extend` hook: where what it fills is asked
     /// for, and always where it hides something. `fields` empty: all are.
     pub(crate) fn extends(&self, fields: &[&'static str]) -> bool {
         let computed =
             |name: &&str| self.field(name).is_some_and(|field| field.flags.has(Flags::COMPUTED));
-        self.tenant || fields.is_empty() || fields.iter().any(computed)
+        self.hides_more() || fields.is_empty() || fields.iter().any(computed)
     }
 
     /// Whether its records are found by their words.

@@ -27,8 +27,8 @@ pub(super) async fn add(
         }
         let (id, expected) = (service_id(&id)?, if_match(&request)?);
         let new = identity::New::parse(&body.0)?;
-        let view = identity::add(&office, &caller.0, id, new, expected).await?;
-        Ok(shown(view.version, &view))
+        let made = identity::add(&office, &caller.0, id, new, expected).await?;
+        Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -44,8 +44,8 @@ pub(super) async fn remove(
         let (id, own) = path.into_inner();
         let (id, expected) = (service_id(&id)?, if_match(&request)?);
         let own: IdentityId = own.parse().map_err(|_| Fault::NotFound("identity"))?;
-        let view = identity::remove(&office, &caller.0, id, own, expected).await?;
-        Ok(shown(view.version, &view))
+        let made = identity::remove(&office, &caller.0, id, own, expected).await?;
+        Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -15,14 +15,19 @@ store::statements! {
          created_at, created_by, updated_at, updated_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $16, $10, $11, $12, $13, $14, $15, $14, $15)";
     /// The vendors of the NAS that the subscribers of organisations may come through: their own,
-    /// those below them, and those above.
+    /// those below them, and those above. Of these, what the reader (path `$2`) has below or above
+    /// itself: which vendors a neighbour uses is nobody else's business.
     pub(crate) VENDORS = {
         sqlite: "SELECT DISTINCT o.id, n.vendor FROM organisation o
-            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN organisation other
+              ON (other.path LIKE o.path || '%' OR o.path LIKE other.path || '%')
+             AND (other.path LIKE $2 || '%' OR $2 LIKE other.path || '%')
             JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
             WHERE o.id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY n.vendor",
         postgres: "SELECT DISTINCT o.id, n.vendor FROM organisation o
-            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN organisation other
+              ON (other.path LIKE o.path || '%' OR o.path LIKE other.path || '%')
+             AND (other.path LIKE $2 || '%' OR $2 LIKE other.path || '%')
             JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
             WHERE o.id = ANY($1) ORDER BY n.vendor",
     };

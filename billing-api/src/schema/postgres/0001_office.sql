@@ -436,4 +436,6 @@ CREATE TABLE outbox (
     policy_keys TEXT,
     relayed_at TIMESTAMPTZ
 );
+-- What is heard of from outside names its event, so that it becomes one once.
+CREATE UNIQUE INDEX outbox_id ON outbox (id);
 CREATE INDEX outbox_waiting ON outbox (seq) WHERE policy_keys IS NOT NULL AND relayed_at IS NULL;
