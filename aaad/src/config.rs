@@ -67,6 +67,15 @@ pub struct Auth {
     pub duplicate_s: u32,
     /// Whether logins are compared without regard to ASCII case.
     pub fold_case: bool,
+    /// How long an Access-Reject waits before it goes out, milliseconds; 0: not at all. Keep it
+    /// below half of what the NAS waits for an answer.
+    pub reject_delay_ms: u64,
+    /// Failed attempts after which a login is refused from that station for a while; 0: never.
+    pub block_failures: u32,
+    /// Within how many seconds of the first of them.
+    pub block_window_s: u32,
+    /// For how many seconds it is refused.
+    pub block_s: u32,
 }
 
 impl Default for Auth {
@@ -76,6 +85,10 @@ impl Default for Auth {
             shards: 0,
             duplicate_s: 10,
             fold_case: true,
+            reject_delay_ms: 200,
+            block_failures: 20,
+            block_window_s: 120,
+            block_s: 300,
         }
     }
 }

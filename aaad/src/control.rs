@@ -7,23 +7,32 @@ use std::time::Duration;
 use daemon::control::{Answering, ControlError, Handler, parse_args};
 use daemon::health::Health;
 use model::control::{
-    CoaReport, DisconnectQuery, Disconnected, ExplainQuery, Fact, LiveSession, Sessions as Listing,
-    SessionsQuery, Status,
+    AuthLog, AuthLogEntry, AuthLogQuery, Block, BlockLift, Blocks as BlockListing, CoaReport,
+    DisconnectQuery, Disconnected, ExplainQuery, Fact, LiveSession, NasListing, NasState,
+    Sessions as Listing, SessionsQuery, Status, UnknownListing,
 };
 use model::identity::login_key;
-use model::nas::Vendor;
-use model::{Clock, Ts};
+use model::nas::{SIGNED_IN_A_ROW, Signing, Vendor};
+use model::reject::RejectReason;
+use model::{Clock, NasId, Ts};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::auth_log::{self, Line, Tail};
+use crate::blocks::Blocks;
+use crate::cache::ClientEntry;
 use crate::coa::{BlastRadius, Nudge};
 use crate::engine::Engine;
 use crate::follower::FollowerState;
 use crate::listener::Positions;
 use crate::sessions::{Session, Sessions};
+use crate::signing::{Source, Sources};
+use crate::strangers::{self, Strangers};
 
 /// Sessions listed unless the caller asks for another number.
 const LIST_DEFAULT: usize = 1000;
+/// Logins listed unless the caller asks for another number.
+const AUTH_LOG_DEFAULT: usize = 100;
 /// How long a Disconnect by an operator is waited for.
 const DISCONNECT_WAIT: Duration = Duration::from_secs(20);
 /// Sessions one operator call disconnects at most.
@@ -43,6 +52,10 @@ pub(crate) struct Control {
     pub(crate) bus: bus::Bus,
     pub(crate) started: Ts,
     pub(crate) listening: String,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) tails: Vec<Tail>,
+    pub(crate) strangers: Vec<Strangers>,
 }
 
 impl Handler for Control {
@@ -54,6 +67,13 @@ impl Handler for Control {
                 "sessions" => answer(&self.list(&parse_args(args)?)),
                 "explain" => answer(&self.explain(&parse_args(args)?)?),
                 "disconnect" => answer(&self.disconnect(parse_args(args)?).await?),
+                "nas" => answer(&self.nas()),
+                "nas_unknown" => {
+                    answer(&UnknownListing { senders: strangers::list(&self.strangers) })
+                }
+                "auth_log" => answer(&self.auth_log(&parse_args(args)?)?),
+                "blocks" => answer(&self.list_blocks()),
+                "block_lift" => answer(&self.lift(&parse_args(args)?)),
                 "coa_release" => answer(&self.release()),
                 "policy_accept" => answer(&self.follower.accept()),
                 _ => Err(ControlError::UnknownCall(call)),
@@ -128,6 +148,104 @@ impl Control {
             ready: self.health.is_ready(),
             facts,
         }
+    }
+
+    /// Every NAS that is registered or was heard of, and how each signs.
+    fn nas(&self) -> NasListing {
+        let clients = self.engine.cache.clients();
+        let mut listed = Vec::new();
+        for client in clients.all() {
+            let state = |source: String, known: Option<&Source>| {
+                let nas = client.nas.and_then(|id| clients.nas(id));
+                let learnt = known.is_some_and(Source::learnt);
+                let mode = client.signing;
+                NasState {
+                    nas: client.nas,
+                    name: nas.map_or_else(String::new, |nas| nas.name.clone()),
+                    source,
+                    vendor: nas.map_or(client.vendor, |nas| nas.vendor).as_str().to_owned(),
+                    mode,
+                    required: mode == Signing::Require || mode == Signing::Learn && learnt,
+                    signed: known.map_or(0, |known| known.signed().min(SIGNED_IN_A_ROW)),
+                    unsigned: known.map_or(0, Source::unsigned),
+                    refused: known.map_or(0, Source::refused),
+                }
+            };
+            let sources = self.sources.of(client.id);
+            if client.is_host() {
+                let known = sources.iter().find(|(address, _)| *address == client.source.ip());
+                listed.push(state(source_of(client), known.map(|(_, known)| known.as_ref())));
+            } else {
+                listed.push(state(source_of(client), None));
+                let inside = sources.iter();
+                listed.extend(inside.map(|(ip, known)| state(ip.to_string(), Some(known))));
+            }
+        }
+        listed.sort_by(|a, b| (&a.name, &a.source).cmp(&(&b.name, &b.source)));
+        NasListing { nas: listed }
+    }
+
+    /// The last logins, let in or refused.
+    fn auth_log(&self, query: &AuthLogQuery) -> Result<AuthLog, ControlError> {
+        let clients = self.engine.cache.clients();
+        let login = query.login.as_ref().map(|login| self.key_of(login));
+        let nas: Option<NasId> = match query.nas.as_deref() {
+            None => None,
+            Some(text) => {
+                let found = clients.find_nas(text).map(|nas| nas.id);
+                let none = || ControlError::BadArgs(format!("nas: no NAS \"{text}\""));
+                Some(found.ok_or_else(none)?)
+            }
+        };
+        let reason = match query.reason.as_deref() {
+            None => None,
+            Some("accepted") => Some(None),
+            Some(word) => {
+                let none = || ControlError::BadArgs(format!("reason: there is no \"{word}\""));
+                Some(Some(RejectReason::from_word(word).ok_or_else(none)?))
+            }
+        };
+        let fold_case = self.engine.fold_case;
+        let matches = |line: &Line| {
+            let same_login = |key: &Vec<u8>| {
+                let mut own = Vec::new();
+                login_key(line.login.as_bytes(), fold_case, &mut own);
+                own == *key
+            };
+            nas.is_none_or(|nas| nas == line.nas)
+                && reason.is_none_or(|reason| reason == line.reason)
+                && login.as_ref().is_none_or(same_login)
+        };
+        let limit = query.limit.unwrap_or(AUTH_LOG_DEFAULT);
+        let after = query.after.unwrap_or(0);
+        let (newest, lines) = auth_log::newest(&self.tails, after, limit, matches);
+        let entries = lines.iter().map(|(number, line)| AuthLogEntry {
+            number: *number,
+            at: line.at,
+            login: line.login.to_string(),
+            station: line.station.to_string(),
+            nas_name: clients.nas(line.nas).map_or_else(String::new, |nas| nas.name.clone()),
+            reason: line.reason,
+        });
+        Ok(AuthLog { newest, entries: entries.collect() })
+    }
+
+    fn list_blocks(&self) -> BlockListing {
+        let clients = self.engine.cache.clients();
+        let blocks = self.blocks.list(self.clock.now()).into_iter().map(|block| Block {
+            login: block.login.to_string(),
+            station: block.station.to_string(),
+            nas_name: clients.nas(block.nas).map_or_else(String::new, |nas| nas.name.clone()),
+            failures: block.failures,
+            since: block.since,
+            until: block.until,
+        });
+        BlockListing { blocks: blocks.collect() }
+    }
+
+    fn lift(&self, query: &BlockLift) -> usize {
+        let station = query.station.as_deref().map(str::as_bytes);
+        self.blocks.lift(query.login.as_bytes(), station)
     }
 
     /// Lets held Disconnects go; false where none are held.
@@ -206,6 +324,11 @@ impl Control {
         }
         Ok(Disconnected { sessions: done })
     }
+}
+
+/// Where a client's packets come from: an address, or a prefix.
+fn source_of(client: &ClientEntry) -> String {
+    if client.is_host() { client.source.ip().to_string() } else { client.source.to_string() }
 }
 
 fn show(session: &Session, nas_name: &str) -> LiveSession {

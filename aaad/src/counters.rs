@@ -20,10 +20,16 @@ pub(crate) enum DropReason {
     JournalFailed,
     /// The reply would not fit a packet or a vendor's attributes.
     ReplyUnfit,
+    /// It is not signed, and its NAS signs, or it is of a kind that must be.
+    Unsigned,
+    /// More Status-Server requests than are answered.
+    StatusLimited,
+    /// A repeat of a request whose answer is held back and will come.
+    AnswerWaits,
 }
 
 impl DropReason {
-    const ALL: [DropReason; 7] = [
+    const ALL: [DropReason; 10] = [
         Self::UnknownClient,
         Self::Malformed,
         Self::BadAuthenticator,
@@ -31,9 +37,13 @@ impl DropReason {
         Self::Incomplete,
         Self::JournalFailed,
         Self::ReplyUnfit,
+        Self::Unsigned,
+        Self::StatusLimited,
+        Self::AnswerWaits,
     ];
 
-    const fn as_str(self) -> &'static str {
+    /// The word in counters and lists.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::UnknownClient => "unknown_client",
             Self::Malformed => "malformed",
@@ -42,6 +52,9 @@ impl DropReason {
             Self::Incomplete => "incomplete",
             Self::JournalFailed => "journal_failed",
             Self::ReplyUnfit => "reply_unfit",
+            Self::Unsigned => "unsigned",
+            Self::StatusLimited => "status_limited",
+            Self::AnswerWaits => "answer_waits",
         }
     }
 }

@@ -29,18 +29,26 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::auth_log::{self, Collector, REFUSALS, Tail};
+use crate::blocks::{self, Blocks, Teller};
 use crate::cache::Cache;
 use crate::class::ClassKey;
 use crate::coa::{BlastRadius, Coa, NUDGES};
 use crate::config::Config;
 use crate::control::Control;
 use crate::counters::Counters;
+use crate::delay::{Delayed, WAITING_MAX};
 use crate::duplicate::Duplicates;
 use crate::engine::Engine;
+use crate::events::{self, Reporter};
 use crate::follower::{self, Follower, FollowerState};
-use crate::listener::{AcctLoop, AuthShard, Positions, RejectLine, SEEN_QUEUE, facts_of};
+use crate::guard::{FAILURES_MAX, Guard, Limits};
+use crate::listener::{
+    AcctLoop, AuthShard, Door, Positions, SEEN_QUEUE, Shared, StatusBudget, facts_of,
+};
 use crate::sessions::{self, Sessions};
 use crate::shipper::Shipper;
+use crate::signing::{self, Keeper, NOTICES, Sources};
 use crate::socket::{self, Batch, SOCKETS_MAX};
 
 /// What the caller provides: the same for `aaad` itself, `netctl up` and tests.
@@ -100,12 +108,12 @@ pub enum RunError {
     Task(#[from] TaskError),
 }
 
+/// Where it is kept which NAS sign their requests.
+const SIGNING_FILE: &str = "signing.learnt";
 /// How often the sessions are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// Replies a shard keeps for retransmissions.
 const DUPLICATES_PER_SHARD: usize = 16_384;
-/// Refused logins that wait for the log; beyond that only counters tell.
-const REJECT_LINES: usize = 1024;
 
 /// Everything that could fail is open; nothing is served yet.
 pub struct Opened {
@@ -115,6 +123,7 @@ pub struct Opened {
     engine: Arc<Engine>,
     snapshot_file: follower::SnapshotFile,
     sessions: Sessions,
+    sources: Sources,
     auth: Vec<Vec<Batch>>,
     acct: Vec<Batch>,
     listening: String,
@@ -157,6 +166,7 @@ impl Opened {
             follower::restore(&config.data.join("policy.snapshot"), &cache);
         info!(records, "local policy snapshot loaded");
         let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
+        let sources = signing::restore(&config.data.join(SIGNING_FILE));
         let sessions = restore_sessions(&config, &journal);
         info!(sessions = sessions.len(), "live sessions restored");
         Ok(Self {
@@ -166,6 +176,7 @@ impl Opened {
             engine,
             snapshot_file,
             sessions,
+            sources,
             auth,
             acct,
             listening: format!("auth {}, acct {}", join(&auth_addresses), join(&acct_addresses)),
@@ -183,7 +194,15 @@ impl Opened {
         let connected = health.part("bus");
         let (seen, seen_queue) = mpsc::channel(SEEN_QUEUE);
         let (nudge, nudges) = mpsc::channel(NUDGES);
-        let (reject, rejects) = mpsc::channel(REJECT_LINES);
+        let (refusals, refused) = mpsc::channel(REFUSALS);
+        let (notices, noticed) = mpsc::channel(NOTICES);
+        let (begun, blocks_begun) = mpsc::channel(blocks::WAITING_MAX);
+        let (events, events_queue) = mpsc::channel(events::WAITING_MAX);
+        let sources = Arc::new(self.sources);
+        let fold_case = config.auth.fold_case;
+        let blocks = Arc::new(Blocks::new(Guard::new(limits(&config)), fold_case));
+        let tails = auth_log::tails(self.auth.len());
+        let mut doors = Vec::new();
         let positions = Arc::new(Positions::default());
         let sessions = Arc::new(Mutex::new(self.sessions));
         let journal = self.journal.handle();
@@ -200,6 +219,7 @@ impl Opened {
                 seen: seen_queue,
                 coa: nudge.clone(),
                 state: state.clone(),
+                blocks: blocks.clone(),
                 connected,
                 stop: shutdown.clone(),
             }
@@ -234,7 +254,57 @@ impl Opened {
             "checkpoint",
             checkpoints(config.clone(), sessions.clone(), positions.clone(), shutdown.clone()),
         );
-        tasks.spawn("reject log", log_rejects(rejects, self.engine.clone(), shutdown.clone()));
+        let source = u64::from_be_bytes(daemon::secrets::random());
+        let cache = self.engine.cache.clone();
+        let stop = shutdown.clone();
+        let collector =
+            Collector::new(bus.clone(), cache.clone(), refused, fold_case, source, stop);
+        tasks.spawn("auth log", collector.run());
+        tasks.spawn(
+            "signing",
+            Keeper {
+                cache: cache.clone(),
+                sources: sources.clone(),
+                notices: noticed,
+                events: events.clone(),
+                file: config.data.join(SIGNING_FILE),
+                stop: shutdown.clone(),
+            }
+            .run(),
+        );
+        tasks.spawn(
+            "blocks",
+            Teller {
+                blocks: blocks.clone(),
+                cache,
+                clock: clock.clone(),
+                begun: blocks_begun,
+                events,
+                stop: shutdown.clone(),
+            }
+            .run(),
+        );
+        tasks.spawn(
+            "events",
+            Reporter { bus: bus.clone(), events: events_queue, stop: shutdown.clone() }.run(),
+        );
+        let shared = Shared {
+            blocks: blocks.clone(),
+            sources: sources.clone(),
+            notices,
+            begun,
+            refusals,
+            seen: seen.clone(),
+            failures: config.auth.block_failures,
+        };
+        let mut door = || {
+            let door = Door::default();
+            doors.push(door.strangers.clone());
+            door
+        };
+        let shards: Vec<(Vec<Batch>, Tail, Door)> =
+            self.auth.into_iter().zip(&tails).map(|(s, t)| (s, t.clone(), door())).collect();
+        let acct_door = door();
         let handler = Arc::new(Control {
             engine: self.engine.clone(),
             clock: clock.clone(),
@@ -248,6 +318,10 @@ impl Opened {
             bus,
             started,
             listening: self.listening.clone(),
+            blocks,
+            sources,
+            tails,
+            strangers: doors,
         });
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));
         if let Some(listener) = admin {
@@ -255,16 +329,22 @@ impl Opened {
         }
 
         let mut threads = Threads::default();
-        for sockets in self.auth {
+        for (sockets, tail, door) in shards {
             let shard = AuthShard {
                 engine: self.engine.clone(),
                 clock: clock.clone(),
                 sockets,
                 stop: threads.stop_end()?,
+                door,
                 duplicates: Duplicates::new(DUPLICATES_PER_SHARD, config.auth.duplicate_s),
+                delayed: Delayed::new(
+                    Duration::from_millis(config.auth.reject_delay_ms),
+                    WAITING_MAX,
+                ),
+                status: StatusBudget::default(),
+                tail,
                 counters: Counters::of("auth"),
-                seen: seen.clone(),
-                rejects: reject.clone(),
+                shared: shared.clone(),
             };
             threads.spawn("auth", move || shard.run())?;
         }
@@ -279,6 +359,8 @@ impl Opened {
             duplicates: Duplicates::new(DUPLICATES_PER_SHARD, config.auth.duplicate_s),
             counters: Counters::of("acct"),
             seen,
+            door: acct_door,
+            status: StatusBudget::default(),
         };
         threads.spawn("acct", move || acct.run())?;
         packets.ready(true);
@@ -291,6 +373,16 @@ impl Opened {
         checkpoint(&config, &sessions, &positions);
         info!("aaad stopped");
         Ok(result?)
+    }
+}
+
+/// When a login is blocked, as configured.
+fn limits(config: &Config) -> Limits {
+    let auth = &config.auth;
+    Limits {
+        failures: auth.block_failures.min(FAILURES_MAX),
+        window_s: auth.block_window_s,
+        block_s: auth.block_s,
     }
 }
 
@@ -391,29 +483,6 @@ fn checkpoint(config: &Config, sessions: &Mutex<Sessions>, positions: &Positions
     }
 }
 
-async fn log_rejects(
-    mut lines: mpsc::Receiver<RejectLine>,
-    engine: Arc<Engine>,
-    stop: Shutdown,
-) -> Result<(), std::convert::Infallible> {
-    loop {
-        tokio::select! {
-            line = lines.recv() => match line {
-                Some(line) => {
-                    let clients = engine.cache.clients();
-                    let nas = clients.nas(line.nas).map_or("?", |nas| nas.name.as_str());
-                    info!(target: "aaad::auth", login = %line.login, station = %line.station, nas, reason = %line.reason, unfit = line.unfit.map(display), "login rejected");
-                }
-                None => {
-                    stop.soft().await;
-                    return Ok(());
-                }
-            },
-            () = stop.soft() => return Ok(()),
-        }
-    }
-}
-
 /// The packet threads: closing their stop ends is what ends them.
 #[derive(Default)]
 struct Threads {
@@ -506,6 +575,25 @@ fn advise(config: &Config) -> Vec<Advice> {
     if !(5..=30).contains(&config.auth.duplicate_s) {
         advice.push(Advice::odd("auth.duplicate_s", "RFC 5080 recommends 5 to 30 seconds"));
     }
+    if config.auth.reject_delay_ms > 5000 {
+        advice.push(Advice::fatal("auth.reject_delay_ms", "is 5000 at most"));
+    } else if config.auth.reject_delay_ms > 500 {
+        advice.push(Advice::odd(
+            "auth.reject_delay_ms",
+            "RouterOS waits 1.1 seconds for an answer, other NAS less; keep it below half of that",
+        ));
+    }
+    if config.auth.block_failures > FAILURES_MAX {
+        advice.push(Advice::fatal("auth.block_failures", "is 4094 at most"));
+    }
+    if config.auth.block_failures > 0
+        && (config.auth.block_window_s == 0 || config.auth.block_s == 0)
+    {
+        advice.push(Advice::fatal(
+            "auth.block_s",
+            "and auth.block_window_s are 1 at least; auth.block_failures = 0 turns blocks off",
+        ));
+    }
     if config.journal.octets_max < 4 * config.journal.segment_octets {
         advice.push(Advice::fatal("journal.octets_max", "must hold at least four segments"));
     }
@@ -555,6 +643,19 @@ mod tests {
         journal.append(&bytes).unwrap();
         journal.commit().unwrap();
         journal
+    }
+
+    #[test]
+    fn every_shard_listens_on_every_address_of_both_families() {
+        let addresses = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
+        let (sets, bound) = listen(&addresses, 3, "auth.listen").unwrap();
+        assert!(sets.len() == 3 && sets.iter().all(|sockets| sockets.len() == 2));
+        assert!(bound[0].is_ipv4() && bound[1].is_ipv6() && bound.iter().all(|a| a.port() != 0));
+        drop(sets);
+        let taken = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let again = [taken.local_addr().unwrap()];
+        assert!(matches!(listen(&again, 1, "auth.listen"), Err(RunError::Listen { .. })));
+        assert!(listen(&[], 1, "auth.listen").is_err());
     }
 
     #[test]

@@ -220,6 +220,21 @@ impl Batch {
         }
     }
 
+    /// What [`Batch::exchange`] last lent, where it was not queued.
+    pub(crate) fn unqueued(&self) -> &[u8] {
+        &self.replies[self.reply_count.min(BATCH - 1)]
+    }
+
+    /// Queues a reply made earlier; returns how many had to be sent to make room for it.
+    pub(crate) fn post(&mut self, path: Path, reply: &[u8]) -> io::Result<usize> {
+        let sent = if self.reply_count == BATCH { self.flush()? } else { 0 };
+        let buffer = &mut self.replies[self.reply_count];
+        buffer.clear();
+        buffer.extend_from_slice(reply);
+        self.queue(path);
+        Ok(sent)
+    }
+
     /// Forgets what was queued.
     pub(crate) fn discard(&mut self) {
         self.reply_count = 0;

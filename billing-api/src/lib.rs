@@ -13,6 +13,7 @@
 //! - `hook`: outbox → deliveries → webhooks and programs.
 //! - `mail`: what people are told by letter.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
+//! - `network_events`: bus → events of what `aaad` noticed.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
 //! - `seed`: services and customers by the million, to measure with.
@@ -29,6 +30,7 @@ mod http;
 mod jobs;
 mod mail;
 mod nas_seen;
+mod network_events;
 mod relay;
 mod run;
 mod seed;

@@ -35,8 +35,11 @@ use crate::store::policy as sql;
 /// The name of billing-api's line.
 pub(crate) const LINE: &str = "billing";
 
-/// Events taken over in one transaction.
+/// Events taken over in one transaction, at most.
 const EVENTS: i64 = 2000;
+/// Records after which one transaction takes no further event: one event may name a thousand,
+/// and the lease has to outlast the transaction.
+const KEYS: usize = 5000;
 /// Records read and written with one round of statements.
 const SET: usize = 2000;
 /// Records published at once.
@@ -149,7 +152,11 @@ impl Relay {
         if !self.lead(bench).await? {
             return Ok(false);
         }
-        while self.take_over().await? {}
+        while self.take_over().await? {
+            if !self.lead(bench).await? {
+                return Ok(false);
+            }
+        }
         let bus_epoch = self.bus.epoch().await?;
         if bench.whole_in != Some(bus_epoch) || Instant::now() >= bench.look_at {
             let lost = bench.whole_in.is_some_and(|epoch| epoch != bus_epoch);
@@ -197,6 +204,9 @@ impl Relay {
         let mut named: HashSet<Key> = HashSet::new();
         let mut relayed: Vec<i64> = Vec::with_capacity(events.len());
         for event in &events {
+            if keys.len() >= KEYS {
+                break;
+            }
             let text: String = event.get("policy_keys")?;
             for key in text.split(' ').filter(|key| !key.is_empty()) {
                 match Key::from_str(key) {
@@ -210,11 +220,12 @@ impl Relay {
         for set in keys.chunks(SET) {
             take_over_set(&mut tx, &mut at, set).await?;
         }
+        let more = relayed.len() < events.len() || events.len() as i64 == EVENTS;
         tx.execute(&sql::SET_RELAYED, args![json!(relayed), now]).await?;
         tx.execute(&sql::ADVANCE_LINE, args![LINE, at.revision, at.live]).await?;
         tx.commit().await?;
         gauge!("billing_policy_revision").set(at.revision as f64);
-        Ok(events.len() as i64 == EVENTS)
+        Ok(more)
     }
 
     /// Step two; true where there may be more.
@@ -493,6 +504,17 @@ mod tests {
                 assert_eq!(kept, Some(&first[n]));
             }
             assert!(!relay.take_over().await.unwrap(), "everything is taken over");
+
+            // Events that name many: one turn takes no more of them than it must.
+            let many: Vec<String> = (0..KEYS).map(|_| ServiceId::generate().to_string()).collect();
+            for half in many.chunks(KEYS / 2) {
+                name(&office, &half.join(" ")).await;
+            }
+            name(&office, &keys[2]).await;
+            assert!(relay.take_over().await.unwrap(), "the third waits");
+            let waiting = db.fetch_all(&sql::WAITING, args![EVENTS]).await.unwrap();
+            assert_eq!(waiting.len(), 1);
+            assert!(!relay.take_over().await.unwrap());
         }
     }
 }

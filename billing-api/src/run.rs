@@ -38,6 +38,7 @@ use crate::jobs::{self, Runner};
 use crate::mail::Mail;
 use crate::mail::sender::Sender;
 use crate::nas_seen::NasSeenKeeper;
+use crate::network_events::NetworkEvents;
 use crate::relay::Relay;
 use crate::seed;
 use crate::seed::customers::Tenants;
@@ -170,6 +171,8 @@ impl Opened {
         };
         let keeper =
             NasSeenKeeper { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
+        let events =
+            NetworkEvents { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
         let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
         let dispatcher = Dispatcher::new(office.clone(), shutdown.clone());
         let sender = Sender::new(office.clone(), shutdown.clone());
@@ -211,6 +214,7 @@ impl Opened {
         tasks.spawn("webhooks", dispatcher.run());
         tasks.spawn("mail", sender.run());
         tasks.spawn("nas seen", keeper.run());
+        tasks.spawn("network events", events.run());
         tasks.spawn("jobs", runner.run());
         tasks.spawn("flush", flush.run());
         tasks.spawn("control", daemon::control::serve(control, handler, shutdown.clone()));

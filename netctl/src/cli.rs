@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
 use crate::{
-    access, backup, bench, coa, dict, disconnect, explain, key, policy, radius, sessions, status,
-    up,
+    access, auth_log, backup, bench, billing, block, coa, dict, disconnect, explain, key, nas,
+    policy, radius, sessions, status, up,
 };
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
@@ -31,6 +31,13 @@ enum Command {
     Disconnect(disconnect::Args),
     /// What a login would get now, and why
     Explain(explain::Args),
+    /// Who asks over RADIUS, and how they sign their requests
+    Nas(nas::Args),
+    /// The last logins, let in or refused and why
+    AuthLog(auth_log::Args),
+    /// Logins that failed too often
+    #[command(subcommand)]
+    Block(block::Verb),
     /// Try RADIUS as a NAS would
     #[command(subcommand)]
     Radius(radius::Verb),
@@ -48,6 +55,9 @@ enum Command {
     /// Backups of the databases and the configuration
     #[command(subcommand, after_help = backup::HELP)]
     Backup(backup::Verb),
+    /// What a customer has to pay
+    #[command(subcommand)]
+    Billing(billing::Verb),
     /// Changes to live sessions
     #[command(subcommand)]
     Coa(coa::Verb),
@@ -65,12 +75,16 @@ pub fn main() -> ExitCode {
         Command::Sessions(args) => wait(sessions::main(args)),
         Command::Disconnect(args) => wait(disconnect::main(args)),
         Command::Explain(args) => wait(explain::main(args)),
+        Command::Nas(args) => wait(nas::main(args)),
+        Command::AuthLog(args) => wait(auth_log::main(args)),
+        Command::Block(verb) => wait(block::main(verb)),
         Command::Radius(verb) => wait(radius::main(verb)),
         Command::Dict(args) => dict::main(args),
         Command::Bench(verb) => bench::main(verb),
         Command::Key(verb) => key::main(verb),
         Command::Access(verb) => wait(access::main(verb)),
         Command::Backup(verb) => wait(backup::main(verb)),
+        Command::Billing(verb) => billing::main(verb),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
     };
@@ -142,6 +156,13 @@ mod tests {
             "netctl backup verify --config /etc/lastmile/billing-api.toml --scratch /x /b/1.backup",
             "netctl backup restore /b/1.backup --replace --configuration-to /x --run /r",
             "netctl access open --json",
+            "netctl nas --json",
+            "netctl nas unknown --run /r",
+            "netctl auth-log -f --login a --nas b --reason wrong_password -n 5 --json",
+            "netctl block list",
+            "netctl block lift asha --station 02:00:00:00:00:07",
+            "netctl billing simulate year.json",
+            "netctl billing simulate - --text",
             "netctl coa release",
             "netctl policy accept",
         ] {
@@ -162,6 +183,8 @@ mod tests {
             "netctl backup now",
             "netctl backup now --to /b --data var --config x",
             "netctl backup restore",
+            "netctl billing",
+            "netctl billing simulate",
         ] {
             assert!(!parses(line), "{line}");
         }

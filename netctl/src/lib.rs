@@ -6,10 +6,11 @@
 //! - `exit`: exit codes, and failures on their way to one of them.
 //! - `output`: tables and colours, as wide as the terminal.
 //! - `ask`: finds the daemons' sockets and asks them.
-//! - `status`, `sessions`, `disconnect`, `explain`, `coa`, `policy`: what they are
-//!   asked.
+//! - `status`, `sessions`, `disconnect`, `explain`, `nas`, `auth_log`, `block`, `coa`, `policy`:
+//!   what they are asked.
 //! - `key`: the key file.
 //! - `backup`: backups, and restoring them.
+//! - `billing`: what a customer has to pay, and why.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
 //! - `bench`: how fast a RADIUS server is, and the office.
 //! - `dict`: what an attribute is.
@@ -24,14 +25,18 @@ mod output;
 
 mod access;
 mod ask;
+mod auth_log;
+mod block;
 mod coa;
 mod disconnect;
 mod explain;
+mod nas;
 mod policy;
 mod sessions;
 mod status;
 
 mod backup;
+mod billing;
 mod key;
 mod radius;
 

@@ -23,6 +23,8 @@ pub struct Config {
     pub bus: Bus,
     /// The accounting stream.
     pub accounting: Accounting,
+    /// Refused logins.
+    pub auth_log: AuthLog,
     /// Logging.
     pub log: daemon::telemetry::LogConfig,
 }
@@ -36,6 +38,7 @@ impl Default for Config {
             database: Database::default(),
             bus: Bus::default(),
             accounting: Accounting::default(),
+            auth_log: AuthLog::default(),
             log: daemon::telemetry::LogConfig::default(),
         }
     }
@@ -58,6 +61,9 @@ impl Config {
         }
         if self.accounting.batch_max == 0 {
             advice.push(Advice::fatal("accounting.batch_max", "must be at least 1"));
+        }
+        if self.auth_log.keep_days == 0 {
+            advice.push(Advice::fatal("auth_log.keep_days", "must be at least 1"));
         }
         if self.database.connections_max == 0 {
             advice.push(Advice::fatal("database.connections_max", "must be at least 1"));
@@ -124,6 +130,20 @@ impl Default for Accounting {
     }
 }
 
+/// Refused logins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthLog {
+    /// How long they are kept, days.
+    pub keep_days: u32,
+}
+
+impl Default for AuthLog {
+    fn default() -> Self {
+        Self { keep_days: 90 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use daemon::config::{Source, load, print};
@@ -159,8 +179,9 @@ mod tests {
         let config = Config {
             accounting: Accounting { lease_s: 0, batch_max: 0, fold_case: true },
             database: Database { url: None, connections_max: 0 },
+            auth_log: AuthLog { keep_days: 0 },
             ..Config::default()
         };
-        assert_eq!(config.validate().iter().filter(|advice| advice.fatal).count(), 3);
+        assert_eq!(config.validate().iter().filter(|advice| advice.fatal).count(), 4);
     }
 }

@@ -11,6 +11,7 @@
 //! - `batch`: entries of a partition, applied in one transaction with their progress.
 //! - `report`: a record becomes what it says.
 //! - `session`: decides what a report means for the sessions of its id.
+//! - `auth_log`: refused logins, with a road of their own.
 //! - `store`: the statements and the schema.
 //! - `sweep`: old rows and old acknowledgements.
 //! - `state`: how policyd is; `control` tells `netctl`.
@@ -18,6 +19,7 @@
 
 pub mod config;
 
+mod auth_log;
 mod batch;
 mod report;
 mod session;

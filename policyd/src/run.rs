@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tracing::info;
 use uuid::Uuid;
 
+use crate::auth_log::AuthLog;
 use crate::config::Config;
 use crate::control::Control;
 use crate::state::State;
@@ -136,11 +137,20 @@ impl Opened {
             };
             tasks.spawn(format!("worker {partition}"), worker.run());
         }
+        let auth_log = AuthLog {
+            bus: bus.clone(),
+            db: db.clone(),
+            clock: clock.clone(),
+            state: state.clone(),
+            stop: shutdown.clone(),
+        };
+        tasks.spawn("auth log", auth_log.run());
         let sweeper = Sweeper {
             bus: bus.clone(),
             db: db.clone(),
             clock: clock.clone(),
             state: state.clone(),
+            auth_log_kept_s: i64::from(config.auth_log.keep_days) * 86_400,
             stop: shutdown.clone(),
         };
         tasks.spawn("sweeper", sweeper.run());

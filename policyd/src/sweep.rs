@@ -14,6 +14,7 @@ use store::{Db, Statement, StoreError, args};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
+use crate::auth_log::{REMOVE_OLD, REMOVE_PROGRESS};
 use crate::state::State;
 use crate::store::{REMOVE_DEAD_LETTERS, REMOVE_RESTARTS, REMOVE_TRAFFIC, REMOVED_MAX};
 
@@ -31,12 +32,17 @@ const RESTARTS_KEPT_S: i64 = 7 * 86_400;
 /// How long dead letters are, seconds.
 const DEAD_LETTERS_KEPT_S: i64 = 90 * 86_400;
 
+/// How long it is known how far the log of an `aaad` that is gone was applied, seconds.
+const AUTH_LOG_PROGRESS_KEPT_S: i64 = 7 * 86_400;
+
 /// The sweeper.
 pub(crate) struct Sweeper {
     pub(crate) bus: Bus,
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state: Arc<State>,
+    /// How long refused logins are kept, seconds.
+    pub(crate) auth_log_kept_s: i64,
     pub(crate) stop: Shutdown,
 }
 
@@ -75,6 +81,8 @@ impl Sweeper {
             (&REMOVE_TRAFFIC, TRAFFIC_KEPT_S),
             (&REMOVE_RESTARTS, RESTARTS_KEPT_S),
             (&REMOVE_DEAD_LETTERS, DEAD_LETTERS_KEPT_S),
+            (&REMOVE_OLD, self.auth_log_kept_s),
+            (&REMOVE_PROGRESS, AUTH_LOG_PROGRESS_KEPT_S),
         ] {
             while remove(&self.db, statement, now.plus_seconds(-kept_s)).await? == REMOVED_MAX {
                 if self.stop.is_soft() {

@@ -226,6 +226,7 @@ impl Bench {
             db: self.db().clone(),
             clock: self.clock.clone(),
             state: self.state.clone(),
+            auth_log_kept_s: 86_400,
             stop: self.stop.clone(),
         }
     }

@@ -82,6 +82,15 @@ impl Api {
         self.send(self.agent.patch(self.url(path)), body)
     }
 
+    /// DELETE.
+    pub fn delete(&self, path: &str) -> Answer {
+        let request = self.agent.delete(self.url(path));
+        answer(match &self.token {
+            Some(token) => request.header("Authorization", format!("Bearer {token}")).call(),
+            None => request.call(),
+        })
+    }
+
     fn send(
         &self,
         request: ureq::RequestBuilder<ureq::typestate::WithBody>,

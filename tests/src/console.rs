@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::browser::{Browser, Element, quoted};
 use crate::lab::Lab;
@@ -14,6 +15,8 @@ pub struct Console<'b> {
     /// Where it is shown.
     pub browser: &'b Browser,
     base: String,
+    /// What is uploaded.
+    files: TempDir,
 }
 
 /// A table as it stands in a page.
@@ -56,7 +59,8 @@ return [...document.querySelectorAll("[role=alert], [role=status]")]
 impl<'b> Console<'b> {
     /// The console of this lab in this browser; no page is shown yet.
     pub fn new(browser: &'b Browser, lab: &Lab) -> Self {
-        Self { browser, base: lab.console_url() }
+        let files = tempfile::tempdir().expect("a directory for files");
+        Self { browser, base: lab.console_url(), files }
     }
 
     /// Goes to a path as someone who types it.
@@ -171,6 +175,14 @@ impl<'b> Console<'b> {
         options.first().unwrap_or_else(|| panic!("no {option} in {label}")).click();
     }
 
+    /// Chooses a file of this name and content; the browser reads it when the form is sent.
+    #[track_caller]
+    pub fn upload(&self, label: &str, name: &str, content: &[u8]) {
+        let path = self.files.path().join(name);
+        std::fs::write(&path, content).expect("a file to upload");
+        self.field(label).type_text(path.to_str().expect("a path of text"));
+    }
+
     /// The button of this name.
     #[track_caller]
     pub fn button(&self, name: &str) -> Element<'b> {
@@ -218,6 +230,46 @@ impl<'b> Console<'b> {
             rows: table["rows"].as_array().into_iter().flatten().map(row).collect(),
         };
         tables.iter().map(table).collect()
+    }
+
+    /// The table of this name, where it is shown.
+    #[track_caller]
+    pub fn find_table(&self, name: &str) -> Option<Table> {
+        self.tables().into_iter().find(|table| table.name == name)
+    }
+
+    /// As [`Console::find_table`], for a table that must be there.
+    #[track_caller]
+    pub fn table_called(&self, name: &str) -> Table {
+        self.find_table(name).unwrap_or_else(|| panic!("no table {name}"))
+    }
+
+    /// The figure of a tile, where it is shown.
+    pub fn find_tile(&self, name: &str) -> Option<String> {
+        let tile = format!("//main//li[.//*[@class='name'][normalize-space()={}]]", quoted(name));
+        let found = self.browser.all(&format!("{tile}//*[@class='figure']"));
+        found.first().map(Element::text)
+    }
+
+    /// As [`Console::find_tile`], for a tile that must be there.
+    #[track_caller]
+    pub fn tile(&self, name: &str) -> String {
+        self.find_tile(name).unwrap_or_else(|| panic!("no tile {name}"))
+    }
+
+    /// Picks the row of a list with this title.
+    #[track_caller]
+    pub fn pick(&self, title: &str) {
+        let label = quoted(&format!("Pick {title}"));
+        self.browser.find(&format!("//main//input[@aria-label={label}]")).click();
+    }
+
+    /// Ticks the box whose label begins so.
+    #[track_caller]
+    pub fn check(&self, label: &str) {
+        let label = quoted(label);
+        let path = format!("//main//label[starts-with(normalize-space(), {label})]/input");
+        self.browser.find(&path).click();
     }
 
     /// The only table of the page.

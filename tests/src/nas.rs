@@ -144,6 +144,25 @@ impl Nas {
         self.access(user, "CHAP-Password", password)
     }
 
+    /// An Access-Request of these lines, as `radclient` takes them, `count` times over.
+    pub fn ask(&self, lines: &[&str], count: u32) -> Reply {
+        let mut request: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        request.push(text("NAS-Identifier", &self.name));
+        self.radclient_times(self.auth, "auth", &request, count)
+    }
+
+    /// Asks whether the server lives (RFC 5997), at its port for accounting or the other one.
+    pub fn status(&self, accounting: bool) -> Reply {
+        let server = if accounting { self.acct } else { self.auth };
+        self.radclient(server, "status", &["Message-Authenticator = 0x00".to_owned()])
+    }
+
+    /// Asks whether the server lives, many times at once.
+    pub fn status_times(&self, count: u32) -> Reply {
+        let request = ["Message-Authenticator = 0x00".to_owned()];
+        self.radclient_times(self.auth, "status", &request, count)
+    }
+
     fn access(&self, user: &str, attribute: &str, password: &str) -> Reply {
         let request = [
             text("User-Name", user),
@@ -202,8 +221,18 @@ impl Nas {
     }
 
     fn radclient(&self, server: SocketAddr, command: &str, request: &[String]) -> Reply {
+        self.radclient_times(server, command, request, 1)
+    }
+
+    fn radclient_times(
+        &self,
+        server: SocketAddr,
+        command: &str,
+        request: &[String],
+        count: u32,
+    ) -> Reply {
         let mut child = Command::new("radclient")
-            .args(["-x", "-r", TRIES, "-t", TRY_S])
+            .args(["-x", "-r", TRIES, "-t", TRY_S, "-c", &count.to_string()])
             .args([&server.to_string(), command, &self.secret])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

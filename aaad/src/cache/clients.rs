@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemon::secrets::Keyring;
 use ipnetwork::IpNetwork;
-use model::nas::{Client, Ipv6Counters, Nas, Vendor, derived_nas_id};
+use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor, derived_nas_id};
 use model::policy::{Body, Change, Key};
-use model::{ClientId, NasId, Sealed};
+use model::{ClientId, NasId, OrganisationId, Sealed};
 use radius_wire::ClientKey;
 use rustc_hash::FxHashMap;
 use tracing::warn;
@@ -16,6 +16,7 @@ use tracing::warn;
 /// A client ready for packets: its secrets are opened and their HMAC states computed.
 pub(crate) struct ClientEntry {
     pub(crate) id: ClientId,
+    pub(crate) organisation: OrganisationId,
     pub(crate) source: IpNetwork,
     pub(crate) key: ClientKey,
     pub(crate) previous: Option<ClientKey>,
@@ -23,13 +24,18 @@ pub(crate) struct ClientEntry {
     on_previous: AtomicBool,
     pub(crate) nas: Option<NasId>,
     pub(crate) vendor: Vendor,
+    /// What becomes of its unsigned Access-Requests.
+    pub(crate) signing: Signing,
 }
 
 /// A NAS.
 pub(crate) struct NasEntry {
     pub(crate) id: NasId,
     pub(crate) name: String,
+    pub(crate) organisation: OrganisationId,
     pub(crate) vendor: Vendor,
+    /// What becomes of its unsigned Access-Requests.
+    pub(crate) signing: Signing,
     pub(crate) coa_address: Option<IpAddr>,
     pub(crate) coa_port: u16,
     pub(crate) coa_key: Option<ClientKey>,
@@ -40,6 +46,11 @@ pub(crate) struct NasEntry {
 }
 
 impl ClientEntry {
+    /// Whether it is one address and no prefix.
+    pub(crate) fn is_host(&self) -> bool {
+        is_host(self.source)
+    }
+
     /// The key the client uses now, as far as it has proven one; then the other one.
     pub(crate) fn keys(&self) -> (&ClientKey, Option<&ClientKey>) {
         match &self.previous {
@@ -62,7 +73,9 @@ impl NasEntry {
         Self {
             id: derived_nas_id(client.id, name),
             name: String::from_utf8_lossy(name).into_owned(),
+            organisation: client.organisation,
             vendor: client.vendor,
+            signing: client.signing,
             coa_address: None,
             coa_port: model::nas::COA_PORT,
             coa_key: None,
@@ -97,6 +110,11 @@ impl ClientTable {
     /// A client by id.
     pub(crate) fn client(&self, id: ClientId) -> Option<&Arc<ClientEntry>> {
         self.by_id.get(&id)
+    }
+
+    /// Every client.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<ClientEntry>> {
+        self.by_id.values()
     }
 
     /// A NAS by id.
@@ -171,12 +189,14 @@ impl ClientTable {
             client.previous_secret.as_ref().and_then(|s| open_secret(s, &bound, keyring));
         let entry = Arc::new(ClientEntry {
             id: client.id,
+            organisation: client.organisation,
             source: client.source,
             key,
             previous,
             on_previous: AtomicBool::new(false),
             nas: client.nas,
             vendor: client.vendor,
+            signing: client.signing,
         });
         self.by_id.insert(client.id, entry.clone());
         if is_host(client.source) {
@@ -201,7 +221,9 @@ fn open_nas(nas: &Nas, keyring: &Keyring) -> NasEntry {
     NasEntry {
         id: nas.id,
         name: nas.name.clone(),
+        organisation: nas.organisation,
         vendor: nas.vendor,
+        signing: nas.signing,
         coa_address: nas.coa_address,
         coa_port: nas.coa_port,
         coa_key: nas.coa_secret.as_ref().and_then(|s| open_secret(s, &bound, keyring)),

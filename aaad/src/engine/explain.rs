@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use dialect::{Item, Sink, Unfit};
 use model::control::{ExplainAttribute, ExplainStep, Explanation};
-use model::identity::{IdentityKind, login_key};
+use model::identity::{IdentityKind, MacAddress, login_key, parse_circuit};
 use model::nas::Vendor;
 use model::policy::{Access, Context, Step, effective};
 use model::reject::RejectReason;
@@ -38,8 +38,7 @@ impl Engine {
             attributes: Vec::new(),
             sessions,
         };
-        let found = self.cache.subscribers().identify(IdentityKind::Login, &key);
-        let Some(entry) = found else {
+        let Some((entry, kind)) = self.named(login, &mut key) else {
             explanation.step("identity", format!("no identity \"{}\"", explanation.login));
             explanation.refuse(RejectReason::UnknownLogin);
             return explanation;
@@ -47,9 +46,14 @@ impl Engine {
         let subscriber = entry.subscriber();
         explanation.step(
             "identity",
-            format!("login \"{}\" is service {}", explanation.login, subscriber.service),
+            format!(
+                "{} \"{}\" is service {}",
+                kind.as_str(),
+                String::from_utf8_lossy(&key),
+                subscriber.service
+            ),
         );
-        explanation.step("credential", self.credential_text(&entry, &key));
+        explanation.step("credential", self.credential_text(&entry, kind, &key));
         let Some(compiled) = self.cache.profile(subscriber.profile) else {
             explanation.step("profile", format!("{} is not known here", subscriber.profile));
             explanation.refuse(RejectReason::NoProfile);
@@ -106,15 +110,36 @@ impl Engine {
         explanation
     }
 
-    fn credential_text(&self, entry: &SubscriberEntry, key: &[u8]) -> String {
+    fn credential_text(&self, entry: &SubscriberEntry, kind: IdentityKind, key: &[u8]) -> String {
         let mut room = Vec::new();
-        let sealed = entry.credential(IdentityKind::Login, key);
+        let sealed = entry.credential(kind, key);
+        if kind != IdentityKind::Login && sealed.is_none() {
+            return "none, and none is needed: the NAS names it".to_owned();
+        }
         match sealed.and_then(|sealed| self.cache.open(&sealed, &mut room)) {
             Some(Opened::Clear(_)) => "password in clear: PAP, CHAP, MS-CHAP and MS-CHAPv2 work",
             Some(Opened::NtHash(_)) => "NT hash: PAP, MS-CHAP and MS-CHAPv2 work",
             None => "none that opens: every login is refused",
         }
         .to_owned()
+    }
+
+    /// Whom people mean by a name: a login, else a line, else a MAC. The key it was found by is
+    /// left in `key`.
+    fn named(&self, name: &str, key: &mut Vec<u8>) -> Option<(SubscriberEntry, IdentityKind)> {
+        let subscribers = self.cache.subscribers();
+        let mut find = |kind, value: &[u8]| {
+            let entry = subscribers.identify(kind, value)?;
+            *key = value.to_vec();
+            Some((entry, kind))
+        };
+        let mut login = Vec::new();
+        login_key(name.as_bytes(), self.fold_case, &mut login);
+        let line = parse_circuit(name).unwrap_or_default();
+        let mac = name.parse::<MacAddress>().map(MacAddress::key).unwrap_or_default();
+        find(IdentityKind::Login, &login)
+            .or_else(|| find(IdentityKind::Circuit, line.as_bytes()))
+            .or_else(|| find(IdentityKind::Mac, mac.as_bytes()))
     }
 }
 

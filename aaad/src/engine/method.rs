@@ -1,5 +1,6 @@
 //! The authentication methods: who proves what, and what the reply must prove back.
 
+use model::identity::MacAddress;
 use model::reject::RejectReason;
 use radius_wire::auth::{self, Mppe};
 use radius_wire::{ClientKey, Packet, Writer, attr, password, vendor};
@@ -73,6 +74,38 @@ pub(crate) fn prove(
         return checked(auth::mschap1_matches(challenge, response, &nt_hash_of(credential)?));
     }
     Err(RejectReason::NoCredentials)
+}
+
+/// Checks a request for a MAC that has no password: see [`identify`](super::identify).
+pub(crate) fn prove_mac(
+    packet: &Packet<'_>,
+    key: &ClientKey,
+    mac: MacAddress,
+) -> Result<Proof, RejectReason> {
+    let attributes = packet.attributes();
+    let checked = |well| if well { Ok(Proof::None) } else { Err(RejectReason::WrongPassword) };
+    if let Some(hidden) = attributes.first(attr::USER_PASSWORD) {
+        let mut clear = [0; password::OCTETS_MAX];
+        let len = password::unhide(hidden, key, packet.authenticator(), &mut clear)
+            .ok_or(RejectReason::WrongPassword)?;
+        let given = &clear[..len];
+        let same = MacAddress::parse(given) == Ok(mac);
+        return checked(given.is_empty() || same || key.is_secret(given));
+    }
+    if let Some(response) = attributes.first(attr::CHAP_PASSWORD) {
+        let response = response.try_into().map_err(|_| RejectReason::WrongPassword)?;
+        let challenge =
+            attributes.first(attr::CHAP_CHALLENGE).unwrap_or(packet.authenticator().as_slice());
+        // CHAP hides the spelling; a NAS that sends the MAC as password spells it as the name.
+        let name = attributes.first(attr::USER_NAME).unwrap_or_default();
+        let matches = |password: &[u8]| auth::chap_matches(response, challenge, password);
+        return checked(matches(b"") || matches(name));
+    }
+    let microsoft = [MS_CHAP_RESPONSE, MS_CHAP2_RESPONSE];
+    if microsoft.iter().any(|kind| attributes.vendor(vendor::MICROSOFT, *kind).is_some()) {
+        return Err(RejectReason::MethodNotPossible);
+    }
+    Ok(Proof::None)
 }
 
 fn ms_chap_v2(

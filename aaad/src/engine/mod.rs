@@ -4,12 +4,13 @@
 //! back an [`Answer`]; the reply is composed into the listener's buffer.
 
 mod explain;
+mod identify;
 mod method;
 
 use std::sync::Arc;
 
 use dialect::{Item, Unfit, Why};
-use model::identity::{IdentityKind, login_key};
+use model::identity::IdentityKind;
 use model::nas::Vendor;
 use model::policy::{Access, Context, Effective, NoTrace, effective};
 use model::reject::RejectReason;
@@ -19,6 +20,8 @@ use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 use crate::cache::{Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
+use identify::{Found, identify};
+use method::Proof;
 
 /// What the engine decided about an Access-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,15 @@ pub(crate) struct Scratch {
     login: Vec<u8>,
     /// Room for a credential while it is open.
     credential: Vec<u8>,
+    /// The service the last Access-Request was for, where it named one we know.
+    service: Option<ServiceId>,
+}
+
+impl Scratch {
+    /// The service the last Access-Request was for, let in or not.
+    pub(crate) fn service(&self) -> Option<ServiceId> {
+        self.service
+    }
 }
 
 /// Who an accounting record concerns, as far as this node knows.
@@ -93,17 +105,33 @@ impl Engine {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Answer {
+        scratch.service = None;
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
             Err(Refusal::Reject(reason)) => {
-                self.refuse(request, reason, Answer::Reject(reason), out)
+                self.compose_refusal(request, reason, Answer::Reject(reason), out)
             }
             Err(Refusal::Policy(unfit)) => {
-                self.refuse(request, RejectReason::PolicyUnfit, Answer::Unfit(unfit), out)
+                self.compose_refusal(request, RejectReason::PolicyUnfit, Answer::Unfit(unfit), out)
             }
             Err(Refusal::Unsaid) => Answer::Drop(DropReason::ReplyUnfit),
         }
+    }
+
+    /// Refuses an Access-Request whatever it proves, and composes the reply into `out`.
+    pub(crate) fn refuse(
+        &self,
+        request: &AccessRequest<'_>,
+        reason: RejectReason,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let attributes = request.packet.attributes();
+        let subscribers = self.cache.subscribers();
+        let found = identify(subscribers, attributes, request.nas, self.fold_case, scratch);
+        scratch.service = found.ok().map(|found| found.entry.service());
+        self.compose_refusal(request, reason, Answer::Reject(reason), out)
     }
 
     fn decide(
@@ -114,20 +142,28 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         let attributes = request.packet.attributes();
-        let name = attributes
-            .first(attr::USER_NAME)
-            .ok_or(Refusal::Reject(RejectReason::NoCredentials))?;
-        login_key(name, self.fold_case, &mut scratch.login);
-        let entry = self
-            .cache
-            .subscribers()
-            .identify(IdentityKind::Login, &scratch.login)
-            .ok_or(Refusal::Reject(RejectReason::UnknownLogin))?;
-        let credential = entry
-            .credential(IdentityKind::Login, &scratch.login)
-            .and_then(|sealed| self.cache.open(&sealed, &mut scratch.credential));
-        let proof = method::prove(&request.packet, request.key, name, credential.as_ref())?;
-        drop(credential);
+        // EAP is a conversation that we do not hold yet. Whoever asks for it must not get in by a
+        // line or a MAC that asks for nothing.
+        if attributes.first(attr::EAP_MESSAGE).is_some() {
+            return Err(Refusal::Reject(RejectReason::MethodNotPossible));
+        }
+        let found =
+            identify(self.cache.subscribers(), attributes, request.nas, self.fold_case, scratch)?;
+        let entry = &found.entry;
+        scratch.service = Some(entry.service());
+        let name = attributes.first(attr::USER_NAME).unwrap_or_default();
+        let sealed = entry.credential(found.kind, &scratch.login);
+        let proof = match (found.kind, found.mac, sealed.is_some()) {
+            (IdentityKind::Mac, Some(mac), false) => {
+                method::prove_mac(&request.packet, request.key, mac)?
+            }
+            (IdentityKind::Circuit | IdentityKind::Port, _, false) => Proof::None,
+            _ => {
+                let credential =
+                    sealed.and_then(|sealed| self.cache.open(&sealed, &mut scratch.credential));
+                method::prove(&request.packet, request.key, name, credential.as_ref())?
+            }
+        };
 
         let compiled =
             self.cache.profile(entry.profile()).ok_or(Refusal::Reject(RejectReason::NoProfile))?;
@@ -161,7 +197,7 @@ impl Engine {
         Ok(())
     }
 
-    fn refuse(
+    fn compose_refusal(
         &self,
         request: &AccessRequest<'_>,
         reason: RejectReason,
@@ -188,15 +224,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Who an accounting request concerns: its Class where it is ours, else its User-Name.
+    /// Who an accounting request concerns: its Class where it is ours, else what it names.
     ///
-    /// Where only the name is known, the policy is taken to be the one in force now: the login
+    /// Where only that is known, the policy is taken to be the one in force now: the login
     /// went just before, and a session without evidence must still follow later changes.
     pub(crate) fn stamp(
         &self,
         now: Ts,
         attributes: Attributes<'_>,
-        user_name: Option<&[u8]>,
+        nas: NasId,
         scratch: &mut Scratch,
     ) -> Stamp {
         let class = attributes
@@ -208,10 +244,9 @@ impl Engine {
         {
             return stamp_of(&entry, class.policy_hash);
         }
-        let Some(name) = user_name else { return Stamp::UNKNOWN };
-        login_key(name, self.fold_case, &mut scratch.login);
-        let found = self.cache.subscribers().identify(IdentityKind::Login, &scratch.login);
-        let Some(entry) = found else { return Stamp::UNKNOWN };
+        let subscribers = self.cache.subscribers();
+        let found = identify(subscribers, attributes, nas, self.fold_case, scratch);
+        let Ok(Found { entry, .. }) = found else { return Stamp::UNKNOWN };
         let hash = self.with_policy(now, &entry, |policy| policy.hash()).unwrap_or(0);
         stamp_of(&entry, hash)
     }

@@ -20,11 +20,12 @@ use bytes::Bytes;
 use metrics::{counter, gauge};
 use model::NasId;
 use model::nas::NasSeen;
-use model::policy::{Change, FORMAT, Mark, Message, STREAM, TABLE};
+use model::policy::{Body, Change, FORMAT, Mark, Message, STREAM, TABLE};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::blocks::Blocks;
 use crate::cache::{Cache, Touched};
 use crate::coa::Nudge;
 use crate::listener::Seen;
@@ -100,6 +101,7 @@ pub(crate) struct Follower {
     pub(crate) seen: mpsc::Receiver<Seen>,
     pub(crate) coa: mpsc::Sender<Nudge>,
     pub(crate) state: Arc<FollowerState>,
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) connected: daemon::health::Part,
     pub(crate) stop: daemon::lifecycle::Shutdown,
 }
@@ -334,6 +336,12 @@ impl Follower {
             return Applied::OfAnotherLine;
         }
         counter!("aaad_policy_changes_total").increment(1);
+        // Whoever was blocked for a wrong password may just have been given the right one.
+        if let Some(Body::Subscriber(subscriber)) = &change.body {
+            for identity in &subscriber.identities {
+                self.blocks.lift(identity.value.as_bytes(), None);
+            }
+        }
         match self.cache.apply(change) {
             Touched::Service(service) => self.nudge(Nudge::Service(service)),
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),

@@ -22,7 +22,7 @@ use radius_wire::{Attributes, Code, Writer, verify_access_request, verify_accoun
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{Seen, admit, nas_of, with_keys};
+use super::{Door, Seen, StatusBudget, admit, nas_of, with_keys};
 use crate::counters::{Counters, DropReason};
 use crate::duplicate::{Duplicates, RequestKey};
 use crate::engine::{Engine, Scratch};
@@ -61,6 +61,8 @@ pub(crate) struct AcctLoop {
     pub(crate) duplicates: Duplicates,
     pub(crate) counters: Counters,
     pub(crate) seen: mpsc::Sender<Seen>,
+    pub(crate) door: Door,
+    pub(crate) status: StatusBudget,
 }
 
 /// Memory of one round, used again and again.
@@ -145,8 +147,9 @@ impl AcctLoop {
         round: &mut Round,
         reply: &mut Vec<u8>,
     ) -> Result<(), DropReason> {
-        let (client, packet) = admit(&self.engine.cache, datagram, path)?;
-        let bad = |_| DropReason::BadAuthenticator;
+        let (client, packet) = admit(&self.engine.cache, &self.door, datagram, path, now)?;
+        let door = &self.door;
+        let bad = |error| door.refuse(error, path, now);
         let (key, signed_reply) = match packet.code() {
             Code::ACCOUNTING_REQUEST => {
                 let check = |key| verify_accounting_request(&packet, key);
@@ -158,7 +161,10 @@ impl AcctLoop {
                     with_keys(&client, check, |verified| verified.signed()).map_err(bad)?;
                 // RFC 5997 §3: Status-Server must be signed.
                 if !verified.signed() {
-                    return Err(DropReason::BadAuthenticator);
+                    return Err(DropReason::Unsigned);
+                }
+                if !self.status.spend() {
+                    return Err(DropReason::StatusLimited);
                 }
                 (key, true)
             }
@@ -182,7 +188,7 @@ impl AcctLoop {
                 let origin = nas_of(&self.engine.cache, &client, attributes, path, now);
                 let nas = origin.nas;
                 origin.tell(&self.seen);
-                let stamp = self.engine.stamp(now, attributes, facts.user_name, &mut round.scratch);
+                let stamp = self.engine.stamp(now, attributes, nas, &mut round.scratch);
                 let clients = self.engine.cache.clients();
                 let ipv6_counters = clients.nas(nas).map(|n| n.ipv6_counters).unwrap_or_default();
                 let from = round.arena.len();
@@ -254,7 +260,7 @@ impl AcctLoop {
     fn apply(&mut self, now: Ts, round: &Round, gauges: &Gauges) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         for appended in &round.appended {
-            self.duplicates.keep(appended.repeat, &[], now);
+            self.duplicates.keep(appended.repeat, &[], now, now);
             let Ok(record) = Record::decode(&round.arena[appended.bytes.clone()]) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
             sessions.heard(record.nas, appended.local);

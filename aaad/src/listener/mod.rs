@@ -6,21 +6,25 @@
 
 mod acct;
 mod auth;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use model::nas::Vendor;
+use model::nas::{Signing, Vendor};
 use model::{NasId, Ts};
-use radius_wire::{Attributes, ClientKey, Packet, attr};
+use radius_wire::{Attributes, ClientKey, Packet, VerifyError, attr};
 use tokio::sync::mpsc;
 
 use crate::cache::{Cache, ClientEntry, NasEntry};
 use crate::counters::DropReason;
 use crate::socket::Path;
+use crate::strangers::Strangers;
 
 pub(crate) use acct::{AcctLoop, Positions, facts_of};
-pub(crate) use auth::{AuthShard, RejectLine};
+pub(crate) use auth::{AuthShard, Shared};
 
 /// A NAS seen behind a client for the first time, for the follower to keep and to report.
 #[derive(Clone)]
@@ -34,17 +38,65 @@ pub(crate) struct Seen {
 /// Seen NAS that wait for the follower; beyond that the next packet of the NAS tells again.
 pub(crate) const SEEN_QUEUE: usize = 256;
 
+/// Status-Server requests a packet thread answers in a second, at most.
+const STATUS_PER_SECOND: u32 = 50;
+
+/// Where packets are turned away, and it is noted whose they were.
+#[derive(Clone, Default)]
+pub(crate) struct Door {
+    pub(crate) strangers: Strangers,
+}
+
+impl Door {
+    /// A packet did not prove itself.
+    fn refuse(&self, error: VerifyError, path: Path, now: Ts) -> DropReason {
+        match error {
+            VerifyError::Code(_) => DropReason::UnexpectedCode,
+            VerifyError::MessageAuthenticatorMissing => DropReason::Unsigned,
+            VerifyError::Authenticator
+            | VerifyError::MessageAuthenticator
+            | VerifyError::MessageAuthenticatorMalformed => {
+                let reason = DropReason::BadAuthenticator;
+                self.strangers.note(path.peer.ip().to_canonical(), reason, now);
+                reason
+            }
+        }
+    }
+}
+
+/// How many Status-Server requests a packet thread still answers: it is asked for a sign of
+/// life, and gives fifty a second.
+#[derive(Default)]
+pub(crate) struct StatusBudget {
+    spent: u32,
+    since: Option<Instant>,
+}
+
+impl StatusBudget {
+    /// Whether one more is answered.
+    fn spend(&mut self) -> bool {
+        let now = Instant::now();
+        if self.since.is_none_or(|since| now.duration_since(since).as_secs() >= 1) {
+            (self.spent, self.since) = (0, Some(now));
+        }
+        self.spent += 1;
+        self.spent <= STATUS_PER_SECOND
+    }
+}
+
 /// Finds the client and reads the packet, before any other work is done for a stranger.
 fn admit<'a>(
     cache: &Cache,
+    door: &Door,
     datagram: &'a [u8],
     path: Path,
+    now: Ts,
 ) -> Result<(Arc<ClientEntry>, Packet<'a>), DropReason> {
-    let client = cache
-        .clients()
-        .find(path.peer.ip().to_canonical())
-        .cloned()
-        .ok_or(DropReason::UnknownClient)?;
+    let source = path.peer.ip().to_canonical();
+    let Some(client) = cache.clients().find(source).cloned() else {
+        door.strangers.note(source, DropReason::UnknownClient, now);
+        return Err(DropReason::UnknownClient);
+    };
     let packet = Packet::parse(datagram).map_err(|_| DropReason::Malformed)?;
     Ok((client, packet))
 }
@@ -53,6 +105,8 @@ fn admit<'a>(
 struct Origin {
     nas: NasId,
     vendor: Vendor,
+    /// What becomes of its unsigned Access-Requests.
+    signing: Signing,
     /// Nobody knows it yet. Told to the follower once the packet has proven itself: what
     /// strangers can forge must not leave anything behind.
     new: Option<Seen>,
@@ -68,7 +122,7 @@ fn nas_of(
     let clients = cache.clients();
     if let Some(id) = client.nas {
         let vendor = clients.nas(id).map_or(client.vendor, |nas| nas.vendor);
-        return Origin { nas: id, vendor, new: None };
+        return Origin { nas: id, vendor, signing: client.signing, new: None };
     }
     let source = path.peer.ip().to_canonical();
     let mut text = SourceText { octets: [0; 48], len: 0 };
@@ -78,11 +132,14 @@ fn nas_of(
         .unwrap_or_else(|| text.of(nas_ip(attributes).unwrap_or(source)));
     let id = model::nas::derived_nas_id(client.id, name);
     match clients.nas(id) {
-        Some(nas) => Origin { nas: id, vendor: nas.vendor, new: None },
+        Some(nas) => {
+            let signing = if nas.published { nas.signing } else { client.signing };
+            Origin { nas: id, vendor: nas.vendor, signing, new: None }
+        }
         None => {
             let nas = Arc::new(NasEntry::seen(client, name));
             let new = Some(Seen { client: client.clone(), nas, source, at: now });
-            Origin { nas: id, vendor: client.vendor, new }
+            Origin { nas: id, vendor: client.vendor, signing: client.signing, new }
         }
     }
 }

@@ -28,12 +28,14 @@ struct View {
 
 async fn load(office: &Office, signed: &Signed) -> Result<View, Fault> {
     let staff = signed.actor.in_person()?;
+    // Whoever acts inside another organisation keeps the sessions of their own.
+    let account = Account::load(office, staff).await?;
+    let home = account.organisation_id;
     Ok(View {
         now: office.now(),
-        account: Account::load(office, staff).await?,
         codes_left: domain::codes_left(office, staff).await?,
-        sessions: session::list(office, signed.actor.organisation, staff, Some(signed.session))
-            .await?,
+        sessions: session::list(office, home, staff, Some(signed.session)).await?,
+        account,
     })
 }
 

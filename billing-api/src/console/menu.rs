@@ -13,7 +13,7 @@ use crate::entity::registry::ENTITIES;
 /// Groups in their order, and the paths of what stands in each, in its order.
 const GROUPS: &[(Key, &[&str])] = &[
     (words::NAV_GROUP_CUSTOMERS, &["customers", "services", "labels", "customer-labels"]),
-    (words::NAV_GROUP_NETWORK, &["sessions", "nas", "radius-clients"]),
+    (words::NAV_GROUP_NETWORK, &["sessions", "auth-log", "nas", "radius-clients"]),
     (words::NAV_GROUP_CATALOGUE, &["plans"]),
     (words::NAV_GROUP_BILLING, &["invoices", "payments", "credit-notes", "taxes"]),
     (words::NAV_GROUP_SUPPORT, &["tickets"]),
@@ -53,6 +53,7 @@ const PAGES: &[(&str, Key, &str)] = &[
     ("services", words::NAV_SERVICES, "services.view"),
     ("sessions", words::NAV_SESSIONS, "network.sessions"),
     ("webhook-deliveries", words::NAV_DELIVERIES, "hooks.view"),
+    ("auth-log", words::NAV_AUTH_LOG, "network.sessions"),
     ("audit", words::NAV_AUDIT, "audit.view"),
     ("activity", words::NAV_ACTIVITY, "audit.view"),
     ("organisations", words::NAV_ORGANISATIONS, "partners.view"),
@@ -111,6 +112,11 @@ impl Menu {
             }
         }
         Self(groups)
+    }
+
+    /// Whether the viewer may go to a place.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.iter().flat_map(|(_, entries)| entries).any(|entry| entry.path == path)
     }
 
     /// The navigation with the present place marked.

@@ -13,11 +13,14 @@ mod guard;
 
 mod account;
 mod audit;
+mod auth_log;
 mod branding;
 mod deliveries;
 mod exports;
 mod find;
 mod fit;
+mod identities;
+mod imports;
 mod jobs;
 mod login;
 mod modules;
@@ -63,7 +66,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use maud::{Markup, html};
 
-use crate::domain::{Fault, Office};
+use crate::domain::{Actor, Fault, Office};
 use crate::entity::Entity;
 use crate::http::access::{self, Need, Needs, Route, get, may, post};
 use failure::Failure;
@@ -99,7 +102,12 @@ pub(crate) const PAGES: &[Route] = &[
     get("/", Need::SignedIn, || web::to(overview::show)),
     // What is done about services.
     post("/services/{id}/plan", may("services.edit"), || web::to(services::change_plan)),
+    post("/services/{id}/identities", may("services.edit"), || web::to(identities::add)),
+    post("/services/{id}/identities/{identity}/remove", may("services.edit"), || {
+        web::to(identities::remove)
+    }),
     get("/sessions", may("network.sessions"), || web::to(sessions::list)),
+    get("/auth-log", may("network.sessions"), || web::to(auth_log::list)),
     // Organisations.
     get("/organisations", may("partners.view"), || web::to(organisations::list)),
     post("/organisations", may("partners.create"), || web::to(organisations::create)),
@@ -123,6 +131,15 @@ pub(crate) const PAGES: &[Route] = &[
     // Whose console it is, for those too who are not signed in.
     get("/brand/theme.css", Need::Public, || web::to(brand::theme)),
     get("/brand/logo/{hash}", Need::Public, || web::to(brand::logo)),
+    // Files that came. Besides this, each asks for the import permission of the file's records.
+    get("/imports/new", may("imports.view"), || web::to(imports::choose)),
+    get("/imports/{id}/result", may("imports.view"), || web::to(imports::show)),
+    get("/imports/{id}/mapping", may("imports.view"), || web::to(imports::columns)),
+    post("/imports/{id}/mapping", may("imports.view"), || web::to(imports::change)),
+    post("/imports/{id}/dry-run", may("imports.view"), || web::to(imports::dry_run)),
+    post("/imports/{id}/run", may("imports.view"), || web::to(imports::run)),
+    post("/imports/{id}/undo", may("imports.undo"), || web::to(imports::undo)),
+    get("/imports/{id}/error-file", may("imports.view"), || web::to(imports::error_file)),
     // Jobs.
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
@@ -200,11 +217,25 @@ async fn extra(
         "job" => Ok(jobs::of_job(signed, id)),
         "export" => exports::of_export(office, signed, id).await,
         "staff" => staff::of_staff(office, signed, entity, id).await,
+        "export_template" => records::of_template(office, signed, id).await,
         "role" => roles::of_role(office, signed, entity, id).await,
         "token" => tokens::of_token(office, signed, id).await,
         "webhook" => webhooks::of_webhook(office, signed, entity, id).await,
         "job_run" => jobs::of_run(office, signed, entity, id).await,
         _ => Ok(html! {}),
+    }
+}
+
+/// Where a record of this kind has a page of its own, in place of its fields.
+fn elsewhere(entity: &Entity, id: &str) -> Option<String> {
+    (entity.name == "import").then(|| format!("/imports/{id}/result"))
+}
+
+/// What the list of one kind of record offers besides new ones.
+fn offer(actor: &Actor, words: &words::Words, entity: &'static Entity) -> Markup {
+    let imports = entity.name == "import" && viewer::holds(actor, "imports.view");
+    html! {
+        @if imports { a.button data-new href="/imports/new" { (words.say(words::IMPORT_NEW)) } }
     }
 }
 

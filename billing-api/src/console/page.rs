@@ -122,10 +122,12 @@ pub(super) enum Notice {
     SessionsEnded,
     RoleGiven,
     Replayed,
+    IdentityAdded,
+    IdentityRemoved,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 13] = [
+    const ALL: [(Notice, &'static str, Key); 15] = [
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
@@ -139,6 +141,8 @@ impl Notice {
         (Self::SessionsEnded, "sessions-ended", words::DONE_SESSIONS_ENDED),
         (Self::RoleGiven, "role-given", words::DONE_ROLE_GIVEN),
         (Self::Replayed, "replayed", words::DONE_REPLAYED),
+        (Self::IdentityAdded, "identity-added", words::DONE_IDENTITY_ADDED),
+        (Self::IdentityRemoved, "identity-removed", words::DONE_IDENTITY_REMOVED),
     ];
 
     /// The notice of `?done=…`.
@@ -426,6 +430,18 @@ pub(super) fn empty(text: &str, next: Option<(&str, &str)>) -> Markup {
     }
 }
 
+/// Parameters of a list that could not be used: their names, and what they said or why.
+pub(super) fn left_out(words: &Words, wrong: &[(String, String)]) -> Markup {
+    html! {
+        @if !wrong.is_empty() {
+            div.notice.caution role="status" {
+                p { (words.say(words::LIST_FILTERS_WRONG)) }
+                ul { @for (name, why) in wrong { li { code { (name) } ": " (why) } } }
+            }
+        }
+    }
+}
+
 /// A column of a table.
 pub(super) struct Column {
     name: String,
@@ -473,7 +489,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
                             @if n == 0 {
                                 th role="rowheader" scope="row" data-label=(column.name) { span { (cell) } }
                             } @else {
-                                td role="cell" data-label=(column.name) class=[column.class()] { span { (cell) } }
+                                // On a phone a label with nothing beside it is left out.
+                                @let class = if cell.0.is_empty() { Some("none") } else { column.class() };
+                                td role="cell" data-label=(column.name) class=[class] { span { (cell) } }
                             }
                         }
                     }

@@ -9,6 +9,7 @@ use model::{ServiceId, Ts};
 use super::failure::Failure;
 use super::failure::spare;
 use super::guard::{Post, Signed};
+use super::identities;
 use super::page::{self, Notice, Viewer};
 use super::plans::{self, Plans};
 use super::sessions;
@@ -56,9 +57,10 @@ pub(super) async fn of_service(
     let heading = signed.viewer.words.say(words::CUSTOMER_SERVICES);
     // Its own page has the buttons at its top.
     let allowed = Allowed { suspend: false, ..Allowed::of(&signed.actor) };
-    let parts = parts(request, office, signed, allowed, vec![service]).await?;
+    let parts = parts(request, office, signed, allowed, vec![service.clone()]).await?;
+    let ways = identities::section(office, signed, &service).await?;
     // The card's own heading stands below one, as it does on the page of a customer.
-    Ok(html! { h2.unseen { (heading) } (parts) })
+    Ok(html! { h2.unseen { (heading) } (parts) (ways) })
 }
 
 /// What belongs on the page of a customer: the services, and their sessions.
@@ -183,7 +185,7 @@ pub(super) async fn change_plan(
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
-fn service_id(text: &str) -> Result<ServiceId, Fault> {
+pub(super) fn service_id(text: &str) -> Result<ServiceId, Fault> {
     text.parse().map_err(|_| Fault::NotFound("service"))
 }
 

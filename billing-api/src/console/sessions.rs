@@ -31,6 +31,8 @@ struct View<'a> {
     later: bool,
     /// Nothing where the network's database is away.
     sessions: Option<Page<session::View>>,
+    /// What of the address could not be used.
+    notice: Markup,
 }
 
 /// `GET /sessions`
@@ -40,16 +42,30 @@ pub(super) async fn list(
     signed: Signed,
 ) -> Result<HttpResponse, Failure> {
     let query = Fields::of_query(&request);
-    let (word, open, _) =
-        STATES.iter().find(|(word, ..)| *word == query.get("state")).unwrap_or(&STATES[0]);
+    let known = STATES.iter().find(|(word, ..)| *word == query.get("state"));
+    let (word, open, _) = known.unwrap_or(&STATES[0]);
     let login = query.get("login");
     let after = query.get("cursor").parse().ok();
+    // What cannot be used is left out and said: a list is a list with a broken parameter.
+    let words = &signed.viewer.words;
+    let given = query.0.iter().filter(|(_, value)| !value.trim().is_empty());
+    let unusable = |(name, value): (&String, &String)| {
+        let used = match name.as_str() {
+            "state" => known.is_some(),
+            "cursor" => after.is_some(),
+            "login" => true,
+            _ => false,
+        };
+        (!used).then(|| (name.clone(), value.clone()))
+    };
+    let wrong: Vec<(String, String)> = given.filter_map(unusable).collect();
+    let notice = page::left_out(words, &wrong);
     let filter =
         Filter { login: (!login.is_empty()).then(|| login.to_owned()), open: *open, service: None };
     let listed = session::list(&office, &signed.actor, &filter, after, PAGE_DEFAULT).await;
     let sessions = spare(&request, listed);
     let (now, later) = (office.now(), after.is_some());
-    let view = View { now, login, state: word, later, sessions };
+    let view = View { now, login, state: word, later, sessions, notice };
     Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))
 }
 
@@ -75,6 +91,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
             }
             button type="submit" { (words.say(words::SEARCH)) }
         }
+        (view.notice)
         // Older rows do not change; only the first page follows the network.
         div id="sessions" data-refresh[!view.later] {
             @match &view.sessions {
@@ -185,7 +202,11 @@ pub(super) mod tests {
 
     fn shown(sessions: Option<Page<session::View>>, login: &str, later: bool) -> String {
         let now = "2026-03-01T11:35:00Z".parse().unwrap();
-        render(&viewer(), &View { now, login, state: "open", later, sessions }).into_string()
+        let notice = page::left_out(&Words::english(), &[("odd".to_owned(), "<x>".to_owned())]);
+        let view = View { now, login, state: "open", later, sessions, notice };
+        let text = render(&viewer(), &view).into_string();
+        assert!(text.contains("<code>odd</code>: &lt;x&gt;"), "{text}");
+        text
     }
 
     fn page_of(rows: Vec<session::View>, next: Option<&str>) -> Option<Page<session::View>> {

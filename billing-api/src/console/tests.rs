@@ -204,6 +204,42 @@ async fn staff_sign_in_sell_a_service_and_suspend_it() {
         let done = browser.post(&format!("{at}/activate"), &[csrf]).await;
         assert!(!browser.get(&done.location).await.body.contains("login refused"));
 
+        // Many at once: an action asks for what it takes, tried first and then done by a job.
+        let page = browser.get("/services").await.body;
+        for offered in ["act:suspend".to_owned(), format!("set:plan_id:{plan_id}")] {
+            assert!(page.contains(&format!(r#"value="{offered}""#)), "{offered}: {page}");
+        }
+        let picked = format!("pick.{}", at.trim_start_matches("/services/"));
+        let act = [csrf, ("action", "act:suspend"), ("back", "/services"), (&*picked, "on")];
+        let asked = browser.post("/services/bulk", &act).await.body;
+        assert!(
+            asked.contains("Suspend: one record") && asked.contains(r#"name="note""#),
+            "{asked}"
+        );
+        let long = "x".repeat(501);
+        let wrong = [&act[..], &[("note", &*long), ("confirm", "true")]].concat();
+        let wrong = browser.post("/services/bulk", &wrong).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.body.contains(&long) && wrong.body.contains("f-note"), "{}", wrong.body);
+        let said = [("note", "line is cut"), ("confirm", "try")];
+        let tried = browser.post("/services/bulk", &[&act[..], &said].concat()).await;
+        work(&office).await;
+        let page = browser.get(&tried.location).await.body;
+        assert!(page.contains("Suspend: dry run") && page.contains("Would be changed"), "{page}");
+        assert!(!browser.get(&at).await.body.contains("line is cut"));
+        let run = tried.location.trim_start_matches("/services/bulk/");
+        browser.post("/services/bulk", &[csrf, ("again", run)]).await;
+        work(&office).await;
+        let page = browser.get(&at).await.body;
+        assert!(page.contains("line is cut") && page.contains("login refused"), "{page}");
+        let to = format!("set:plan_id:{plan_id}");
+        let set = [csrf, ("action", &*to), (&*picked, "on"), ("confirm", "true")];
+        let set = browser.post("/services/bulk", &set).await;
+        work(&office).await;
+        let page = browser.get(&set.location).await.body;
+        assert!(page.contains("<h1>Set Plan to ") && !page.contains("pln_"), "{page}");
+        browser.post(&format!("{at}/activate"), &[csrf]).await;
+
         for page in [
             "/",
             "/customers",
@@ -370,11 +406,149 @@ async fn a_record_is_edited_deleted_and_restored() {
     }
 }
 
+/// Does what waits to be done in the background.
+async fn work(office: &Data<Office>) {
+    let (_trigger, stop) = daemon::lifecycle::Shutdown::new();
+    let office = office.clone().into_inner();
+    let mut runner = crate::jobs::Runner::new(office, crate::jobs::registry::KINDS, stop);
+    runner.turn().await.unwrap();
+    runner.settle().await;
+}
+
+/// A form with a file, as a browser sends it.
+fn file_form(csrf: &str, name: &str, content: &str) -> String {
+    let field = |name: &str, value: &str| {
+        format!("--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let file = format!(
+        "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: text/csv\r\n\r\n{content}\r\n"
+    );
+    format!("{}{}{file}--b0--\r\n", field("csrf", csrf), field("header", "true"))
+}
+
+#[actix_web::test]
+async fn a_file_is_imported_step_by_step_and_undone_once() {
+    let network = TestDb::sqlite("network").await;
+    for test in store::testing::engines("billing").await {
+        let (office, mut browser, csrf) = signed_in(&test, &network).await;
+        let token = csrf.clone();
+        let upload = |body: String, origin: &str| {
+            TestRequest::post()
+                .uri("/labels/import")
+                .insert_header(("Content-Type", "multipart/form-data; boundary=b0"))
+                .insert_header((ORIGIN, origin.to_owned()))
+                .set_payload(body)
+        };
+        let own = "http://office.example";
+        let csrf = ("csrf", csrf.as_str());
+        let page = browser.get("/labels").await.body;
+        assert!(page.contains(r#"href="/labels/import""#), "{page}");
+        assert!(browser.get("/imports/new").await.body.contains(r#"href="/labels/import""#));
+        let page = browser.get("/labels/import").await.body;
+        assert!(page.contains("multipart/form-data") && page.contains("/labels/import-template"));
+        let template = browser.get("/labels/import-template").await.body;
+        assert!(template.starts_with("organisation_id,name,colour,kind"), "{template}");
+
+        // Who did not see the form, or is elsewhere, sends nothing.
+        let foreign = upload(file_form("", "a.csv", "name\nx\n"), own);
+        assert_eq!(browser.send(foreign).await.status, StatusCode::FORBIDDEN);
+        let foreign = upload(file_form(&token, "a.csv", "name\nx\n"), "http://evil.example");
+        assert_eq!(browser.send(foreign).await.status, StatusCode::FORBIDDEN);
+
+        // What cannot be read says why.
+        for (name, content, why) in [
+            ("", "", "Choose a file."),
+            ("a.csv", "", "the file is empty"),
+            ("a.csv", ",\n1,2\n", "the first row has no names"),
+            ("a.json", "[{\"name\": <b>}]", "is not a JSON object"),
+            ("a.csv", "name,kind\n", "no rows to import"),
+        ] {
+            let refused = browser.send(upload(file_form(&token, name, content), own)).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{content}");
+            assert!(refused.body.contains(why), "{why}\n{}", refused.body);
+        }
+
+        let file = "Name,what,odd <b>\nVIP,customer,x\nBad,dog,y\nVIP,customer,z\n";
+        let taken = browser.send(upload(file_form(&token, "labels.csv", file), own)).await;
+        assert!(taken.location.ends_with("/mapping"), "{}", taken.body);
+        let import = taken.location.trim_end_matches("/mapping").to_owned();
+        let result = format!("{import}/result");
+        assert_eq!(browser.get(&import).await.location, result);
+        assert_eq!(browser.get(&result).await.location, taken.location);
+        let page = browser.get(&taken.location).await.body;
+        assert!(page.contains("odd &lt;b&gt;") && page.contains("VIP · Bad · VIP"), "{page}");
+        assert!(page.contains(r#"<option value="name" selected>"#), "{page}");
+
+        // A needed field without a column; two columns for one field; a stale form.
+        let mapping = |kind: &'static str, version: &'static str| {
+            [
+                csrf,
+                ("column.0", "name"),
+                ("column.1", kind),
+                ("version", version),
+                ("existing", "skip"),
+                ("next", "try"),
+            ]
+        };
+        let refused = browser.post(&taken.location, &mapping("", "")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.body.contains("No column means Kind"), "{}", refused.body);
+        let refused = browser.post(&taken.location, &mapping("name", "")).await;
+        assert!(refused.body.contains("name has another column already"), "{}", refused.body);
+        let stale = browser.post(&taken.location, &mapping("kind", "1")).await;
+        assert!(stale.location.ends_with("/mapping?done=stale"), "{}", stale.location);
+        let tried = browser.post(&taken.location, &mapping("kind", "")).await;
+        assert_eq!(tried.location, result);
+        let page = browser.get(&result).await.body;
+        assert!(page.contains("data-refresh") && page.contains("The dry run is under way"));
+        work(&office).await;
+        let page = browser.get(&result).await.body;
+        for part in [
+            "Kind: is one of customer, service, device",
+            "Name: row 2 of the file has this kind and name",
+            "Import one row",
+            "format=xlsx",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
+        assert!(browser.get("/labels").await.body.contains("There are no labels"), "nothing yet");
+
+        let run = browser.post(&format!("{import}/run"), &[csrf]).await;
+        assert_eq!(run.location, result);
+        let twice = browser.post(&format!("{import}/dry-run"), &[csrf]).await;
+        assert_eq!(twice.status, StatusCode::CONFLICT);
+        assert!(twice.body.contains("is being run at this moment"), "{}", twice.body);
+        work(&office).await;
+        let page = browser.get(&result).await.body;
+        assert!(page.contains("It can be undone until") && page.contains("data-confirm"), "{page}");
+        let file = browser.get(&format!("{import}/error-file?format=json")).await.body;
+        assert!(file.contains("row 3: kind: is one of"), "{file}");
+        let odd = browser.get(&format!("{import}/error-file?format=pdf")).await;
+        assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+        assert_eq!(browser.post(&format!("{import}/undo"), &[csrf]).await.location, result);
+        work(&office).await;
+        let page = browser.get(&result).await.body;
+        assert!(page.contains("did to one record was taken back"), "{page}");
+        let twice = browser.post(&format!("{import}/undo"), &[csrf]).await;
+        assert_eq!(twice.status, StatusCode::CONFLICT);
+        assert!(twice.body.contains("the import was undone already"), "{}", twice.body);
+
+        let stranger = format!("/imports/{}", model::id::show("imp", uuid::Uuid::now_v7()));
+        for page in ["/result", "/mapping", "/error-file"] {
+            let lost = browser.get(&format!("{stranger}{page}")).await;
+            assert_eq!(lost.status, StatusCode::NOT_FOUND);
+        }
+        assert!(!browser.get(&result).await.body.contains("console-"), "every text is there");
+    }
+}
+
 #[actix_web::test]
 async fn a_list_is_filtered_sorted_and_changed_in_one_go() {
     let network = TestDb::sqlite("network").await;
     for test in store::testing::engines("billing").await {
-        let (_office, mut browser, csrf) = signed_in(&test, &network).await;
+        let (office, mut browser, csrf) = signed_in(&test, &network).await;
         let csrf = ("csrf", csrf.as_str());
         let mut labels = Vec::new();
         for name in ["Copper", "Amber", "Basalt"] {
@@ -422,7 +596,12 @@ async fn a_list_is_filtered_sorted_and_changed_in_one_go() {
         let mut sure = picked.to_vec();
         sure.push(("confirm", "true"));
         let done = browser.post("/labels/bulk", &sure).await;
-        assert_eq!(done.location, "/labels?sort=name&done=bulk&of=2");
+        assert!(done.location.starts_with("/labels/bulk/run_"), "{}", done.body);
+        let page = browser.get(&done.location).await.body;
+        assert!(page.contains("data-refresh") && page.contains("Set Kind to Devices"), "{page}");
+        work(&office).await;
+        let page = browser.get(&done.location).await.body;
+        assert!(!page.contains("data-refresh") && page.contains(">Amber</a>"), "{page}");
         let page = browser.get("/labels?kind=device").await.body;
         assert!(page.contains("1–2 of 2") && !page.contains("Basalt"), "{page}");
 
@@ -433,6 +612,35 @@ async fn a_list_is_filtered_sorted_and_changed_in_one_go() {
         let odd = [csrf, ("action", "set:kind:starship"), ("all", "true")];
         let odd = browser.post("/labels/bulk", &odd).await;
         assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let stranger = browser.get(&done.location.replace("/labels/", "/customers/")).await;
+        assert_eq!(stranger.status, StatusCode::NOT_FOUND, "a run of other records");
+        let tried = [
+            csrf,
+            ("action", "fields"),
+            ("back", "/labels?kind=device"),
+            ("all", "true"),
+            ("description", "Old <b>"),
+            ("colour", "red"),
+            ("confirm", "try"),
+        ];
+        let wrong = browser.post("/labels/bulk", &tried).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(wrong.body.contains("Colour: is a colour such as"), "{}", wrong.body);
+        assert!(wrong.body.contains("Old &lt;b&gt;"), "what was typed stays");
+        let tried: Vec<_> = tried.into_iter().filter(|(name, _)| *name != "colour").collect();
+        let tried = browser.post("/labels/bulk", &tried).await;
+        work(&office).await;
+        let page = browser.get(&tried.location).await.body;
+        assert!(page.contains("Change Description: dry run"), "{page}");
+        assert!(page.contains("Would be changed") && page.contains(r#"name="again""#), "{page}");
+        let run = tried.location.trim_start_matches("/labels/bulk/").to_owned();
+        let again = browser.post("/labels/bulk", &[csrf, ("again", &run)]).await;
+        assert!(
+            again.location.starts_with("/labels/bulk/run_") && again.location != tried.location
+        );
+        work(&office).await;
+        let page = browser.get(&again.location).await.body;
+        assert!(page.contains("Record by record") && !page.contains("dry run"), "{page}");
         let none = browser.post("/labels/bulk", &[csrf, ("action", "delete")]).await.body;
         assert!(none.contains("No row was picked"), "{none}");
     }

@@ -9,7 +9,7 @@ use model::{Secret, TokenId, Ts};
 use super::failure::Failure;
 use super::guard::{Post, Signed};
 use super::once::{self, Once};
-use super::page::{self, Viewer};
+use super::page::{self, Notice, Viewer};
 use super::words::{self, Key, Words};
 use super::{chart, rights, show, viewer};
 use crate::domain::access::token::{self, OVERLAP_S, OVERLAP_S_MAX};
@@ -108,22 +108,34 @@ pub(super) async fn of_token(office: &Office, signed: &Signed, id: &str) -> Resu
     let token: TokenId = id.parse().map_err(|_| Fault::NotFound("token"))?;
     let mut days = token::usage(office, &signed.actor, token).await?;
     days.reverse();
-    let may = viewer::holds(&signed.actor, "tokens.edit");
-    Ok(render(&signed.viewer, id, office.now(), &days, may))
+    let version = match viewer::holds(&signed.actor, "tokens.edit") {
+        true => Some(token::version(office, &signed.actor, token).await?),
+        false => None,
+    };
+    Ok(render(&signed.viewer, id, office.now(), &days, version))
 }
 
-fn render(viewer: &Viewer, id: &str, now: Ts, days: &[(String, i64)], may: bool) -> Markup {
+/// `version`: of the token, where the viewer may give it another secret.
+fn render(
+    viewer: &Viewer,
+    id: &str,
+    now: Ts,
+    days: &[(String, i64)],
+    version: Option<i64>,
+) -> Markup {
     let words = &viewer.words;
     html! {
         section {
             h2 { (words.say(words::TOKEN_USAGE)) }
             (chart::days(words, now, words::TOKEN_USAGE, days))
         }
-        @if may {
+        @if let Some(version) = version {
             section {
                 h2 { (words.say(words::TOKEN_ROTATE)) }
                 form.card method="post" action=(format!("/tokens/{id}/rotate")) {
                     (page::csrf(viewer))
+                    // A reload of the answer must not rotate again: the secret in use would go.
+                    input type="hidden" name="version" value=(version);
                     p { (words.say(words::TOKEN_ROTATE_TEXT)) }
                     (grace(words, &GRACES, OVERLAP_S))
                     button type="submit" { (words.say(words::TOKEN_ROTATE_GO)) }
@@ -160,7 +172,12 @@ pub(super) async fn rotate(
         let wanted = post.fields.get("grace").parse().unwrap_or(OVERLAP_S);
         let known = GRACES.iter().any(|(grace, _)| *grace == wanted);
         let grace = if known { wanted } else { OVERLAP_S };
-        let (token, until) = token::rotate(&office, &signed.actor, id, grace).await?;
+        let version = post.fields.get("version").parse().map_err(|_| Fault::Stale)?;
+        let rotated = token::rotate(&office, &signed.actor, id, grace, Some(version)).await;
+        if matches!(rotated, Err(Fault::Stale)) {
+            return Ok(page::go(&Notice::Stale.after(&format!("/tokens/{id}"))));
+        }
+        let (token, until) = rotated?;
         let words = &signed.viewer.words;
         let until = [("until", show::minute(words, until).into())];
         let text = words.say_with(words::TOKEN_ROTATED_TEXT, &until);
@@ -196,9 +213,10 @@ mod tests {
     fn rotation_is_offered_to_those_who_may() {
         let now = Ts::from_seconds(1_772_357_400);
         let days = [("2026-03-01".to_owned(), 7)];
-        let text = render(&viewer(), "tok_1", now, &days, true).into_string();
+        let text = render(&viewer(), "tok_1", now, &days, Some(7)).into_string();
         assert!(text.contains("/tokens/tok_1/rotate") && text.contains("<svg"), "{text}");
-        let text = render(&viewer(), "tok_1", now, &[], false).into_string();
+        assert!(text.contains(r#"name="version" value="7""#), "{text}");
+        let text = render(&viewer(), "tok_1", now, &[], None).into_string();
         assert!(!text.contains("rotate") && !text.contains("<svg"), "{text}");
     }
 }

@@ -1,4 +1,5 @@
-//! A form with a file (multipart/form-data, RFC 7578), small enough to be read whole.
+//! A form with a file (multipart/form-data, RFC 7578), read whole: a picture, or a file of
+//! records, each up to its own size.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,20 +8,28 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Bytes;
+use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 
 use super::failure::Failure;
 use super::guard::{self, Fields, Signed};
 use crate::domain::Fault;
 use crate::domain::branding::LOGO_OCTETS_MAX;
+use crate::entity::import::FILE_OCTETS_MAX;
+use crate::http;
 
 /// Parts of a form at most.
 const PARTS_MAX: usize = 32;
+/// Octets of the fields around a file of records.
+const FIELDS_OCTETS_MAX: usize = 16 * 1024;
+/// Characters of a file's name that are kept.
+const NAME_CHARACTERS_MAX: usize = 200;
 
 /// A file that was chosen.
 #[derive(Debug, PartialEq)]
 pub(super) struct File {
+    /// As it is called where it comes from.
+    pub(super) name: String,
     pub(super) content_type: String,
     pub(super) content: Bytes,
 }
@@ -50,16 +59,59 @@ impl FromRequest for PostFile {
                 };
                 Failure::new(&request, fault)
             })?;
-            let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let form = boundary(kind.unwrap_or("")).and_then(|boundary| parse(&body, &boundary));
-            let unreadable = || Failure::new(&request, Fault::field("", "the form does not read"));
-            let (fields, file) = form.ok_or_else(unreadable)?;
-            if !guard::is_proven(&request, &fields) {
-                return Err(Failure::foreign(&request));
-            }
+            let (fields, file) = proven(&request, body).await?;
             Ok(Self { signed, fields, file })
         })
     }
+}
+
+/// As [`PostFile`], for a file as large as an import may be. What is too large, or did not come
+/// whole, is for the page to tell.
+pub(super) struct PostImport {
+    pub(super) signed: Signed,
+    pub(super) sent: Result<(Fields, Option<File>), Fault>,
+}
+
+impl FromRequest for PostImport {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let signed = Signed::from_request(request, &mut Payload::None);
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            // Before the file is taken into memory.
+            let signed = signed.await?;
+            if !guard::is_own_origin(&request) {
+                return Err(Failure::foreign(&request));
+            }
+            let payload = web::Payload::from_request(&request, &mut payload).await;
+            let payload = payload.map_err(|_| unreadable(&request))?;
+            let sent = match http::receive(payload, FILE_OCTETS_MAX + FIELDS_OCTETS_MAX).await {
+                Ok(body) => Ok(proven(&request, body).await?),
+                Err(Fault::TooLong(_)) => Err(Fault::TooLong(FILE_OCTETS_MAX)),
+                Err(fault) => Err(fault),
+            };
+            Ok(Self { signed, sent })
+        })
+    }
+}
+
+fn unreadable(request: &HttpRequest) -> Failure {
+    Failure::new(request, Fault::field("", "the form does not read"))
+}
+
+/// What a form has, if it comes from one of our pages.
+async fn proven(request: &HttpRequest, body: Bytes) -> Result<(Fields, Option<File>), Failure> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let boundary = boundary(kind.unwrap_or("")).ok_or_else(|| unreadable(request))?;
+    // A large one takes a while to look through.
+    let form = web::block(move || parse(&body, &boundary)).await.ok().flatten();
+    let (fields, file) = form.ok_or_else(|| unreadable(request))?;
+    if !guard::is_proven(request, &fields) {
+        return Err(Failure::foreign(request));
+    }
+    Ok((fields, file))
 }
 
 /// The boundary of a content type (RFC 2046 §5.1.1: 1 to 70 characters).
@@ -76,7 +128,15 @@ fn boundary(content_type: &str) -> Option<String> {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    let first = wanted.first()?;
+    let mut at = 0;
+    loop {
+        at += text.get(at..)?.iter().position(|byte| byte == first)?;
+        if text[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 /// The fields, and the one file.
@@ -107,23 +167,44 @@ fn parse(body: &Bytes, boundary: &str) -> Option<(Fields, Option<File>)> {
         };
         let disposition = header("content-disposition")?;
         let name = parameter(disposition, "name")?;
-        if parameter(disposition, "filename").is_none() {
+        let Some(called) = parameter(disposition, "filename") else {
             fields.insert(name, String::from_utf8(content.to_vec()).ok()?);
-        } else if !content.is_empty() {
+            continue;
+        };
+        // A file without a name is none; one with a name may be empty.
+        if !called.is_empty() || !content.is_empty() {
             let content_type = header("content-type").unwrap_or("").to_owned();
-            file = Some(File { content_type, content });
+            file = Some(File { name: base_name(&called), content_type, content });
         }
     }
     None
 }
 
-/// A quoted parameter. Browsers write a quote inside one as %22 (HTML, "multipart/form-data
-/// encoding algorithm").
+/// A parameter, quoted or not. Browsers write a quote inside a quoted one as %22 (HTML,
+/// "multipart/form-data encoding algorithm").
 fn parameter(disposition: &str, wanted: &str) -> Option<String> {
-    disposition.split(';').skip(1).find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        (name.trim() == wanted).then(|| value.trim().trim_matches('"').to_owned())
-    })
+    let (_, mut rest) = disposition.split_once(';')?;
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => {
+                let end = value.find(';').unwrap_or(value.len());
+                (value[..end].trim_end(), &value[end..])
+            }
+        };
+        if name.trim().eq_ignore_ascii_case(wanted) {
+            return Some(value.replace("%22", "\""));
+        }
+        rest = after.trim_start().strip_prefix(';')?;
+    }
+}
+
+/// The name of a file without the way to it, and without what no list could show.
+fn base_name(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -153,8 +234,13 @@ mod tests {
             (file.content_type.as_str(), &file.content[..]),
             ("image/png", &b"\x01\r\n--b1\r\n"[..])
         );
+        assert_eq!(file.name, "a.png");
         let none = "Content-Disposition: form-data; name=\"logo\"; filename=\"\"\r\n\r\n";
         assert_eq!(parse(&form(&[none]), "b0").unwrap().1, None);
+        let empty = "Content-Disposition: form-data; name=\"file\"; \
+            filename=\"C:\\a; b %22c%22.csv\"\r\n\r\n";
+        let file = parse(&form(&[empty]), "b0").unwrap().1.unwrap();
+        assert_eq!((file.name.as_str(), file.content.len()), ("a; b \"c\".csv", 0));
     }
 
     #[test]

@@ -300,6 +300,10 @@ fn render(
                 @if allowed.edit {
                     form.inline method="post" action=(format!("{at}/rotate")) {
                         (page::csrf(viewer))
+                        // A reload of the answer must not rotate again: the secret in use
+                        // would go.
+                        input type="hidden" name="version"
+                            value=(row["version"].as_i64().unwrap_or_default());
                         (tokens::grace(words, &GRACES, GRACE))
                         button.quiet type="submit" { (words.say(words::HOOK_ROTATE)) }
                     }
@@ -448,9 +452,15 @@ pub(super) async fn rotate(
         let hours = post.fields.get("grace").parse().unwrap_or(GRACE);
         let body = json!({ "overlap_h": hours }).to_string();
         let rotation = endpoint::Rotation::parse(body.as_bytes())?;
-        let actor = &post.signed.actor;
-        let made = endpoint::rotate(&office, actor, webhook_id(&id)?, rotation).await?;
-        Ok(revealed(&post.signed.viewer, StatusCode::OK, &made, words::HOOK_ROTATED))
+        let (actor, own) = (&post.signed.actor, webhook_id(&id)?);
+        let version = post.fields.get("version").parse().map_err(|_| Fault::Stale)?;
+        match endpoint::rotate(&office, actor, own, rotation, Some(version)).await {
+            Ok(made) => {
+                Ok(revealed(&post.signed.viewer, StatusCode::OK, &made, words::HOOK_ROTATED))
+            }
+            Err(Fault::Stale) => Ok(page::go(&Notice::Stale.after(&format!("/webhooks/{own}")))),
+            Err(fault) => Err(fault),
+        }
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }

@@ -5,7 +5,9 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
 use jiff::tz::TimeZone;
+use model::identity::IdentityKind;
 use model::policy::HoldReason;
+use model::reject::RejectReason;
 use model::text::{FluentValue, has, text};
 
 use crate::domain::calendar::Calendar;
@@ -70,6 +72,36 @@ impl Words {
     /// A text.
     pub(super) fn say(&self, key: Key) -> String {
         text(&self.locale, key.0, &[])
+    }
+
+    /// Why a login was refused, for staff.
+    pub(super) fn refusal(&self, reason: RejectReason) -> String {
+        self.say(match reason {
+            RejectReason::UnknownLogin => REFUSED_UNKNOWN_LOGIN,
+            RejectReason::WrongPassword => REFUSED_WRONG_PASSWORD,
+            RejectReason::NoCredentials => REFUSED_NO_CREDENTIALS,
+            RejectReason::MethodNotPossible => REFUSED_METHOD,
+            RejectReason::NoProfile => REFUSED_NO_PROFILE,
+            RejectReason::Expired => REFUSED_EXPIRED,
+            RejectReason::HeldNonpayment => REFUSED_NONPAYMENT,
+            RejectReason::HeldAdmin => REFUSED_ADMIN,
+            RejectReason::HeldAbuse => REFUSED_ABUSE,
+            RejectReason::HeldPause => REFUSED_PAUSE,
+            RejectReason::HeldQuota => REFUSED_QUOTA,
+            RejectReason::NasNotAllowed => REFUSED_NAS,
+            RejectReason::PolicyUnfit => REFUSED_UNFIT,
+            RejectReason::Blocked => REFUSED_BLOCKED,
+        })
+    }
+
+    /// What a way into a service is recognised by.
+    pub(super) fn identity(&self, kind: IdentityKind) -> String {
+        self.say(match kind {
+            IdentityKind::Login => IDENTITY_LOGIN,
+            IdentityKind::Circuit => IDENTITY_CIRCUIT,
+            IdentityKind::Mac => IDENTITY_MAC,
+            IdentityKind::Port => IDENTITY_PORT,
+        })
     }
 
     /// A text with values in it.
@@ -302,6 +334,7 @@ keys! {
     NAV_OVERVIEW = "console-nav-overview";
     NAV_SERVICES = "console-nav-services";
     NAV_SESSIONS = "console-nav-sessions";
+    NAV_AUTH_LOG = "console-nav-auth-log";
     SIGN_OUT = "console-sign-out";
     FOOTER = "console-footer";
     UPDATED = "console-updated";
@@ -400,6 +433,8 @@ keys! {
     FORM_CANCEL = "console-form-cancel";
 
     // What was done.
+    DONE_IDENTITY_ADDED = "console-done-identity-added";
+    DONE_IDENTITY_REMOVED = "console-done-identity-removed";
     DONE_PLAN_CHANGED = "console-done-plan-changed";
     DONE_STALE = "console-done-stale";
 
@@ -506,6 +541,50 @@ keys! {
     SESSION_CLOSED = "console-session-closed";
     SESSION_UNKNOWN_NAS = "console-session-unknown-nas";
     SESSION_UNKNOWN_LOGIN = "console-session-unknown-login";
+
+    // Refused logins.
+    AUTH_LOG_TITLE = "console-auth-log-title";
+    AUTH_LOG_EMPTY = "console-auth-log-empty";
+    AUTH_LOG_NOT_FOUND = "console-auth-log-not-found";
+    AUTH_LOG_ALL = "console-auth-log-all";
+    AUTH_LOG_LAST = "console-auth-log-last";
+    AUTH_LOG_REASON = "console-auth-log-reason";
+    AUTH_LOG_ANY_REASON = "console-auth-log-any-reason";
+    AUTH_LOG_ATTEMPTS = "console-auth-log-attempts";
+    REFUSED_UNKNOWN_LOGIN = "console-refused-unknown-login";
+    REFUSED_WRONG_PASSWORD = "console-refused-wrong-password";
+    REFUSED_NO_CREDENTIALS = "console-refused-no-credentials";
+    REFUSED_METHOD = "console-refused-method";
+    REFUSED_NO_PROFILE = "console-refused-no-profile";
+    REFUSED_EXPIRED = "console-refused-expired";
+    REFUSED_NONPAYMENT = "console-refused-nonpayment";
+    REFUSED_ADMIN = "console-refused-admin";
+    REFUSED_ABUSE = "console-refused-abuse";
+    REFUSED_PAUSE = "console-refused-pause";
+    REFUSED_QUOTA = "console-refused-quota";
+    REFUSED_NAS = "console-refused-nas";
+    REFUSED_UNFIT = "console-refused-unfit";
+    REFUSED_BLOCKED = "console-refused-blocked";
+
+    // The ways into a service.
+    IDENTITIES_TITLE = "console-identities-title";
+    IDENTITIES_ABOUT = "console-identities-about";
+    IDENTITY_KIND = "console-identity-kind";
+    IDENTITY_VALUE = "console-identity-value";
+    IDENTITY_CHANGE = "console-identity-change";
+    IDENTITY_PASSWORD = "console-identity-password";
+    IDENTITY_PASSWORD_HINT = "console-identity-password-hint";
+    IDENTITY_NAS = "console-identity-nas";
+    IDENTITY_NO_NAS = "console-identity-no-nas";
+    IDENTITY_ADD = "console-identity-add";
+    IDENTITY_REMOVE = "console-identity-remove";
+    IDENTITY_REMOVE_CONFIRM = "console-identity-remove-confirm";
+    IDENTITY_LOGIN = "console-identity-login";
+    IDENTITY_CIRCUIT = "console-identity-circuit";
+    IDENTITY_MAC = "console-identity-mac";
+    IDENTITY_PORT = "console-identity-port";
+    IDENTITY_WITH_PASSWORD = "console-identity-with-password";
+    IDENTITY_WITHOUT_PASSWORD = "console-identity-without-password";
 
     // Settings, modules, branding, organisations and setup: what is shared.
     NAV_ORGANISATIONS = "console-nav-organisations";
@@ -726,11 +805,164 @@ keys! {
     BULK_SET = "console-bulk-set";
     BULK_TITLE = "console-bulk-title";
     BULK_NONE = "console-bulk-none";
-    BULK_MANY = "console-bulk-many";
     BULK_CONFIRM = "console-bulk-confirm";
     BULK_AND_MORE = "console-bulk-and-more";
     BULK_YES = "console-bulk-yes";
-    BULK_PART = "console-bulk-part";
+
+    // Importing.
+    IMPORT_NEW = "console-import-new";
+    IMPORT_CHOOSE = "console-import-choose";
+    IMPORT_TITLE = "console-import-title";
+    IMPORT_STEPS = "console-import-steps";
+    IMPORT_STEP_FILE = "console-import-step-file";
+    IMPORT_STEP_COLUMNS = "console-import-step-columns";
+    IMPORT_STEP_TRIAL = "console-import-step-trial";
+    IMPORT_STEP_RESULT = "console-import-step-result";
+    IMPORT_FILE = "console-import-file";
+    IMPORT_FILE_HINT = "console-import-file-hint";
+    IMPORT_FILE_MISSING = "console-import-file-missing";
+    IMPORT_FORMAT = "console-import-format";
+    IMPORT_FORMAT_CSV = "console-import-format-csv";
+    IMPORT_FORMAT_XLSX = "console-import-format-xlsx";
+    IMPORT_FORMAT_JSON = "console-import-format-json";
+    IMPORT_FORMAT_JSON_LINES = "console-import-format-json-lines";
+    IMPORT_DELIMITER = "console-import-delimiter";
+    IMPORT_FIND_OUT = "console-import-find-out";
+    IMPORT_SHEET = "console-import-sheet";
+    IMPORT_HEADER = "console-import-header";
+    IMPORT_UPLOAD = "console-import-upload";
+    IMPORT_REFUSED = "console-import-refused";
+    IMPORT_TEMPLATE = "console-import-template";
+    IMPORT_TEMPLATE_TEXT = "console-import-template-text";
+    IMPORT_FIELDS = "console-import-fields";
+    IMPORT_FIELD = "console-import-field";
+    IMPORT_FIELD_COLUMN = "console-import-field-column";
+    IMPORT_FIELD_ABOUT = "console-import-field-about";
+    IMPORT_FIELD_REQUIRED = "console-import-field-required";
+    IMPORT_TARGET_ID = "console-import-target-id";
+    IMPORT_TARGET_CURRENCY = "console-import-target-currency";
+    IMPORT_COLUMNS = "console-import-columns";
+    IMPORT_COLUMNS_TEXT = "console-import-columns-text";
+    IMPORT_COLUMNS_WRONG = "console-import-columns-wrong";
+    IMPORT_COLUMN = "console-import-column";
+    IMPORT_SAMPLES = "console-import-samples";
+    IMPORT_MEANS = "console-import-means";
+    IMPORT_MEANS_OF = "console-import-means-of";
+    IMPORT_LEAVE_OUT = "console-import-leave-out";
+    IMPORT_RULES = "console-import-rules";
+    IMPORT_MATCH = "console-import-match";
+    IMPORT_MATCH_HINT = "console-import-match-hint";
+    IMPORT_MATCH_NONE = "console-import-match-none";
+    IMPORT_EXISTING = "console-import-existing";
+    IMPORT_EXISTING_HINT = "console-import-existing-hint";
+    IMPORT_EXISTING_UPDATE = "console-import-existing-update";
+    IMPORT_EXISTING_SKIP = "console-import-existing-skip";
+    IMPORT_EMPTY = "console-import-empty";
+    IMPORT_EMPTY_HINT = "console-import-empty-hint";
+    IMPORT_EMPTY_KEEP = "console-import-empty-keep";
+    IMPORT_EMPTY_CLEAR = "console-import-empty-clear";
+    IMPORT_VALUE = "console-import-value";
+    IMPORT_VALUE_SECRET = "console-import-value-secret";
+    IMPORT_MISSING = "console-import-missing";
+    IMPORT_TRY = "console-import-try";
+    IMPORT_LOOK = "console-import-look";
+    IMPORT_PREVIEW = "console-import-preview";
+    IMPORT_PREVIEW_TEXT = "console-import-preview-text";
+    IMPORT_ROW = "console-import-row";
+    IMPORT_BAD_ROW = "console-import-bad-row";
+    IMPORT_WHY = "console-import-why";
+    IMPORT_COUNTS = "console-import-counts";
+    IMPORT_WOULD_CREATE = "console-import-would-create";
+    IMPORT_WOULD_UPDATE = "console-import-would-update";
+    IMPORT_WOULD_SKIP = "console-import-would-skip";
+    IMPORT_WOULD_FAIL = "console-import-would-fail";
+    IMPORT_CREATED = "console-import-created";
+    IMPORT_UPDATED = "console-import-updated";
+    IMPORT_SKIPPED = "console-import-skipped";
+    IMPORT_FAILED = "console-import-failed";
+    IMPORT_TRYING = "console-import-trying";
+    IMPORT_RUNNING = "console-import-running";
+    IMPORT_UNDOING = "console-import-undoing";
+    IMPORT_MAY_LEAVE = "console-import-may-leave";
+    IMPORT_RELOAD = "console-import-reload";
+    IMPORT_NOTHING = "console-import-nothing";
+    IMPORT_SOME_FAIL = "console-import-some-fail";
+    IMPORT_NONE_FAIL = "console-import-none-fail";
+    IMPORT_RUN = "console-import-run";
+    IMPORT_BACK = "console-import-back";
+    IMPORT_TRY_AGAIN = "console-import-try-again";
+    IMPORT_FAILURES = "console-import-failures";
+    IMPORT_FAILURES_DONE = "console-import-failures-done";
+    IMPORT_FAILURES_TEXT = "console-import-failures-text";
+    IMPORT_FILE_OF_FAILED = "console-import-file-of-failed";
+    IMPORT_FORGOTTEN = "console-import-forgotten";
+    IMPORT_WORTH = "console-import-worth";
+    IMPORT_WORTH_TEXT = "console-import-worth-text";
+    IMPORT_FIRST_ONLY = "console-import-first-only";
+    IMPORT_KEPT = "console-import-kept";
+    IMPORT_KEPT_TEXT = "console-import-kept-text";
+    IMPORT_OPEN = "console-import-open";
+    IMPORT_ANOTHER = "console-import-another";
+    IMPORT_UNDO = "console-import-undo";
+    IMPORT_UNDO_CONFIRM = "console-import-undo-confirm";
+    IMPORT_UNDO_UNTIL = "console-import-undo-until";
+    IMPORT_UNDO_OVER = "console-import-undo-over";
+    IMPORT_UNDONE = "console-import-undone";
+    IMPORT_BECOMES = "console-import-becomes";
+    IMPORT_BECOMES_NEW = "console-import-becomes-new";
+    IMPORT_BECOMES_UPDATED = "console-import-becomes-updated";
+    IMPORT_BECOMES_SKIPPED = "console-import-becomes-skipped";
+    IMPORT_BECOMES_NOTHING = "console-import-becomes-nothing";
+    DELIMITER_COMMA = "console-delimiter-comma";
+    DELIMITER_SEMICOLON = "console-delimiter-semicolon";
+    DELIMITER_TAB = "console-delimiter-tab";
+    DELIMITER_PIPE = "console-delimiter-pipe";
+
+    // One deed for many records, as a job.
+    BULK_FIELDS = "console-bulk-fields";
+    BULK_FIELDS_TEXT = "console-bulk-fields-text";
+    BULK_FIELDS_NONE = "console-bulk-fields-none";
+    BULK_LEAVE = "console-bulk-leave";
+    BULK_LABEL = "console-bulk-label";
+    BULK_UNLABEL = "console-bulk-unlabel";
+    BULK_LABEL_NONE = "console-bulk-label-none";
+    BULK_NO_LABELS = "console-bulk-no-labels";
+    BULK_LABELLED = "console-bulk-labelled";
+    BULK_UNLABELLED = "console-bulk-unlabelled";
+    BULK_CHANGED_FIELDS = "console-bulk-changed-fields";
+    BULK_TITLE_MORE = "console-bulk-title-more";
+    BULK_TRY = "console-bulk-try";
+    BULK_TRY_HINT = "console-bulk-try-hint";
+    BULK_TRIAL = "console-bulk-trial";
+    BULK_QUEUED = "console-bulk-queued";
+    BULK_RUNNING = "console-bulk-running";
+    BULK_CANCELLED = "console-bulk-cancelled";
+    BULK_COUNTS = "console-bulk-counts";
+    BULK_RECORDS = "console-bulk-records";
+    BULK_CHANGED = "console-bulk-changed";
+    BULK_FAILED = "console-bulk-failed";
+    BULK_WOULD_CHANGE = "console-bulk-would-change";
+    BULK_WOULD_FAIL = "console-bulk-would-fail";
+    BULK_JOB = "console-bulk-job";
+    BULK_RESULTS = "console-bulk-results";
+    BULK_ALL = "console-bulk-all";
+    BULK_ONLY_FAILED = "console-bulk-only-failed";
+    BULK_OUTCOME = "console-bulk-outcome";
+    BULK_OUTCOME_CHANGED = "console-bulk-outcome-changed";
+    BULK_OUTCOME_WOULD = "console-bulk-outcome-would";
+    BULK_OUTCOME_FAILED = "console-bulk-outcome-failed";
+
+    // A list as a file.
+    EXPORT_TITLE = "console-export-title";
+    EXPORT_FILTERED = "console-export-filtered";
+    EXPORT_ALL = "console-export-all";
+    EXPORT_HEADER = "console-export-header";
+    EXPORT_NO_COLUMN = "console-export-no-column";
+    EXPORT_TAKE = "console-export-take";
+    EXPORT_KEEP = "console-export-keep";
+    EXPORT_KEEP_TEXT = "console-export-keep-text";
+    EXPORT_NAME = "console-export-name";
+    EXPORT_MORE = "console-export-more";
     RECORD_EDIT = "console-record-edit";
     RECORD_DELETE = "console-record-delete";
     RECORD_DELETE_CONFIRM = "console-record-delete-confirm";
@@ -783,7 +1015,6 @@ keys! {
     DONE_DELETED = "console-done-deleted";
     DONE_RESTORED = "console-done-restored";
     DONE_UNCHANGED = "console-done-unchanged";
-    DONE_BULK = "console-done-bulk";
     MORE = "console-more";
 
     // The audit log.

@@ -10,7 +10,7 @@ use store::{Args, Engine};
 use uuid::Uuid;
 
 use super::{Actor, Fault, Office, contains};
-use crate::entity::query::{ListQuery, Op};
+use crate::entity::query::ListQuery;
 use crate::entity::registry::by_prefix;
 use crate::entity::{Entity, Field, Flags, Hooks, Kind, Source, Verbs, read};
 
@@ -99,6 +99,7 @@ pub(crate) const AUDIT_ENTRY: Entity = Entity {
     permission: "audit",
     verbs: Verbs::READ,
     base: false,
+    hides: true,
     title: "entity_id",
     fields: &[
         Field::new("at", Kind::Time, SHOWN.and(Flags::SORTABLE).and(Flags::FILLED)),
@@ -146,17 +147,24 @@ async fn name_actors(source: Source<'_, '_>, rows: &mut [Json]) -> Result<(), Fa
             names.insert(model::id::show(entity.prefix, id), title);
         }
     }
+    let home = reader.organisation.to_string();
     for row in rows {
         let actor = row["actor"].as_str().unwrap_or_default();
         let own = (actor == reader.label()).then_some(&reader.name);
         row["actor_name"] = json!(names.get(actor).or(own));
+        // What is above a reader stays hidden in what was written about their organisation too.
+        if row["entity_id"] == home.as_str() {
+            for side in ["before", "after"] {
+                row[side].as_object_mut().map(|side| side.remove("parent_id"));
+            }
+        }
     }
     Ok(())
 }
 
 /// The newest entries whose record, before or after, has a text. The log has no index of words:
-/// that would cost every change more than the change itself. So the newest entries within the
-/// time that the list names are looked through, and no more than [`SEARCHED_MAX`].
+/// that would cost every change more than the change itself. So the newest entries that pass the
+/// list's other filters are looked through, and no more than [`SEARCHED_MAX`].
 async fn search(
     office: &Office,
     within: Option<&[Uuid]>,
@@ -169,17 +177,14 @@ async fn search(
         Some(ids) => read::among(engine, "organisation_id", ids, &mut args),
         None => "deleted_at IS NULL".to_owned(),
     }];
-    for filter in query.filters.iter().filter(|filter| filter.field.name == "at") {
-        let sign = match filter.op {
-            Op::Less => "<",
-            Op::LessOrEqual => "<=",
-            Op::Greater => ">",
-            Op::GreaterOrEqual => ">=",
-            _ => continue,
-        };
-        if let Some(value) = filter.values.first() {
-            conditions.push(format!("at {sign} ${}", args.push(value.clone())));
-        }
+    conditions.extend(query.filters.iter().filter_map(|filter| read::narrowed(filter, &mut args)));
+    if let Some(id) = query.organisation {
+        // One that the reader may not look into falls to the condition above.
+        conditions.push(format!(
+            "organisation_id IN (SELECT below.id FROM organisation below
+             JOIN organisation top ON below.path LIKE top.path || '%' WHERE top.id = ${})",
+            args.push(id)
+        ));
     }
     // In JSON a quote is written with a backslash, and so is what a person types here.
     let quoted = Json::from(text).to_string();

@@ -14,7 +14,8 @@ use super::Fault;
 use crate::entity::Source;
 use crate::store::nas as sql;
 
-/// The vendors of the NAS that the subscribers of organisations may come through.
+/// The vendors of the NAS that the subscribers of organisations may come through, as far as the
+/// reader may know them.
 pub(super) struct Vendors(HashMap<String, Vec<Vendor>>);
 
 impl Vendors {
@@ -26,7 +27,8 @@ impl Vendors {
             homes.into_iter().filter_map(|id| id.parse().ok()).collect();
         let mut vendors: HashMap<String, Vec<Vendor>> = HashMap::new();
         if !homes.is_empty() {
-            for row in source.fetch_all(&sql::VENDORS, args![homes]).await? {
+            let reader = source.reader().path.clone();
+            for row in source.fetch_all(&sql::VENDORS, args![homes, reader]).await? {
                 let home: OrganisationId = row.get("id")?;
                 vendors.entry(home.to_string()).or_default().push(sql::vendor(&row)?);
             }

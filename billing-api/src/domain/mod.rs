@@ -14,10 +14,12 @@ mod together;
 mod unit;
 
 pub(crate) mod access;
+pub(crate) mod auth_log;
 pub(crate) mod branding;
 pub(crate) mod calendar;
 pub(crate) mod customer;
 mod fit;
+pub(crate) mod identity;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;

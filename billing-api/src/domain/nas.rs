@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::nas::{COA_PORT, Ipv6Counters, NasSeen, Vendor};
+use model::nas::{COA_PORT, Ipv6Counters, NasSeen, Signing, Vendor};
 use model::policy::Key;
 use model::{ClientId, NasId, OrganisationId, Secret, Ts};
 use serde::Serialize;
@@ -11,7 +11,9 @@ use store::{Row, StoreError, args};
 
 use super::{Actor, Event, Fault, Office, Page, Unit};
 use crate::entity::query::ListQuery;
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, Written, read, search, write};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Kind, Unique, Verb, Written, read, search, write,
+};
 use crate::store::nas as sql;
 use crate::store::organisation;
 
@@ -35,6 +37,9 @@ const VENDORS: &[&str] = &[
     "generic",
 ];
 
+/// The words of [`Signing::ALL`]; a test compares them.
+const SIGNING: &[&str] = &["learn", "warn", "require"];
+
 /// What every NAS has, whether or not it was said.
 const KEPT: Flags = Flags::WRITABLE.and(Flags::FILLED);
 
@@ -48,6 +53,7 @@ pub(crate) const NAS: Entity = Entity {
     permission: "network",
     module: Some("network.routers"),
     custom: true,
+    unique: &[Unique::within(&["name"]), Unique::everywhere(&["address"])],
     fields: &[
         Field::new(
             "name",
@@ -83,6 +89,7 @@ pub(crate) const NAS: Entity = Entity {
         Field::new("coa_port", Kind::Integer(1, 65535), KEPT),
         Field::new("coa_secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::WRITABLE),
         Field::new("ipv6_counters", Kind::Choice(&["included", "separate"]), KEPT),
+        Field::new("message_authenticator", Kind::Choice(SIGNING), KEPT.and(Flags::LISTED)),
         // When it was first heard of, where nobody registered it.
         Field::new("seen_at", Kind::Time, Flags::LISTED),
     ],
@@ -111,6 +118,7 @@ async fn before(
         draft.fill("coa_port", COA_PORT);
         draft.fill("accepts_coa", true);
         draft.fill("ipv6_counters", Ipv6Counters::default().as_str());
+        draft.fill("message_authenticator", Signing::default().as_str());
     }
     if let Some(secret) = draft.secret("coa_secret") {
         let id = NasId(draft.record).to_string();
@@ -362,6 +370,32 @@ pub(crate) async fn keep_seen(office: &Office, seen: &NasSeen) -> Result<(), Fau
     unit.commit().await
 }
 
+/// A NAS has shown that it signs its requests: from now on it must. True where that is news;
+/// what staff have decided stays.
+pub(crate) async fn require_signing(office: &Office, nas: NasId) -> Result<bool, Fault> {
+    let Some(row) = office.db.fetch_optional(&sql::OWNER, args![nas]).await? else {
+        return Ok(false);
+    };
+    let organisation: OrganisationId = row.get("organisation_id")?;
+    let home = office.db.fetch_one(&organisation::FIND, args![organisation]).await?;
+    let path = organisation::organisation(&home)?.path;
+    let actor = Actor::system("aaad", organisation, path);
+    let mut unit = Unit::begin(office, &actor).await?;
+    let before = write::load(&mut unit, DESCRIPTION, nas.0, false).await?;
+    let args = args![nas, unit.now, actor.label()];
+    if unit.execute(&sql::REQUIRE_SIGNING, args).await? == 0 {
+        return Ok(false);
+    }
+    for row in unit.fetch_all(&sql::CLIENTS_OF, args![nas]).await? {
+        unit.policy(Key::Client(row.get("id")?));
+    }
+    unit.policy(Key::Nas(nas));
+    let row = write::load(&mut unit, DESCRIPTION, nas.0, false).await?;
+    write::record(&mut unit, DESCRIPTION, "signing_required", nas.0, Some(&before), &row).await?;
+    unit.commit().await?;
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,5 +404,7 @@ mod tests {
     fn every_vendor_can_be_chosen() {
         let words: Vec<&str> = Vendor::ALL.iter().map(|vendor| vendor.as_str()).collect();
         assert_eq!(words, VENDORS);
+        let words: Vec<&str> = Signing::ALL.iter().map(|mode| mode.as_str()).collect();
+        assert_eq!(words, SIGNING);
     }
 }

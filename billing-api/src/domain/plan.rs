@@ -14,7 +14,7 @@ use store::{Row, args};
 use super::{Actor, Event, Fault, Input, Office, Page, Unit, fit, service};
 use crate::entity::query::ListQuery;
 use crate::entity::{
-    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Source, Verb, Written, read, write,
+    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Source, Unique, Verb, Written, read, write,
 };
 use crate::store::organisation;
 use crate::store::plan as sql;
@@ -70,6 +70,7 @@ pub(crate) const PLAN: Entity = Entity {
     permission: "plans",
     module: Some("catalog.plans"),
     custom: true,
+    unique: &[Unique::within(&["name"])],
     fields: &[
         Field::new(
             "name",

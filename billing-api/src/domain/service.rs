@@ -15,7 +15,7 @@ use store::{Row, Statement, StoreError, args};
 
 use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan};
 use crate::entity::{
-    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Verb, Written, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
 use crate::store::organisation;
 use crate::store::service as sql;
@@ -23,7 +23,7 @@ use crate::store::service::{Hold, Identity, Service};
 use crate::store::{nas as nas_sql, plan as plan_sql};
 
 /// Longest password: User-Password carries at most 128 octets (RFC 2865 §5.2).
-const PASSWORD_OCTETS_MAX: usize = 128;
+pub(super) const PASSWORD_OCTETS_MAX: usize = 128;
 
 /// A service: what a customer has. It lives where its customer does.
 pub(crate) const SERVICE: Entity = Entity {
@@ -37,6 +37,13 @@ pub(crate) const SERVICE: Entity = Entity {
     home: Some("customer_id"),
     actions: &[SUSPEND, ACTIVATE],
     title: "login",
+    unique: &[
+        Unique::everywhere(&["login"]),
+        Unique::everywhere(&["ipv4"]),
+        Unique::everywhere(&["ipv6_address"]),
+        Unique::everywhere(&["ipv6_prefix"]),
+        Unique::everywhere(&["delegated_prefix"]),
+    ],
     fields: &[
         Field::new(
             "login",
@@ -260,6 +267,13 @@ async fn before(
                     let detail = format!("its {column} is deleted; restore that first");
                     return Err(Fault::Conflict { pointer, detail });
                 }
+            }
+            // The one NAS it may come through: without it nobody could log in.
+            if let Some(nas) = row.get::<Option<NasId>>("nas_id")?
+                && unit.fetch_optional(&nas_sql::VENDOR_OF, args![nas]).await?.is_none()
+            {
+                let detail = "its NAS is deleted; restore that first".to_owned();
+                return Err(Fault::Conflict { pointer: "/nas_id", detail });
             }
         }
         // Another plan is taken as it is now.
@@ -690,7 +704,7 @@ async fn activate_in(
 }
 
 /// The service, if it is still at the version the caller saw.
-async fn load_expected(
+pub(super) async fn load_expected(
     unit: &mut Unit<'_>,
     id: ServiceId,
     expected: Option<i64>,

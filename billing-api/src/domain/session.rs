@@ -43,7 +43,10 @@ pub(crate) struct Filter {
 
 /// Which organisations an actor sees in policyd's tables, which know no tree. Sessions of
 /// nobody known belong to whoever runs the network: the root.
-async fn scope(office: &Office, actor: &Actor) -> Result<(Vec<OrganisationId>, bool), Fault> {
+pub(super) async fn scope(
+    office: &Office,
+    actor: &Actor,
+) -> Result<(Vec<OrganisationId>, bool), Fault> {
     let rows = office.db.fetch_all(&sql::office::SUBTREE, args![actor.path.as_str()]).await?;
     let ids = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
     let root = actor.path.matches('/').count() == 1;
@@ -77,7 +80,10 @@ pub(crate) async fn list(
     Ok(Page::of(views, limit, |view| view.id.to_string()))
 }
 
-async fn nas_names(office: &Office, actor: &Actor) -> Result<HashMap<NasId, String>, Fault> {
+pub(super) async fn nas_names(
+    office: &Office,
+    actor: &Actor,
+) -> Result<HashMap<NasId, String>, Fault> {
     let rows = office.db.fetch_all(&sql::office::NAS_NAMES, args![actor.path.as_str()]).await?;
     let pairs = rows.iter().map(|row| Ok((row.get("id")?, row.get("name")?)));
     Ok(pairs.collect::<Result<_, store::StoreError>>()?)

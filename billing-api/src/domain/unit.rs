@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use model::policy::Key;
-use model::{AuditId, EventId, OrganisationId, Ts};
+use model::{AuditId, EventId, OrganisationId, StaffId, Ts};
 use serde_json::{Value, json};
 use store::{Args, Engine, Row, Statement, StoreError, Tx, args};
 
@@ -52,6 +52,10 @@ pub(crate) struct Unit<'a> {
     /// Changes whose audit entries and events are still to be written.
     noted: Vec<Noted>,
     numbers: Ahead,
+    /// The id that the next event has, where it is not a new one.
+    event_id: Option<EventId>,
+    /// Whose failures to sign in are forgotten once this is committed.
+    forgiven: Vec<(StaffId, String)>,
 }
 
 /// Numbers that records of this unit will have: in hand, or known to be wanted.
@@ -109,6 +113,8 @@ impl<'a> Unit<'a> {
             answer: None,
             noted: Vec::new(),
             numbers: Ahead::default(),
+            event_id: None,
+            forgiven: Vec::new(),
         })
     }
 
@@ -230,7 +236,7 @@ impl<'a> Unit<'a> {
         if !self.words.as_ref().is_some_and(own) {
             self.write_words().await?;
         }
-        args.push(EventId::generate());
+        args.push(self.event_id.take().unwrap_or_else(EventId::generate));
         args.push(event.kind);
         args.push(EVENT_FORMAT);
         let keys = self.keys_of(&event);
@@ -287,11 +293,12 @@ impl<'a> Unit<'a> {
     ) -> Result<(), Fault> {
         let keys = self.keys_of(&event);
         let payload = json!({"type": event.kind, "data": event.payload});
+        let id = self.event_id.take().unwrap_or_else(EventId::generate);
         self.tx
             .execute(
                 &audit::INSERT_EVENT,
                 args![
-                    EventId::generate(),
+                    id,
                     organisation,
                     self.now,
                     event.kind,
@@ -303,6 +310,17 @@ impl<'a> Unit<'a> {
             )
             .await?;
         Ok(())
+    }
+
+    /// Gives the next event this id. Where there is one with it already, recording fails with
+    /// [`StoreError::Unique`].
+    pub(crate) fn identify(&mut self, id: EventId) {
+        self.event_id = Some(id);
+    }
+
+    /// With the commit, what was failed at in somebody's name is forgotten in memory too.
+    pub(crate) fn forgive(&mut self, staff: StaffId, email: &str) {
+        self.forgiven.push((staff, email.to_owned()));
     }
 
     /// The commit wakes the job runner.
@@ -415,6 +433,9 @@ impl<'a> Unit<'a> {
             self.office.settings.committed();
         }
         committed?;
+        for (staff, email) in &self.forgiven {
+            self.office.attempts.forgive(*staff, email);
+        }
         if self.policy_changed {
             self.office.committed.notify_one();
         }

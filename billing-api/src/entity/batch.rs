@@ -20,10 +20,11 @@ use super::{Draft, Entity, Kind, Scope, Verb, Verbs, Written, registry, search, 
 use crate::domain::{Event, Fault, Rows, Unit, rows_at_once};
 
 /// A record that was created.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Created {
     pub(crate) id: Uuid,
     pub(crate) version: i64,
+    /// As it was written.
+    pub(crate) row: Row,
 }
 
 /// Creates records, and answers them in the order of their drafts.
@@ -65,24 +66,24 @@ pub(crate) async fn create_in(
             draft.set("custom", super::custom::merged(json!({}), &custom));
         }
     }
-    let rows = insert(unit, entity, &drafts).await?;
+    let mut rows = insert(unit, entity, &drafts).await?;
     let mut created = Vec::with_capacity(drafts.len());
     let mut words = Vec::new();
     for draft in &drafts {
         let id = draft.record;
         // Every row of an INSERT comes back, or none.
-        let row = rows.get(&id).ok_or(Fault::NotFound(entity.name))?;
-        let written = Written { verb: Verb::Created, id, draft, before: None, after: row };
+        let row = rows.remove(&id).ok_or(Fault::NotFound(entity.name))?;
+        let written = Written { verb: Verb::Created, id, draft, before: None, after: &row };
         (entity.hooks.after)(unit, written).await?;
         let organisation: OrganisationId = row.get("organisation_id")?;
-        if let Some((title, text)) = search::entry(entity, row)? {
+        if let Some((title, text)) = search::entry(entity, &row)? {
             words.push(args![id, entity.name, organisation, title, text]);
         }
         let kind = format!("{}.{}", entity.name, Verb::Created.word());
         let entity_id = model::id::show(entity.prefix, id);
-        let payload = shown(entity, row, &[])?;
+        let payload = shown(entity, &row, &[])?;
         unit.note(organisation, Event { kind: &kind, entity_id, payload, policy: &[] });
-        created.push(Created { id, version: row.get("version")? });
+        created.push(Created { id, version: row.get("version")?, row });
     }
     while !words.is_empty() {
         let rest = words.split_off(words.len().min(rows_at_once(unit.office().db.engine(), 5)));

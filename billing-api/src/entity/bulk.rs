@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::custom::Custom;
 use super::query::ListQuery;
-use super::{Draft, Entity, Kind as FieldKind, Verbs, custom, read, registry, write};
+use super::registry::LABEL;
+use super::{Draft, Entity, Kind as FieldKind, Scope, Verbs, custom, read, registry, write};
 use crate::domain::access::permission;
 use crate::domain::{Actor, Fault, FieldFault, Input, Office, PAGE_MAX, Page, Unit};
 use crate::entity::write::Made;
@@ -45,13 +46,51 @@ enum Act {
     Update,
     Delete,
     Restore,
+    /// A label is put on it, or taken off.
+    Label(Tie, bool),
     /// One of the entity's own actions.
     Own(&'static super::Action),
+}
+
+/// What ties labels to the records of an entity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tie {
+    /// The path of the entity that does.
+    path: &'static str,
+    /// Its field that names the record.
+    field: &'static str,
+}
+
+impl Tie {
+    /// Where labels can be put on records of an entity.
+    pub(crate) fn of(entity: &Entity) -> Option<Self> {
+        let of = |tie: &&'static Entity| {
+            let to = |table: &str| {
+                let names = |kind| matches!(kind, FieldKind::Reference(_, own) if own == table);
+                tie.fields.iter().find(|field| names(field.kind)).map(|field| field.name)
+            };
+            to(LABEL.table)?;
+            Some(Self { path: tie.path, field: to(entity.table)? })
+        };
+        let mut all = registry::ENTITIES.iter().filter(|_| entity.table != LABEL.table);
+        all.find_map(of)
+    }
+
+    fn entity(self) -> Result<&'static Entity, Fault> {
+        registry::by_path(self.path).ok_or(Fault::NotFound("label"))
+    }
+
+    /// What it takes.
+    pub(crate) fn permission(self, on: bool) -> Option<&'static str> {
+        let tie = registry::by_path(self.path)?;
+        permission::named(tie.permission, if on { "create" } else { "delete" })
+    }
 }
 
 impl Act {
     fn named(entity: &'static Entity, word: &str) -> Option<Self> {
         match word {
+            "label" | "unlabel" => Tie::of(entity).map(|tie| Self::Label(tie, word == "label")),
             "update" if entity.verbs.has(Verbs::UPDATE) => Some(Self::Update),
             "delete" if entity.verbs.has(Verbs::DELETE) => Some(Self::Delete),
             "restore" if entity.verbs.has(Verbs::DELETE) => Some(Self::Restore),
@@ -66,6 +105,7 @@ impl Act {
         match self {
             Self::Update => permission::named(entity.permission, "edit"),
             Self::Delete | Self::Restore => permission::named(entity.permission, "delete"),
+            Self::Label(tie, on) => tie.permission(*on),
             Self::Own(action) => Some(action.permission),
         }
     }
@@ -80,6 +120,9 @@ pub(crate) fn acts(entity: &'static Entity) -> Vec<&'static str> {
         if entity.verbs.has(verb) {
             words.push(word);
         }
+    }
+    if Tie::of(entity).is_some() {
+        words.extend(["label", "unlabel"]);
     }
     let own = entity.actions.iter().filter(|action| action.is_for_many());
     words.extend(own.map(|action| action.name));
@@ -105,12 +148,20 @@ pub(crate) async fn order(
     let ids = input.words("ids", IDS_MAX, 100);
     let filter = input.map("filter");
     let set = input.map("set");
+    let said = input.map("arguments");
+    let label = input.optional_text("label_id", 60);
     let dry_run = input.flag("dry_run").unwrap_or(false);
     if ids.is_some() == filter.is_some() {
         input.fault("ids", "either ids or filter says which records");
     }
     if set.is_some() != (act == Some(Act::Update)) {
         input.fault("set", "goes with the action update, which needs it");
+    }
+    if label.is_some() != matches!(act, Some(Act::Label(..))) {
+        input.fault("label_id", "goes with the actions label and unlabel, which need it");
+    }
+    if said.is_some() && !matches!(act, Some(Act::Own(_))) {
+        input.fault("arguments", "goes with the actions of the records alone");
     }
     input.finish()?;
     let Some(act) = act else { return Err(Fault::field("/action", "is required")) };
@@ -123,12 +174,30 @@ pub(crate) async fn order(
         arguments["ids"] = ids;
     }
     if let Some(filter) = filter {
-        parse_filter(entity, &customs, &filter)?;
+        let query = parse_filter(entity, &customs, &filter)?;
+        let seen = query.within(entity, &actor.rights);
+        seen.map_err(|fault| below(fault, "/filter/", '?'))?;
         arguments["filter"] = Json::Object(filter);
     }
     if let Some(set) = set {
-        parse_set(entity, &customs, &set)?;
+        let draft = parse_set(entity, &customs, &set)?;
+        let seen = draft.within(entity, &actor.rights);
+        seen.map_err(|fault| below(fault, "/set/", '/'))?;
         arguments["set"] = Json::Object(set);
+    }
+    if let Act::Own(action) = &act {
+        let said = said.unwrap_or_default();
+        parse_said(action, &said)?;
+        arguments["arguments"] = Json::Object(said);
+    }
+    if let Some(label) = label {
+        let none = || Fault::field("/label_id", "there is no such record");
+        let id = LABEL.id(&label).map_err(|_| none())?;
+        read::find(office, actor, &LABEL, id).await.map_err(|fault| match fault {
+            Fault::NotFound(_) => none(),
+            fault => fault,
+        })?;
+        arguments["label_id"] = label.into();
     }
     jobs::start(office, actor, &BULK, arguments).await
 }
@@ -184,6 +253,12 @@ fn parse_set(
     Ok(draft)
 }
 
+/// What an action is told besides the records.
+fn parse_said(action: &super::Action, said: &Map<String, Json>) -> Result<Draft, Fault> {
+    let said = Draft::arguments(action.arguments, Input::of_fields(said.clone()));
+    said.map_err(|fault| below(fault, "/arguments/", '/'))
+}
+
 /// The same fault, of a part of the document.
 fn below(fault: Fault, part: &str, mark: char) -> Fault {
     match fault {
@@ -212,9 +287,17 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     let customs = custom::of(office, &actor.path, entity).await?;
     let dry_run = arguments["dry_run"].as_bool().unwrap_or(false);
     let set = arguments["set"].as_object().cloned().unwrap_or_default();
+    let label = arguments["label_id"].as_str().and_then(|id| LABEL.id(id).ok());
     let ids = chosen(context, &actor, entity, &customs, &act).await?;
     let total = ids.len() as u64;
-    let work = Work { office, actor: &actor, entity, customs: &customs, act, set: &set, dry_run };
+    let said = match &act {
+        Act::Own(action) => {
+            parse_said(action, &arguments["arguments"].as_object().cloned().unwrap_or_default())?
+        }
+        _ => Draft::default(),
+    };
+    let (customs, set, said) = (&customs, &set, &said);
+    let work = Work { office, actor: &actor, entity, customs, act, set, said, label, dry_run };
     let (mut done, mut failed) = (0_u64, 0_u64);
     for chunk in ids.chunks(TOGETHER) {
         context.check()?;
@@ -275,6 +358,9 @@ struct Work<'a> {
     customs: &'a [Custom],
     act: Act,
     set: &'a Map<String, Json>,
+    /// The arguments of the entity's own action.
+    said: &'a Draft,
+    label: Option<Uuid>,
     dry_run: bool,
 }
 
@@ -327,7 +413,45 @@ impl Work<'_> {
             }
             Act::Delete => write::delete_in(unit, entity, id, None).await.map(drop),
             Act::Restore => write::restore_in(unit, entity, id).await.map(drop),
-            Act::Own(action) => (action.run)(unit, id, None, &Draft::default()).await,
+            Act::Label(tie, on) => {
+                let label = self.label.ok_or(Fault::NotFound("label"))?;
+                self.tie(unit, *tie, id, label, *on).await
+            }
+            Act::Own(action) => (action.run)(unit, id, None, self.said).await,
+        }
+    }
+
+    /// Puts a label on a record, or takes it off; where that is so already, nothing is done.
+    async fn tie(
+        &self,
+        unit: &mut Unit<'_>,
+        tie: Tie,
+        id: Uuid,
+        label: Uuid,
+        on: bool,
+    ) -> Result<(), Fault> {
+        write::load(unit, self.entity, id, false).await?;
+        let entity = tie.entity()?;
+        let sql = format!(
+            "SELECT id FROM {} WHERE {} AND {} = $2 AND label_id = $3 AND deleted_at IS NULL",
+            entity.table,
+            Scope::WRITABLE,
+            tie.field
+        );
+        let there = unit.dynamic_all(&sql, args![unit.actor.path.as_str(), id, label]).await?;
+        match (there.first(), on) {
+            (None, true) => {
+                let document = Map::from_iter([
+                    (tie.field.to_owned(), model::id::show(self.entity.prefix, id).into()),
+                    ("label_id".to_owned(), model::id::show(LABEL.prefix, label).into()),
+                ]);
+                let draft = Draft::of(entity, &[], document, true)?;
+                write::create_in(unit, entity, draft).await.map(drop)
+            }
+            (Some(row), false) => {
+                write::delete_in(unit, entity, row.get("id")?, None).await.map(drop)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -364,18 +488,21 @@ async fn keep(
     Ok(())
 }
 
-/// What became of a run's records, behind a number; the cursor is the last one's number.
+/// What became of a run's records, or of those that failed, behind a number; the cursor is the
+/// last one's number.
 pub(crate) async fn results(
     office: &Office,
     actor: &Actor,
     run: RunId,
+    failed: bool,
     after: i64,
     limit: i64,
 ) -> Result<Page<Json>, Fault> {
     let found = args![actor.path.as_str(), run];
     office.db.fetch_optional(&sql::FIND_RUN, found).await?.ok_or(Fault::NotFound("job_run"))?;
     let args = args![actor.path.as_str(), run, after, limit + 1];
-    let rows = office.db.fetch_all(&sql::LIST_RESULTS, args).await?;
+    let statement = if failed { &sql::LIST_FAILED } else { &sql::LIST_RESULTS };
+    let rows = office.db.fetch_all(statement, args).await?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
         let (seq, id): (i64, String) = (row.get("seq")?, row.get("record_id")?);

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value as Json};
 use store::{StoreError, args};
 
-use super::{Draft, Entity, Field, Flags, Hooks, Kind, Scope};
+use super::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique};
 use crate::domain::{Fault, Input, Office};
 
 /// Longest text of a custom field, characters.
@@ -55,6 +55,7 @@ pub(crate) const CUSTOM_FIELD: Entity = Entity {
     scope: Scope::Inherited,
     permission: "settings",
     title: "label",
+    unique: &[Unique::within(&["entity", "key"])],
     fields: &[
         Field::new("entity", Kind::Choice(ENTITIES), KEY.and(Flags::ONCE)),
         Field::new("key", Kind::Text(40), KEY.and(Flags::ONCE)),

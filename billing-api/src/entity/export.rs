@@ -293,6 +293,7 @@ impl Export {
             }
         }
         let customs = custom::of(office, &actor.path, entity).await?;
+        let added = added(&customs, &mut given);
         let filters = given.clone();
         let mut list = match ListQuery::parse(entity, &customs, given) {
             Ok(list) => list,
@@ -316,6 +317,10 @@ impl Export {
             let (paper, found) = paper::of(office, actor, entity, &filters).await?;
             writing.paper = paper;
             reading = Some(found);
+        }
+        for key in added.into_iter().filter(|_| entity.custom) {
+            list.fields.push("custom");
+            columns.push(Column { name: format!("custom.{key}"), of: Of::Custom(key) });
         }
         Ok(Self { entity, list, columns, writing, asked: asked.join("&"), reading })
     }
@@ -385,9 +390,12 @@ impl Export {
         actor: &Actor,
         page: &[store::Row],
     ) -> Result<Vec<Vec<Cell>>, Fault> {
-        let shown = page.iter().map(|row| read::shown(self.entity, row, &self.list.fields));
+        let extends = self.is_computed() || self.entity.hides_more();
+        // What fills a field that is no column may need any other of the row.
+        let fields: &[&'static str] = if extends { &[] } else { &self.list.fields };
+        let shown = page.iter().map(|row| read::shown(self.entity, row, fields));
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
-        if self.is_computed() || self.entity.tenant {
+        if extends {
             (self.entity.hooks.extend)(Source::Office(office, actor), &mut records).await?;
         }
         if let Some(reading) = &self.reading {
@@ -396,6 +404,26 @@ impl Export {
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())
     }
+}
+
+/// Takes the organisation's own fields out of those that are chosen; a list knows the others.
+fn added(customs: &[Custom], given: &mut BTreeMap<String, String>) -> Vec<String> {
+    let Some(names) = given.get("fields") else { return Vec::new() };
+    let key = |name: &str| {
+        let key = name.strip_prefix("custom.")?;
+        customs.iter().any(|custom| custom.key == key).then(|| key.to_owned())
+    };
+    let (mut added, mut own) = (Vec::new(), Vec::new());
+    for name in names.split(',') {
+        match key(name) {
+            Some(key) => added.push(key),
+            None => own.push(name),
+        }
+    }
+    // Fields are chosen, if none of the description's: its records are still known by their ids.
+    let own = if own.is_empty() { "id".to_owned() } else { own.join(",") };
+    given.insert("fields".to_owned(), own);
+    added
 }
 
 /// Takes a parameter read by its type.

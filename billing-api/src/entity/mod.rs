@@ -251,8 +251,8 @@ pub(crate) struct Action {
     pub(crate) name: &'static str,
     /// What the caller's role must allow.
     pub(crate) permission: &'static str,
-    /// What it takes besides the record: writable fields of no column. One with required
-    /// arguments is done to one record at a time.
+    /// What it takes besides the record: writable fields of no column. One that takes a secret
+    /// is done to one record at a time.
     pub(crate) arguments: &'static [Field],
     /// Whether it takes something away: people are asked first, and the button says so.
     pub(crate) harms: bool,
@@ -278,9 +278,10 @@ impl Action {
         run: |_, _, _, _| Box::pin(std::future::ready(Err(Fault::WrongMethod))),
     };
 
-    /// Whether it can be done to many at once.
+    /// Whether it can be done to many at once, with the same arguments: a secret would stand in
+    /// the job.
     pub(crate) fn is_for_many(&self) -> bool {
-        !self.arguments.iter().any(|field| field.flags.has(Flags::REQUIRED))
+        !self.arguments.iter().any(|field| matches!(field.kind, Kind::Secret(_)))
     }
 }
 
@@ -293,6 +294,30 @@ impl PartialEq for Action {
 impl std::fmt::Debug for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+/// Fields that no two live records have alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unique {
+    pub(crate) fields: &'static [&'static str],
+    /// In the whole installation, where letters' case is no difference; else within each
+    /// organisation.
+    pub(crate) everywhere: bool,
+}
+
+impl Unique {
+    /// What every entity with the base columns has.
+    pub(crate) const EXTERNAL: Unique = Unique::within(&["external_source", "external_id"]);
+
+    /// Within each organisation.
+    pub(crate) const fn within(fields: &'static [&'static str]) -> Self {
+        Self { fields, everywhere: false }
+    }
+
+    /// In the whole installation.
+    pub(crate) const fn everywhere(fields: &'static [&'static str]) -> Self {
+        Self { fields, everywhere: true }
     }
 }
 
@@ -320,12 +345,17 @@ pub(crate) struct Entity {
     /// Whether its records are organisations: `organisation_id` repeats the record's own id, and
     /// a new one lands below the organisation that the caller names.
     pub(crate) tenant: bool,
+    /// Whether `extend` takes from its rows what their reader may not know.
+    pub(crate) hides: bool,
     /// Whether organisations may add fields of their own; the table has a column `custom`.
     pub(crate) custom: bool,
     /// What else can be done with a record.
     pub(crate) actions: &'static [Action],
     /// Its own fields; see [`BASE`] for those every entity has.
     pub(crate) fields: &'static [Field],
+    /// What no two records have alike, besides [`Unique::EXTERNAL`]. The database keeps it; it is
+    /// named here for those who tell before anything is written.
+    pub(crate) unique: &'static [Unique],
     /// The reference to the record it belongs to: it lives in that record's organisation.
     pub(crate) home: Option<&'static str>,
     /// The series its records are numbered in.
@@ -348,9 +378,11 @@ impl Entity {
         verbs: Verbs::ALL,
         base: true,
         tenant: false,
+        hides: false,
         custom: false,
         actions: &[],
         fields: &[],
+        unique: &[],
         home: None,
         series: None,
         title: "name",
@@ -363,9 +395,20 @@ impl Entity {
         self.fields.iter().chain(base)
     }
 
+    /// What no two of its live records have alike.
+    pub(crate) fn unique(&self) -> impl Iterator<Item = &'static Unique> + use<> {
+        let external: &[Unique] = if self.base { &[Unique::EXTERNAL] } else { &[] };
+        self.unique.iter().chain(external)
+    }
+
     /// A field by name.
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
         self.all_fields().find(|field| field.name == name)
+    }
+
+    /// Whether its `extend` hook takes from rows what their reader may not know.
+    pub(crate) fn hides_more(&self) -> bool {
+        self.tenant || self.hides
     }
 
     /// Whether rows on their way out have to pass its `extend` hook: where what it fills is asked
@@ -373,7 +416,7 @@ impl Entity {
     pub(crate) fn extends(&self, fields: &[&'static str]) -> bool {
         let computed =
             |name: &&str| self.field(name).is_some_and(|field| field.flags.has(Flags::COMPUTED));
-        self.tenant || fields.is_empty() || fields.iter().any(computed)
+        self.hides_more() || fields.is_empty() || fields.iter().any(computed)
     }
 
     /// Whether its records are found by their words.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use store::{Args, Engine, Row, StoreError, Value, args};
 use uuid::Uuid;
 
-use super::query::{ListQuery, Op};
+use super::query::{Filter, ListQuery, Op};
 use super::{Entity, Field, Kind, Scope, Source, search};
 use crate::domain::access::{Rights, permission};
 use crate::domain::{Actor, Fault, Office, contains};
@@ -55,7 +55,9 @@ pub(crate) async fn list(
         false => None,
     };
     let (rows, next) = page_within(office, actor, entity, query, &bounds).await?;
-    let rows = rows.iter().map(|row| shown(entity, row, &query.fields));
+    // What fills a field that is no column may need any other of the row.
+    let fields: &[&'static str] = if entity.extends(&query.fields) { &[] } else { &query.fields };
+    let rows = rows.iter().map(|row| shown(entity, row, fields));
     let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
     rows.iter_mut().for_each(|row| conceal(entity, &actor.rights, row));
     Ok(Listed { rows, next, total })
@@ -233,25 +235,7 @@ fn conditions(
             }
         ));
     }
-    for filter in &query.filters {
-        let name = filter.field.name;
-        let mut bind = |value: &Value| format!("${}", args.push(value.clone()));
-        let condition = match (filter.op, filter.values.as_slice()) {
-            (Op::In, values) => {
-                let numbers: Vec<String> = values.iter().map(bind).collect();
-                format!("{name} IN ({})", numbers.join(", "))
-            }
-            (Op::Null, [Value::Bool(Some(true))]) => format!("{name} IS NULL"),
-            (Op::Null, _) => format!("{name} IS NOT NULL"),
-            (Op::Contains, [Value::Text(Some(text))]) => {
-                let pattern = Value::Text(Some(contains(text)));
-                format!("lower({name}) LIKE {} ESCAPE '!'", bind(&pattern))
-            }
-            (op, [value]) => format!("{name} {} {}", sign(op), bind(value)),
-            _ => continue,
-        };
-        conditions.push(condition);
-    }
+    conditions.extend(query.filters.iter().filter_map(|filter| narrowed(filter, args)));
     for filter in &query.customs {
         let ways: Vec<String> =
             filter.values.iter().map(|value| custom_is(engine, &filter.key, value, args)).collect();
@@ -261,6 +245,26 @@ fn conditions(
         conditions.push(among(engine, "id", found, args));
     }
     conditions
+}
+
+/// The condition of a filter.
+pub(crate) fn narrowed(filter: &Filter, args: &mut Args) -> Option<String> {
+    let name = filter.field.name;
+    let mut bind = |value: &Value| format!("${}", args.push(value.clone()));
+    Some(match (filter.op, filter.values.as_slice()) {
+        (Op::In, values) => {
+            let numbers: Vec<String> = values.iter().map(bind).collect();
+            format!("{name} IN ({})", numbers.join(", "))
+        }
+        (Op::Null, [Value::Bool(Some(true))]) => format!("{name} IS NULL"),
+        (Op::Null, _) => format!("{name} IS NOT NULL"),
+        (Op::Contains, [Value::Text(Some(text))]) => {
+            let pattern = Value::Text(Some(contains(text)));
+            format!("lower({name}) LIKE {} ESCAPE '!'", bind(&pattern))
+        }
+        (op, [value]) => format!("{name} {} {}", sign(op), bind(value)),
+        _ => return None,
+    })
 }
 
 /// "This column is one of these".

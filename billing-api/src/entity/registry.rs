@@ -7,7 +7,7 @@ use super::custom::CUSTOM_FIELD;
 use super::export::scheduled::SCHEDULED_EXPORT;
 use super::export::{EXPORT, EXPORT_TEMPLATE};
 use super::import::IMPORT;
-use super::{Draft, Entity, Field, Flags, Hooks, Kind};
+use super::{Draft, Entity, Field, Flags, Hooks, Kind, Unique};
 use crate::domain::Input;
 use crate::domain::access::description::{ROLE, STAFF, TOKEN};
 use crate::domain::audit::AUDIT_ENTRY;
@@ -84,6 +84,7 @@ pub(crate) const LABEL: Entity = Entity {
     table: "label",
     prefix: "lbl",
     permission: "labels",
+    unique: &[Unique::within(&["kind", "name"])],
     fields: &[
         Field::new(
             "name",
@@ -130,6 +131,7 @@ pub(crate) const CUSTOMER_LABEL: Entity = Entity {
     prefix: "cul",
     permission: "customers",
     title: "label_id",
+    unique: &[Unique::within(&["customer_id", "label_id"])],
     fields: &[
         Field::new("customer_id", Kind::Reference("cus", "customer"), NAMED),
         Field::new("label_id", Kind::Reference("lbl", "label"), NAMED),

@@ -9,8 +9,9 @@ use store::testing::TestDb;
 
 use super::query::ListQuery;
 use super::registry::{CUSTOMER_LABEL, ENTITIES, LABEL};
-use super::{Field, Flags, Kind, read, write};
+use super::{Field, Flags, Kind, Unique, Verbs, read, write};
 use crate::domain::access::Rights;
+use crate::domain::service::SERVICE;
 use crate::domain::{Actor, Fault, Office};
 use crate::store::{MIGRATIONS, organisation};
 
@@ -335,6 +336,32 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         assert_eq!(refused(body).await, ["/filter/kind"]);
         let body = json!({"action": "update", "filter": {}, "set": {"kind": "x", "no": 1}});
         assert_eq!(refused(body).await, ["/set/kind", "/set/no"]);
+        let body = json!({"action": "delete", "filter": {}, "arguments": {"note": "x"}});
+        assert_eq!(refused(body).await, ["/arguments"]);
+        let suspend = async |said: Json| {
+            let body = json!({"action": "suspend", "filter": {}, "arguments": said}).to_string();
+            super::bulk::order(&office, &isp, &SERVICE, body.as_bytes()).await
+        };
+        let wrong = suspend(json!({"note": 7, "not": "x"})).await.unwrap_err();
+        assert_eq!(pointers(wrong), ["/arguments/note", "/arguments/not"]);
+        let made = suspend(json!({"note": "line is cut"})).await.unwrap();
+        assert_eq!(settled(&office, &made).await["records"], 0);
+        // A field that is not the caller's to see is none to choose or to set either.
+        let clerk = Actor { rights: Rights::of(&["labels.*"]), ..isp.clone() };
+        for (body, pointer) in [
+            (
+                json!({"action": "update", "set": {"colour": "#000000"}, "dry_run": true,
+                    "filter": {}}),
+                "/set/colour",
+            ),
+            (json!({"action": "delete", "filter": {"colour": "#000000"}}), "/filter/colour"),
+        ] {
+            let body = body.to_string();
+            let made = super::bulk::order(&office, &isp, &KEPT, body.as_bytes()).await.unwrap();
+            settled(&office, &made).await;
+            let refused = super::bulk::order(&office, &clerk, &KEPT, body.as_bytes()).await;
+            assert_eq!(pointers(refused.unwrap_err()), [pointer]);
+        }
         let reader = Actor {
             rights: crate::domain::access::Rights::of(&["labels.view", "labels.edit"]),
             ..isp.clone()
@@ -360,11 +387,11 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         assert_eq!((&result["changed"], &result["state"]), (&json!(119), &json!("partial")));
         assert_eq!(names(&office, &isp, &[("kind", "customer")]).await, ["P", "L007"]);
         let run = model::RunId(done.id);
-        let all = super::bulk::results(&office, &isp, run, 0, 500).await.unwrap().rows;
+        let all = super::bulk::results(&office, &isp, run, false, 0, 500).await.unwrap().rows;
         let bad: Vec<&Json> = all.iter().filter(|row| row["outcome"] == "failed").collect();
         assert_eq!((all.len(), bad.len()), (120, 1));
         assert!(bad[0]["detail"].as_str().unwrap().contains("another label has this"), "{bad:?}");
-        let theirs = super::bulk::results(&office, &partner, run, 0, 5).await;
+        let theirs = super::bulk::results(&office, &partner, run, false, 0, 5).await;
         assert!(matches!(theirs, Err(Fault::NotFound(_))));
 
         // Somebody below reaches nothing above, however it is asked for.
@@ -380,6 +407,40 @@ async fn one_change_reaches_many_records_and_one_bad_one_keeps_no_other_back() {
         let result = settled(&office, &order(&partner, named).await.unwrap()).await;
         assert_eq!((&result["changed"], &result["failed"]), (&json!(0), &json!(2)));
         assert_eq!(names(&office, &isp, &[("name", "L001")]).await, ["L001"]);
+    }
+}
+
+/// What the database keeps apart is named in the descriptions, so that a dry run tells it.
+#[tokio::test]
+async fn every_unique_key_of_what_is_imported_is_described() {
+    let all = offices().await;
+    let (db, _) = all.iter().find(|(db, _)| db.engine() == store::Engine::Sqlite).unwrap();
+    for entity in ENTITIES.iter().filter(|entity| entity.verbs.has(Verbs::ALL)) {
+        let sql = format!(
+            "SELECT i.name AS key, c.name AS part FROM pragma_index_list('{}') i
+             JOIN pragma_index_info(i.name) c WHERE i.\"unique\" = 1 AND i.origin = 'c'
+             AND c.name <> 'organisation_id'",
+            entity.table
+        );
+        let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in db.db.dynamic_all(&sql, args![]).await.unwrap() {
+            keys.entry(row.get("key").unwrap()).or_default().insert(row.get("part").unwrap());
+        }
+        for (key, parts) in keys {
+            let given = |part: &String| entity.field(part).is_some_and(|f| f.is_writable());
+            // What the program numbers itself is no duplicate of a file's.
+            if !parts.iter().all(given) {
+                continue;
+            }
+            let own = |unique: &&Unique| {
+                unique.fields.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>()
+                    == parts
+            };
+            assert!(entity.unique().any(|unique| own(&unique)), "{key} of {}", entity.name);
+        }
+        for unique in entity.unique() {
+            assert!(unique.fields.iter().all(|name| entity.field(name).is_some()), "{unique:?}");
+        }
     }
 }
 

@@ -34,6 +34,7 @@ struct Typed {
 
 const SERVICE: &str = r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","plan_id":"pln_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","status":"active","holds":[],"version":2}"#;
 const CLIENT: &str = r#"{"id":"rcl_06a8k2v7c4tq9d3m5n1p8r2s6w","source":"192.0.2.0/24"}"#;
+const IDENTITY: &str = r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","identity":{"id":"idn_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"mac","value":"020000000007","has_credential":false}}"#;
 const WEBHOOK: &str = r#"{"id":"whk_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","url":"https://crm.example/hook","events":["customer.*"],"enabled":true,"version":1}"#;
 
 const STAFF: &str =
@@ -142,6 +143,26 @@ const TYPED: &[Typed] = &[
         kind: "service.activated",
         description: "A hold on a service was lifted.",
         example: SERVICE,
+    },
+    Typed {
+        kind: "service.identity_added",
+        description: "A service was given another way in.",
+        example: IDENTITY,
+    },
+    Typed {
+        kind: "service.identity_removed",
+        description: "A way into a service was taken away.",
+        example: IDENTITY,
+    },
+    Typed {
+        kind: "login.blocked",
+        description: "A login failed so often from one station that it is refused from there for a while.",
+        example: r#"{"login":"asha","station":"02:00:00:00:00:07","nas_id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","service_id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","failures":20,"at":"2026-03-01T09:30:00Z","until":"2026-03-01T09:35:00Z"}"#,
+    },
+    Typed {
+        kind: "nas.signing_required",
+        description: "A NAS has shown that it signs its requests; unsigned ones are refused from now on.",
+        example: r#"{"id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"tower-7","message_authenticator":"require","version":2}"#,
     },
     Typed {
         kind: "nas.seen",

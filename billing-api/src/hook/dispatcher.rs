@@ -250,14 +250,24 @@ impl Dispatcher {
                     && at >= listener.since
                     && filter::hears(&listener.events, &kind)
             });
-            let mut body = None;
+            // What others hear of an organisation, and what it hears of itself.
+            let mut bodies = [None, None];
             for listener in hearing {
-                let text = match &body {
+                let own = entity_id == listener.organisation.to_string();
+                let body = &mut bodies[usize::from(own)];
+                let text = match body {
                     Some(text) => text,
                     None => {
                         let data: Value = event.get("payload")?;
                         let organisation = event.get("organisation_id")?;
-                        body.insert(payload::body(&kind, at, organisation, &entity_id, &data))
+                        &*body.insert(payload::body(
+                            &kind,
+                            at,
+                            organisation,
+                            &entity_id,
+                            &data,
+                            own,
+                        ))
                     }
                 };
                 let delivery = args![

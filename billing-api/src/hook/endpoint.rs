@@ -22,7 +22,7 @@ use super::schedule::{self, Backoff};
 use super::{catalogue, filter, payload};
 use crate::domain::{Actor, Event, Fault, Input, Office, Unit};
 use crate::entity::{
-    Action, Draft, Entity, Field, Flags, Hooks, Kind, Step, Verb, Written, read, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Step, Unique, Verb, Written, read, write,
 };
 use crate::store::hook as sql;
 use crate::store::hook::WebhookRow;
@@ -59,6 +59,7 @@ pub(crate) const WEBHOOK: Entity = Entity {
     table: "webhook",
     prefix: "whk",
     permission: "hooks",
+    unique: &[Unique::within(&["name"])],
     actions: &[
         Action {
             name: "enable",
@@ -417,15 +418,20 @@ impl Rotation {
 }
 
 /// Gives a webhook a new secret; the old one signs too for the overlap.
+/// `expected`: the version the caller saw, where it says so.
 pub(crate) async fn rotate(
     office: &Office,
     actor: &Actor,
     id: WebhookId,
     rotation: Rotation,
+    expected: Option<i64>,
 ) -> Result<Revealed, Fault> {
     let mut unit = Unit::begin(office, actor).await?;
     let before = load(&mut unit, id).await?;
     let known = sql::webhook(&before)?;
+    if expected.is_some_and(|expected| expected != known.version) {
+        return Err(Fault::Stale);
+    }
     let secret = rotation.secret.unwrap_or_else(SigningSecret::generate).text();
     let sealed = office.keyring.seal(&id.to_string(), secret.expose().as_bytes())?;
     let (old, until) = (rotation.overlap_h > 0)

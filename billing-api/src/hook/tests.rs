@@ -549,7 +549,8 @@ async fn while_a_secret_is_replaced_both_sign() {
         let mut receiver = Receiver::start(&[]).await;
         let webhook = lab.webhook(&receiver.url()).await;
         let rotation = Rotation::parse(br#"{"overlap_h":2}"#).unwrap();
-        let rotated = endpoint::rotate(&lab.office, &lab.isp, webhook.id, rotation).await.unwrap();
+        let rotated =
+            endpoint::rotate(&lab.office, &lab.isp, webhook.id, rotation, None).await.unwrap();
         let (old, new) = (secret(&webhook), secret(&rotated));
         assert_ne!(old, new);
         lab.happen("one").await;
@@ -725,7 +726,7 @@ async fn a_webhook_hears_its_own_organisation_and_those_below_and_nobody_else_se
             let since = START;
             for refused in [
                 endpoint::reveal(office, who, webhook).await.err(),
-                endpoint::rotate(office, who, webhook, rotation).await.err(),
+                endpoint::rotate(office, who, webhook, rotation, None).await.err(),
                 endpoint::duplicate(office, who, webhook).await.err(),
                 endpoint::test(office, who, webhook, None).await.err(),
                 log::replay_failed(office, who, webhook, since).await.err(),

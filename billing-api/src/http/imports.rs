@@ -2,22 +2,34 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
-use sheet::{Format, Writing};
+use sheet::{Delimiter, Format, Writing};
+use tokio::sync::Semaphore;
 
 use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
-use super::{Problem, if_match};
+use super::{Problem, if_match, replay};
 use crate::domain::{Actor, Fault, Office};
+use crate::entity::import::failed::{self, Told, Wanted};
 use crate::entity::import::{
-    self, FILE_OCTETS_MAX, IMPORT, Import, Said, failed, job, run as runner, undo as back,
+    self, FILE_OCTETS_MAX, IMPORT, Import, Said, job, run as runner, undo as back,
 };
 use crate::entity::{Entity, custom, read};
+
+/// Files that come at once in this process.
+const RECEIVING_MAX: usize = 6;
+/// When to come again, seconds.
+const COME_AGAIN_S: u32 = 10;
+/// How long a file may take to come.
+const RECEIVED_WITHIN: Duration = Duration::from_secs(600);
+
+static RECEIVING: Semaphore = Semaphore::const_new(RECEIVING_MAX);
 
 /// Takes a file: the body is the file itself, the query says what is known of it.
 pub(super) async fn upload(
@@ -42,19 +54,26 @@ pub(super) async fn upload(
         if said.name.chars().count() > 200 {
             return Err(Fault::field("?name", "has more than 200 characters"));
         }
-        let file = match payload.to_bytes_limited(FILE_OCTETS_MAX).await {
-            Ok(Ok(file)) => file,
-            Ok(Err(error)) => {
-                return Err(Fault::field("", format!("the body cannot be read: {error}")));
-            }
-            Err(_) => return Err(Fault::TooLong(FILE_OCTETS_MAX)),
-        };
+        let file = receive(payload, FILE_OCTETS_MAX).await?;
         let id = import::take(&office, &caller.0, entity, said, file).await?;
         let (view, version) = read::find(&office, &caller.0, &IMPORT, id).await?;
         let location = format!("/api/v1/imports/{}", model::id::show(IMPORT.prefix, id));
         Ok(super::created(location, version, &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// Reads a body that may be a whole file. Each is in memory while it comes, so only some come at
+/// once, and none for ever.
+pub(crate) async fn receive(payload: Payload, octets_max: usize) -> Result<Bytes, Fault> {
+    let _slot = RECEIVING.try_acquire().map_err(|_| Fault::TooMany(COME_AGAIN_S))?;
+    let body = payload.to_bytes_limited(octets_max);
+    match tokio::time::timeout(RECEIVED_WITHIN, body).await {
+        Ok(Ok(Ok(file))) => Ok(file),
+        Ok(Ok(Err(error))) => Err(Fault::field("", format!("the body cannot be read: {error}"))),
+        Ok(Err(_)) => Err(Fault::TooLong(octets_max)),
+        Err(_) => Err(Fault::field("", "the body did not come to its end in time")),
+    }
 }
 
 /// An empty file with the columns that can be imported.
@@ -69,13 +88,24 @@ pub(super) async fn template(
         let format = query.parsed("format").unwrap_or(Format::Csv);
         let delimiter = query.parsed("delimiter").unwrap_or_default();
         query.finish()?;
-        let customs = custom::of(&office, &caller.0.path, entity).await?;
-        let sheet = entity.path.to_owned();
-        let how = Writing { format, delimiter, sheet, ..Writing::default() };
-        let file = import::template(&caller.0, entity, &customs, &how)?;
-        Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
+        template_of(entity, &office, &caller.0, format, delimiter).await
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// The empty file, for the API's callers and the console's.
+pub(crate) async fn template_of(
+    entity: &'static Entity,
+    office: &Office,
+    actor: &Actor,
+    format: Format,
+    delimiter: Delimiter,
+) -> Result<HttpResponse, Fault> {
+    let customs = custom::of(office, &actor.path, entity).await?;
+    let sheet = entity.path.to_owned();
+    let how = Writing { format, delimiter, sheet, ..Writing::default() };
+    let file = import::template(actor, entity, &customs, &how)?;
+    Ok(attachment(format, &format!("{}-template", entity.path)).body(file))
 }
 
 fn attachment(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
@@ -89,7 +119,7 @@ fn attachment(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
 }
 
 /// The import, for those who may import its kind of records; for others it is not there.
-async fn importing(office: &Office, actor: &Actor, id: &str) -> Result<Import, Fault> {
+pub(crate) async fn importing(office: &Office, actor: &Actor, id: &str) -> Result<Import, Fault> {
     let import = import::find(office, actor, IMPORT.id(id)?).await?;
     match read::may(actor, import.entity, "import") {
         true => Ok(import),
@@ -127,12 +157,15 @@ pub(super) async fn preview(
 pub(super) async fn map(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &body.0).await? {
+            return Ok(answer);
+        }
         let expected = if_match(&request)?;
         import::set_mapping(&office, &caller.0, &import, &body.0, expected).await?;
         shown(&office, &caller.0, &import).await
@@ -163,12 +196,15 @@ pub(super) async fn run(
 async fn begin(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
     dry: bool,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
         let kind = if dry { &job::CHECK } else { &job::RUN };
         runner::begin(&office, &caller.0, import.id, dry, Some(kind)).await?;
         accepted(&office, &caller.0, &import).await
@@ -176,7 +212,7 @@ async fn begin(
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
 
-/// The rows that failed, and why.
+/// The rows that failed, and why; others with something to tell, where they are asked for.
 pub(super) async fn errors(
     request: HttpRequest,
     office: Data<Office>,
@@ -188,8 +224,9 @@ pub(super) async fn errors(
         let mut query = Query::of(&request)?;
         let limit = query.limit();
         let after = query.parsed::<i64>("cursor").unwrap_or(0);
+        let told = query.word("outcome", &Told::ALL).unwrap_or(Told::Failed);
         query.finish()?;
-        let rows = failed::list(&office, &import, after, limit).await?;
+        let rows = failed::list(&office, &import, told, after, limit).await?;
         let full = rows.len() as i64 == limit;
         let next = rows.last().filter(|_| full).map(|row| row["row"].to_string());
         Ok(HttpResponse::Ok().json(json!({"data": rows, "next_cursor": next})))
@@ -206,24 +243,39 @@ pub(super) async fn error_file(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
-        let arc: Arc<Office> = office.into_inner();
-        let format = import.format();
-        let file = failed::file(&arc, &import).await?;
-        let whole = Whole::of(file).map_err(|error| Fault::Internal(Box::new(error)))?;
-        Ok(attachment(format, "failed-rows").body(whole))
+        let mut query = Query::of(&request)?;
+        let format = query.parsed("format").unwrap_or(Format::Csv);
+        let wanted = Wanted { format, delimiter: query.parsed("delimiter") };
+        query.finish()?;
+        failed_rows(office, &import, wanted).await
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
+}
+
+/// The file of the rows that failed, for the API's callers and the console's.
+pub(crate) async fn failed_rows(
+    office: Data<Office>,
+    import: &Import,
+    wanted: Wanted,
+) -> Result<HttpResponse, Fault> {
+    let arc: Arc<Office> = office.into_inner();
+    let file = failed::file(&arc, import, wanted).await?;
+    let whole = Whole::of(file).map_err(|error| Fault::Internal(Box::new(error)))?;
+    Ok(attachment(wanted.format, "failed-rows").body(whole))
 }
 
 /// Undoes the import.
 pub(super) async fn undo(
     request: HttpRequest,
     office: Data<Office>,
-    caller: Caller,
+    mut caller: Caller,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let import = importing(&office, &caller.0, &id).await?;
+        if let Some(answer) = replay(&office, &mut caller.0, &request, &[]).await? {
+            return Ok(answer);
+        }
         let import = back::begin(&office, &caller.0, import.id, Some(&job::UNDO)).await?;
         accepted(&office, &caller.0, &import).await
     };

@@ -72,7 +72,8 @@ pub(super) async fn log(
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
 
-/// `GET /job-runs/{id}/results`: what became of each record, the cursor is a number.
+/// `GET /job-runs/{id}/results`: what became of each record, or with `failed=true` of those that
+/// failed; the cursor is a number.
 pub(super) async fn results(
     request: HttpRequest,
     office: Data<Office>,
@@ -82,8 +83,9 @@ pub(super) async fn results(
     let result = async {
         let mut query = Query::of(&request)?;
         let (after, limit) = (query.parsed("cursor").unwrap_or(0), query.limit());
+        let failed = query.parsed("failed").unwrap_or(false);
         query.finish()?;
-        Ok(listed(bulk::results(&office, &caller.0, run_id(&id)?, after, limit).await?))
+        Ok(listed(bulk::results(&office, &caller.0, run_id(&id)?, failed, after, limit).await?))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }

@@ -7,6 +7,7 @@
 pub(crate) mod access;
 #[cfg(test)]
 mod attack;
+mod auth_log;
 mod body;
 mod branding;
 mod caller;
@@ -15,6 +16,7 @@ mod entities;
 mod export;
 mod headers;
 mod health;
+mod identities;
 mod imports;
 mod jobs;
 mod limit;
@@ -58,6 +60,7 @@ use crate::entity::registry::by_prefix;
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
 pub(crate) use export::{file_kept, file_of};
+pub(crate) use imports::{failed_rows, importing, receive, template_of};
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
 pub(crate) use target::target;
@@ -107,6 +110,10 @@ pub(crate) const ROUTES: &[Route] = &[
     // Services.
     get("/api/v1/customers/{id}/services", may("services.view"), || web::to(services::of_customer)),
     post("/api/v1/customers/{id}/services", may("services.create"), || web::to(services::create)),
+    post("/api/v1/services/{id}/identities", may("services.edit"), || web::to(identities::add)),
+    delete("/api/v1/services/{id}/identities/{identity}", may("services.edit"), || {
+        web::to(identities::remove)
+    }),
     // Jobs.
     post("/api/v1/jobs/preview", may("jobs.view"), || web::to(jobs::preview)),
     post("/api/v1/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run_job)),
@@ -128,6 +135,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/exports/{id}/file", Need::SignedIn, || web::to(export::kept)),
     // The network.
     get("/api/v1/sessions", may("network.sessions"), || web::to(sessions::list)),
+    get("/api/v1/auth-log", may("network.sessions"), || web::to(auth_log::list)),
     // Webhooks. They are made here, so that the answer can show the secret.
     get("/api/v1/webhooks", may("hooks.view"), || web::to(webhooks::list)),
     post("/api/v1/webhooks", may("hooks.create"), || web::to(webhooks::create)),

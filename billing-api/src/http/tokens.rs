@@ -58,7 +58,7 @@ pub(super) async fn rotate(
             input.finish()?;
         }
         let overlap_s = overlap_s.unwrap_or(OVERLAP_S);
-        let (token, until) = token::rotate(&office, &caller.0, id, overlap_s).await?;
+        let (token, until) = token::rotate(&office, &caller.0, id, overlap_s, None).await?;
         let body = json!({"id": id, "token": token.expose(), "previous_until": until});
         Ok(HttpResponse::Ok().json(body))
     };

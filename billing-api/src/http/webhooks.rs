@@ -77,7 +77,7 @@ pub(super) async fn rotate(
             return Ok(answer);
         }
         let rotation = endpoint::Rotation::parse(&body.0)?;
-        let made = endpoint::rotate(&office, &caller.0, webhook(&id)?, rotation).await?;
+        let made = endpoint::rotate(&office, &caller.0, webhook(&id)?, rotation, None).await?;
         Ok(shown(made.version, &made.view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))

@@ -210,7 +210,12 @@ async fn deleted(context: &Context) -> Result<Outcome, JobError> {
     let before = context.office.now().plus_seconds(-kept_s);
     let (mut purged, mut kept) = (0_u64, 0_u64);
     let mut counts = serde_json::Map::new();
-    let deletable = ENTITIES.iter().rev().copied().filter(|entity| entity.verbs.has(Verbs::DELETE));
+    // An organisation stays: its audit log outlives it, and no other row could say whose it was.
+    let deletable = ENTITIES
+        .iter()
+        .rev()
+        .copied()
+        .filter(|entity| entity.verbs.has(Verbs::DELETE) && !entity.tenant);
     for entity in deletable {
         context.note(entity.path);
         let (gone, stayed) = deleted_of(context, entity, before, purged).await?;

@@ -146,6 +146,7 @@ async fn client(tx: &mut Tx, id: ClientId) -> Result<Option<Client>, StoreError>
         previous_secret: previous.map(Sealed),
         nas: row.get("nas_id")?,
         vendor: nas::vendor(&row)?,
+        signing: nas::signing(&row)?,
     }))
 }
 
@@ -162,5 +163,6 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         coa_secret: found.coa_secret,
         accepts_coa: found.accepts_coa,
         ipv6_counters: found.ipv6_counters,
+        signing: found.signing,
     }))
 }

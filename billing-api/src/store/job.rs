@@ -142,6 +142,11 @@ store::statements! {
         JOIN job_run r ON r.id = x.run_id
         WHERE r.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND r.id = $2 AND x.seq > $3 ORDER BY x.seq LIMIT $4";
+    /// What became of those that failed.
+    pub(crate) LIST_FAILED = "SELECT x.seq, x.record_id, x.outcome, x.detail FROM job_result x
+        JOIN job_run r ON r.id = x.run_id
+        WHERE r.organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND r.id = $2 AND x.seq > $3 AND x.outcome = 'failed' ORDER BY x.seq LIMIT $4";
     /// What a run said, behind a line.
     pub(crate) LIST_LINES = "SELECT l.seq, l.at, l.line FROM job_log l
         JOIN job_run r ON r.id = l.run_id

@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod auth_log;
 pub(crate) mod customer;
 pub(crate) mod hook;
 pub(crate) mod idempotency;

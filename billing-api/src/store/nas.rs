@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::nas::{Ipv6Counters, Vendor};
+use model::nas::{Ipv6Counters, Signing, Vendor};
 use model::{NasId, OrganisationId, Sealed, Ts};
 use store::{Row, StoreError};
 
@@ -15,14 +15,19 @@ store::statements! {
          created_at, created_by, updated_at, updated_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $16, $10, $11, $12, $13, $14, $15, $14, $15)";
     /// The vendors of the NAS that the subscribers of organisations may come through: their own,
-    /// those below them, and those above.
+    /// those below them, and those above. Of these, what the reader (path `$2`) has below or above
+    /// itself: which vendors a neighbour uses is nobody else's business.
     pub(crate) VENDORS = {
         sqlite: "SELECT DISTINCT o.id, n.vendor FROM organisation o
-            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN organisation other
+              ON (other.path LIKE o.path || '%' OR o.path LIKE other.path || '%')
+             AND (other.path LIKE $2 || '%' OR $2 LIKE other.path || '%')
             JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
             WHERE o.id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY n.vendor",
         postgres: "SELECT DISTINCT o.id, n.vendor FROM organisation o
-            JOIN organisation other ON other.path LIKE o.path || '%' OR o.path LIKE other.path || '%'
+            JOIN organisation other
+              ON (other.path LIKE o.path || '%' OR o.path LIKE other.path || '%')
+             AND (other.path LIKE $2 || '%' OR $2 LIKE other.path || '%')
             JOIN nas n ON n.organisation_id = other.id AND n.deleted_at IS NULL
             WHERE o.id = ANY($1) ORDER BY n.vendor",
     };
@@ -38,6 +43,12 @@ store::statements! {
           AND id = $2 AND deleted_at IS NULL";
     /// Whether a NAS exists, in any organisation: ids of NAS seen by aaad are derived.
     pub(crate) EXISTS = "SELECT 1 AS found FROM nas WHERE id = $1";
+    /// Whose a NAS is.
+    pub(crate) OWNER = "SELECT organisation_id FROM nas WHERE id = $1 AND deleted_at IS NULL";
+    /// A NAS that was left to learn must sign its requests from now on.
+    pub(crate) REQUIRE_SIGNING = "UPDATE nas SET message_authenticator = 'require',
+            version = version + 1, updated_at = $2, updated_by = $3
+        WHERE id = $1 AND message_authenticator = 'learn' AND deleted_at IS NULL";
     /// The names of an organisation's NAS.
     pub(crate) NAMES = "SELECT name FROM nas WHERE organisation_id = $1 AND deleted_at IS NULL";
     /// Creates a client.
@@ -96,6 +107,8 @@ pub(crate) struct NasRow {
     pub accepts_coa: bool,
     /// How it counts a dual-stack session.
     pub ipv6_counters: Ipv6Counters,
+    /// What becomes of its unsigned Access-Requests.
+    pub signing: Signing,
     /// When it was first seen, where nobody registered it.
     pub seen_at: Option<Ts>,
     /// Rises with each change.
@@ -110,6 +123,13 @@ pub(crate) struct NasRow {
 pub(crate) fn vendor(row: &Row) -> Result<Vendor, StoreError> {
     let word: String = row.get("vendor")?;
     Vendor::from_word(&word).ok_or_else(|| row.bad_column("vendor", "a vendor", &word))
+}
+
+/// Reads what becomes of unsigned Access-Requests.
+pub(crate) fn signing(row: &Row) -> Result<Signing, StoreError> {
+    let word: String = row.get("message_authenticator")?;
+    Signing::from_word(&word)
+        .ok_or_else(|| row.bad_column("message_authenticator", "learn, warn or require", &word))
 }
 
 /// Reads a row of [`FIND`] or [`LIST`].
@@ -132,6 +152,7 @@ pub(crate) fn nas(row: &Row) -> Result<NasRow, StoreError> {
             Ipv6Counters::from_word(&word)
                 .ok_or_else(|| row.bad_column("ipv6_counters", "included or separate", &word))?
         },
+        signing: signing(row)?,
         seen_at: row.get("seen_at")?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,

@@ -66,8 +66,10 @@ store::statements! {
             WHERE s.id = ANY($1) AND s.deleted_at IS NULL",
     };
     /// A client.
-    pub(crate) LOAD_CLIENT = "SELECT id, organisation_id, source, secret, previous_secret, nas_id, vendor
-        FROM radius_client WHERE id = $1 AND deleted_at IS NULL";
+    pub(crate) LOAD_CLIENT = "SELECT c.id, c.organisation_id, c.source, c.secret, c.previous_secret,
+            c.nas_id, c.vendor, COALESCE(n.message_authenticator, 'learn') AS message_authenticator
+        FROM radius_client c LEFT JOIN nas n ON n.id = c.nas_id
+        WHERE c.id = $1 AND c.deleted_at IS NULL";
     /// A NAS.
     pub(crate) LOAD_NAS = "SELECT * FROM nas WHERE id = $1 AND deleted_at IS NULL";
 }

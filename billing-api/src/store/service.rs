@@ -98,6 +98,10 @@ store::statements! {
         SET value = $2, credential = COALESCE($3, credential), version = version + 1,
             updated_at = $4, updated_by = $5
         WHERE id = $1 AND deleted_at IS NULL";
+    /// Takes one identity away.
+    pub(crate) DELETE_IDENTITY = "UPDATE access_identity SET deleted_at = $3, deleted_by = $4,
+            version = version + 1, updated_at = $3, updated_by = $4
+        WHERE id = $1 AND service_id = $2 AND deleted_at IS NULL";
     /// The identities of a service go with it.
     pub(crate) DELETE_IDENTITIES = "UPDATE access_identity SET deleted_at = $2, deleted_by = $3,
             version = version + 1, updated_at = $2, updated_by = $3
@@ -256,13 +260,8 @@ pub(crate) struct Identity {
 /// Reads a row of [`IDENTITIES`].
 pub(crate) fn identity(row: &Row) -> Result<Identity, StoreError> {
     let kind: String = row.get("kind")?;
-    let kind = match kind.as_str() {
-        "login" => IdentityKind::Login,
-        "mac" => IdentityKind::Mac,
-        "circuit" => IdentityKind::Circuit,
-        "port" => IdentityKind::Port,
-        other => return Err(row.bad_column("kind", "a kind of identity", other)),
-    };
+    let kind = IdentityKind::from_word(&kind)
+        .ok_or_else(|| row.bad_column("kind", "a kind of identity", &kind))?;
     let credential_kind: Option<String> = row.get("credential_kind")?;
     let credential: Option<String> = row.get("credential")?;
     Ok(Identity {

@@ -20,6 +20,7 @@ console-navigation = Main
 console-nav-overview = Overview
 console-nav-services = Services
 console-nav-sessions = Sessions
+console-nav-auth-log = Refused logins
 console-nav-organisations = Organisations
 console-nav-settings = Settings
 console-sign-out = Sign out
@@ -112,6 +113,8 @@ console-form-save = Save
 console-yes = Yes
 console-no = No
 
+console-done-identity-added = The way in is added.
+console-done-identity-removed = The way in is removed. A live session that came through it stays.
 console-done-plan-changed = The plan is changed. A live session is being moved to the new speed.
 console-done-settings-changed = The settings are saved.
 console-done-modules-changed = The modules are saved.
@@ -260,6 +263,48 @@ console-session-open = Open
 console-session-closed = Closed
 console-session-unknown-nas = unknown
 console-session-unknown-login = no login
+
+console-auth-log-title = Refused logins
+console-auth-log-empty = No login was refused. A refusal appears here within a few seconds.
+console-auth-log-not-found = No refused login matches.
+console-auth-log-all = Show all
+console-auth-log-last = Last
+console-auth-log-reason = Reason
+console-auth-log-any-reason = Any reason
+console-auth-log-attempts = Attempts
+console-refused-unknown-login = Unknown login
+console-refused-wrong-password = Wrong password
+console-refused-no-credentials = No password sent
+console-refused-method = Method not possible with the stored password
+console-refused-no-profile = Plan not known to the network yet
+console-refused-expired = Expired
+console-refused-nonpayment = Bills not paid
+console-refused-admin = Suspended by staff
+console-refused-abuse = Held for abuse
+console-refused-pause = Paused
+console-refused-quota = Quota used up
+console-refused-nas = Not allowed on this NAS
+console-refused-unfit = The NAS cannot carry the plan
+console-refused-blocked = Blocked after too many failures
+
+console-identities-title = Ways in
+console-identities-about = What the network recognises this service by. A login counts before a line, a line before a MAC, a MAC before a port.
+console-identity-kind = Kind
+console-identity-value = Value
+console-identity-change = Change
+console-identity-password = Password
+console-identity-password-hint = A login must have one. Leave it empty for a line, a MAC or a port that is let in without.
+console-identity-nas = NAS
+console-identity-no-nas = only for a port
+console-identity-add = Add
+console-identity-remove = Remove
+console-identity-remove-confirm = Remove { $value }? It will no longer be let in.
+console-identity-login = Login
+console-identity-circuit = Line (circuit or remote id)
+console-identity-mac = MAC
+console-identity-port = Port
+console-identity-with-password = Yes
+console-identity-without-password = None
 
 console-settings-title = Settings
 console-settings-from = From { $name }.
@@ -524,13 +569,184 @@ console-bulk-action = With these
 console-bulk-go = Go
 console-bulk-delete = Delete
 console-bulk-set = Set { $field } to { $value }
-console-bulk-title = { $action }: { $count } records
+console-bulk-title = { $count ->
+    [one] { $action }: one record
+   *[other] { $action }: { $count } records
+}
 console-bulk-none = No row was picked. Pick rows in the list, then choose what to do with them.
-console-bulk-many = More than { $limit } records fit. Narrow the list with a filter.
-console-bulk-confirm = This changes { $count } records:
+console-bulk-confirm = { $count ->
+    [one] This changes one record:
+   *[other] This changes { $count } records:
+}
 console-bulk-and-more = and { $count } more
 console-bulk-yes = Yes, do it
-console-bulk-part = { $count } records changed, { $failed } not:
+console-import-new = Import a file
+console-import-choose = What is in the file?
+console-import-title = Import { $many }
+console-import-steps = Steps of the import
+console-import-step-file = File
+console-import-step-columns = Columns
+console-import-step-trial = Dry run
+console-import-step-result = Result
+console-import-file = File
+console-import-file-hint = CSV, Excel (.xlsx), JSON or JSON Lines; text as UTF-8; at most 128 MiB. Nothing is changed before you have seen a dry run.
+console-import-file-missing = Choose a file.
+console-import-format = Format
+console-import-format-csv = CSV
+console-import-format-xlsx = Excel (.xlsx)
+console-import-format-json = JSON: an array of objects
+console-import-format-json-lines = JSON Lines: an object a line
+console-import-delimiter = What separates the columns of a CSV
+console-import-find-out = Find out
+console-import-sheet = Sheet of an Excel file
+console-import-header = The first row names the columns
+console-import-upload = Upload
+console-import-refused = This file cannot be imported
+console-import-template = No file yet?
+console-import-template-text = A template is an empty file with the right columns. Delete the columns that you do not need.
+console-import-fields = What a file may have
+console-import-field = Field
+console-import-field-column = Column of the template
+console-import-field-about = About it
+console-import-field-required = needed
+console-import-target-id = Id in this system
+console-import-target-currency = { $label }: currency
+console-import-columns = Columns of the file
+console-import-columns-text = What could be guessed is chosen. Fields with a star are needed by every new record.
+console-import-columns-wrong = The columns need another look
+console-import-column = Column
+console-import-samples = First rows
+console-import-means = Means
+console-import-means-of = What { $column } means
+console-import-leave-out = Leave out
+console-import-rules = What to do with the rows
+console-import-match = A record is there already if it has the same
+console-import-match-hint = Without this, every row makes a new record.
+console-import-match-none = Nothing: every row is a new record
+console-import-existing = Records that are there already
+console-import-existing-hint = Counts only where rows can be recognised.
+console-import-existing-update = Update with the values of the file
+console-import-existing-skip = Leave as they are
+console-import-empty = An empty cell
+console-import-empty-hint = Of a row that updates a record.
+console-import-empty-keep = Keeps what the record has
+console-import-empty-clear = Empties the field
+console-import-value = { $field } of every row
+console-import-value-secret = Secrets differ from record to record: they need a column.
+console-import-missing = No column means { $field }, which every new record needs. Choose a column, or give one value for every row.
+console-import-try = Go on to the dry run
+console-import-look = Update the preview
+console-import-preview = First rows
+console-import-preview-text = As they are taken with the columns above.
+console-import-row = Row
+console-import-bad-row = Cannot be read
+console-import-why = What is wrong
+console-import-counts = Rows by what became of them
+console-import-would-create = Would be created
+console-import-would-update = Would be updated
+console-import-would-skip = Left as they are
+console-import-would-fail = Would fail
+console-import-created = Created
+console-import-updated = Updated
+console-import-skipped = Left as they are
+console-import-failed = Failed
+console-import-trying = The dry run is under way
+console-import-running = The import is under way
+console-import-undoing = The import is being undone
+console-import-may-leave = You may leave this page: the work goes on, and the list of imports leads back here.
+console-import-reload = Look again
+console-import-nothing = Nothing would be created or updated. Look at the rows below, then change the columns or the file.
+console-import-some-fail = { $count ->
+    [one] One row would fail. The others can be imported; the failed one can be had as a file, corrected and imported later.
+   *[other] { $count } rows would fail. The others can be imported; the failed ones can be had as a file, corrected and imported later.
+}
+console-import-none-fail = Every row can be taken. Nothing was changed so far.
+console-import-run = { $count ->
+    [one] Import one row
+   *[other] Import { $count } rows
+}
+console-import-back = Back to the columns
+console-import-try-again = Try again
+console-import-failures = Rows that fail
+console-import-failures-done = Rows that failed
+console-import-failures-text = As a file they come with the reason in a last column, ready to be corrected and imported again.
+console-import-file-of-failed = Failed rows as { $format }
+console-import-forgotten = The file and its rows are not kept any more.
+console-import-worth = Rows worth a look
+console-import-worth-text = They would be imported as they are. An address that is there twice is often the same customer.
+console-import-first-only = The first { $count } are shown.
+console-import-kept = Rows that were not undone
+console-import-kept-text = Somebody changed these records since, or others depend on them.
+console-import-open = Open { $many }
+console-import-another = Import another file
+console-import-undo = Undo the import
+console-import-undo-confirm = { $count ->
+    [one] Undo this import? What it did to one record is taken back; a record that was changed since stays as it is.
+   *[other] Undo this import? What it did to { $count } records is taken back; records that were changed since stay as they are.
+}
+console-import-undo-until = It can be undone until { $time }.
+console-import-undo-over = The time in which it could be undone is over.
+console-import-undone = { $count ->
+    [one] What the import did to one record was taken back.
+   *[other] What the import did to { $count } records was taken back.
+}
+console-import-becomes = Becomes
+console-import-becomes-new = New
+console-import-becomes-updated = Updated
+console-import-becomes-skipped = As it is
+console-import-becomes-nothing = Fails
+console-delimiter-comma = Comma
+console-delimiter-semicolon = Semicolon
+console-delimiter-tab = Tab
+console-delimiter-pipe = Vertical bar
+
+console-bulk-fields = Change fields …
+console-bulk-fields-text = What stays empty is left as it is.
+console-bulk-fields-none = Nothing to change was given. Fill in at least one field.
+console-bulk-leave = Leave as it is
+console-bulk-label = Put on a label …
+console-bulk-unlabel = Take off a label …
+console-bulk-label-none = Choose a label that is there.
+console-bulk-no-labels = There are no labels yet.
+console-bulk-labelled = Put on the label { $label }
+console-bulk-unlabelled = Take off the label { $label }
+console-bulk-changed-fields = Change { $fields }
+console-bulk-title-more = { $action }: more than { $count } records
+console-bulk-try = Try it first
+console-bulk-try-hint = It is done in the background, record by record, and each one is listed with what became of it. Trying it tells the same and changes nothing.
+console-bulk-trial = { $action }: dry run
+console-bulk-queued = It will begin in a moment
+console-bulk-running = It is under way
+console-bulk-cancelled = It was cancelled. What was done before stays done.
+console-bulk-counts = Records by what became of them
+console-bulk-records = Records
+console-bulk-changed = Changed
+console-bulk-failed = Not changed
+console-bulk-would-change = Would be changed
+console-bulk-would-fail = Would not be changed
+console-bulk-job = Log of the job
+console-bulk-results = Record by record
+console-bulk-all = All
+console-bulk-only-failed = Not changed
+console-bulk-outcome = Outcome
+console-bulk-outcome-changed = Changed
+console-bulk-outcome-would = Would be changed
+console-bulk-outcome-failed = Not changed
+
+console-export-title = Export { $many }
+console-export-filtered = { $count ->
+    [one] What the list has with its one filter.
+   *[other] What the list has with its { $count } filters.
+}
+console-export-all = Everything the list has.
+console-export-header = The first row names the columns (CSV and Excel)
+console-export-no-column = Choose at least one column.
+console-export-take = Download
+console-export-keep = Keep as a template
+console-export-keep-text = So that the same file can be had again, with the filters, columns and format chosen here.
+console-export-name = Name of the template
+console-export-more = Choose columns and format …
+
 console-record-edit = Edit
 console-record-delete = Delete
 console-record-delete-confirm = Delete “{ $title }”? It can be restored.
@@ -583,7 +799,6 @@ console-done-updated = { $one } saved.
 console-done-deleted = { $one } deleted.
 console-done-restored = { $one } restored.
 console-done-unchanged = Nothing was changed.
-console-done-bulk = { $count } records changed.
 console-more = +{ $n }
 
 console-audit-title = Audit log
@@ -753,7 +968,7 @@ console-run-progress = { $done } of { $total }
 
 # What the office keeps. entity-NAME is one record, entity-NAME-many several, entity-NAME-none what
 # to do where there is none; field-ENTITY-FIELD or field-FIELD is a label, hint-… a sentence below
-# it, choice-… a word one chooses, action-… what the audit log says was done.
+# it, choice-… a word one chooses, act-ENTITY-ACTION what can be done with a record, action-… what the audit log says was done.
 
 action-created = created
 action-updated = changed
@@ -854,6 +1069,7 @@ field-address = Address
 field-secret = RADIUS secret
 field-vendor = Vendor
 field-accepts_coa = Accepts CoA
+field-message_authenticator = Unsigned requests
 field-coa_address = CoA address
 field-coa_port = CoA port
 field-coa_secret = CoA secret
@@ -910,6 +1126,7 @@ group-filters = Filters
 group-vendor-profiles = Profiles on the NAS
 group-walled-garden = Walled garden
 hint-nas-address = The address its RADIUS packets come from.
+hint-nas-message_authenticator = Access-Requests without Message-Authenticator (CVE-2024-3596). Learn: they pass until the NAS has signed 100 in a row.
 hint-nas-coa_address = Empty: the same as its address.
 hint-nas-coa_secret = Empty: the same as the RADIUS secret.
 hint-label-colour = Such as #1c7ed6.
@@ -968,6 +1185,9 @@ choice-zte-qos-profile-up = ZTE: QoS profile, upload
 choice-zte-qos-profile-down = ZTE: QoS profile, download
 choice-redback-policing = Redback: policing profile (upload)
 choice-redback-metering = Redback: metering profile (download)
+choice-message_authenticator-learn = Learn
+choice-message_authenticator-warn = Let pass and warn
+choice-message_authenticator-require = Refuse
 choice-customer = Customers
 choice-service = Services
 choice-device = Devices
@@ -1149,8 +1369,9 @@ field-created_count = Created
 field-updated_count = Updated
 field-skipped_count = Skipped
 field-failed_count = Failed
-field-undone_count = Taken back
+field-undone_count = Undone
 field-purge_at = Forgotten at
+field-undo_until = Can be undone until
 field-permissions = Permissions
 field-second_factor = Needs a second factor
 field-role_id = Role
@@ -1166,8 +1387,8 @@ choice-broken = Broken off
 choice-ready = Ready
 choice-checking = Being tried
 choice-checked = Tried
-choice-undoing = Being taken back
-choice-undone = Taken back
+choice-undoing = Being undone
+choice-undone = Undone
 choice-disabled = Disabled
 
 # Permissions: permission-group-… their groups, permission-verb-… the columns, permission-GROUP-VERB each.

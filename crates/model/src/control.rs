@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::nas::Signing;
 use crate::reject::RejectReason;
 use crate::{CustomerId, NasId, OrganisationId, ServiceId, Ts};
 
@@ -207,4 +208,132 @@ pub enum CoaOutcome {
     Unknown,
     /// It was not sent: the NAS takes no CoA, or its secret is not known.
     NotSent,
+}
+
+/// Answer of `nas`: the RADIUS clients and what is behind them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NasListing {
+    /// By name.
+    pub nas: Vec<NasState>,
+}
+
+/// A NAS, or a RADIUS client no NAS is known of yet, and how it signs its requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NasState {
+    /// The NAS; absent for a client that is a prefix.
+    pub nas: Option<NasId>,
+    /// What staff call it.
+    pub name: String,
+    /// Where its packets come from: an address or a prefix.
+    pub source: String,
+    /// Whose attributes it understands.
+    pub vendor: String,
+    /// What was decided about unsigned Access-Requests.
+    pub mode: Signing,
+    /// Unsigned Access-Requests are dropped, by decision or because it was learnt.
+    pub required: bool,
+    /// Signed Access-Requests in a row, up to what is needed.
+    pub signed: u32,
+    /// Unsigned Access-Requests since the start.
+    pub unsigned: u64,
+    /// Access-Requests dropped since the start because they were unsigned.
+    pub refused: u64,
+}
+
+/// Answer of `nas_unknown`: who sent packets that were dropped at the door.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnknownListing {
+    /// The most recent first.
+    pub senders: Vec<UnknownSender>,
+}
+
+/// An address whose packets were dropped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnknownSender {
+    /// The address.
+    pub address: IpAddr,
+    /// Why: `unknown_client` or `bad_authenticator`.
+    pub reason: String,
+    /// How many packets.
+    pub packets: u64,
+    /// The first of them.
+    pub first_seen: Ts,
+    /// The last of them.
+    pub last_seen: Ts,
+}
+
+/// Arguments of `auth_log`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthLogQuery {
+    /// Only entries after this one.
+    pub after: Option<u64>,
+    /// Only this login, compared as a lookup key.
+    pub login: Option<String>,
+    /// Only this NAS, by id or name.
+    pub nas: Option<String>,
+    /// Only this reason; `accepted` for logins that were let in.
+    pub reason: Option<String>,
+    /// At most this many; absent: 100.
+    pub limit: Option<usize>,
+}
+
+/// Answer of `auth_log`: the last logins, refused or not.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuthLog {
+    /// The newest entry there is; ask for what comes after it.
+    pub newest: u64,
+    /// The oldest first.
+    pub entries: Vec<AuthLogEntry>,
+}
+
+/// One login.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuthLogEntry {
+    /// Its number since the start.
+    pub number: u64,
+    /// When.
+    pub at: Ts,
+    /// The login as sent.
+    pub login: String,
+    /// Calling-Station-Id, else the line; empty where neither was sent.
+    pub station: String,
+    /// What staff call the NAS.
+    pub nas_name: String,
+    /// Why it was refused; absent: it was let in.
+    pub reason: Option<RejectReason>,
+}
+
+/// Answer of `blocks`: logins that failed too often.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// The latest first.
+    pub blocks: Vec<Block>,
+}
+
+/// A login that is refused from one station for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// The login as sent.
+    pub login: String,
+    /// Calling-Station-Id, else the line.
+    pub station: String,
+    /// What staff call the NAS of the last attempt.
+    pub nas_name: String,
+    /// How often it failed.
+    pub failures: u32,
+    /// Since when.
+    pub since: Ts,
+    /// Until when.
+    pub until: Ts,
+}
+
+/// Arguments of `block_lift`; the answer is how many were lifted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockLift {
+    /// The login, compared as a lookup key.
+    pub login: String,
+    /// Only from this station.
+    pub station: Option<String>,
 }

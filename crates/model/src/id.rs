@@ -223,6 +223,8 @@ define_ids! {
     NasId = "nas";
     /// A subscriber's session on a NAS, minted by policyd alone.
     SessionId = "sess";
+    /// A row of the log of refused logins.
+    RefusalId = "rfl";
     /// An audit entry.
     AuditId = "aud";
     /// A domain event in the outbox.

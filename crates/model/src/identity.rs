@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{IdentityId, Sealed};
+use crate::{IdentityId, NasId, Sealed};
 
 /// The four ways to be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,15 +16,23 @@ use crate::{IdentityId, Sealed};
 pub enum IdentityKind {
     /// A user name with a password.
     Login,
-    /// A hardware address.
+    /// A hardware address: see [`MacAddress::write_key`].
     Mac,
-    /// An access line: Agent-Circuit-Id or option 82, as opaque bytes.
+    /// An access line, Agent-Circuit-Id or Agent-Remote-Id: see [`circuit_key`].
     Circuit,
-    /// A port of a NAS.
+    /// A port of a NAS, NAS-Port-Id: see [`port_key`].
     Port,
 }
 
 impl IdentityKind {
+    /// Every kind, in the order they are looked for: the surest first.
+    pub const ALL: [IdentityKind; 4] = [Self::Login, Self::Circuit, Self::Mac, Self::Port];
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The word used in tables and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,6 +86,68 @@ pub fn login_key(name: &[u8], fold: bool, out: &mut Vec<u8>) {
 /// The lookup key of a login as text, for the side that stores it.
 pub fn normalise_login(login: &str) -> String {
     login.trim().to_ascii_lowercase()
+}
+
+/// Writes the lookup key of a line into `out`: its octets as they are where all of them print,
+/// else `0x` and hexadecimal digits. A name that begins with `0x` is written in digits as well,
+/// so that no two lines have one key. Does not allocate once `out` has grown.
+pub fn circuit_key(circuit: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    append_octets(circuit, out);
+}
+
+/// Writes the lookup key of a port into `out`: the NAS's id, a slash, and NAS-Port-Id written as
+/// [`circuit_key`] writes a line.
+pub fn port_key(nas: NasId, port: &[u8], out: &mut Vec<u8>) {
+    use std::io::Write;
+    out.clear();
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{nas}/");
+    append_octets(port, out);
+}
+
+fn append_octets(octets: &[u8], out: &mut Vec<u8>) {
+    let plain = octets.iter().all(|octet| matches!(octet, b' '..=b'~'));
+    if plain && !octets.starts_with(b"0x") {
+        out.extend_from_slice(octets);
+        return;
+    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"0x");
+    for octet in octets {
+        out.push(DIGITS[usize::from(octet >> 4)]);
+        out.push(DIGITS[usize::from(octet & 15)]);
+    }
+}
+
+/// Octets a line's or a port's name may have: what one attribute carries (RFC 2865 §5).
+pub const CIRCUIT_OCTETS_MAX: usize = 247;
+
+/// The text is no name of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("has 1 to {CIRCUIT_OCTETS_MAX} printable ASCII characters, or 0x and hexadecimal digits")]
+pub struct CircuitError;
+
+/// The lookup key of a line as staff write it: text, or `0x` and hexadecimal digits.
+pub fn parse_circuit(text: &str) -> Result<String, CircuitError> {
+    let text = text.trim();
+    let octets = match text.strip_prefix("0x") {
+        Some(digits) => octets_of(digits).ok_or(CircuitError)?,
+        None if text.bytes().all(|b| matches!(b, b' '..=b'~')) => text.as_bytes().to_vec(),
+        None => return Err(CircuitError),
+    };
+    if octets.is_empty() || octets.len() > CIRCUIT_OCTETS_MAX {
+        return Err(CircuitError);
+    }
+    let mut key = Vec::new();
+    circuit_key(&octets, &mut key);
+    String::from_utf8(key).map_err(|_| CircuitError)
+}
+
+fn octets_of(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let pair = |[high, low]: &[u8; 2]| Some(hex(*high)? << 4 | hex(*low)?);
+    if rest.is_empty() { pairs.iter().map(pair).collect() } else { None }
 }
 
 /// A hardware address of six octets.
@@ -135,6 +205,16 @@ impl MacAddress {
     /// The twelve lower-case digits used as a lookup key.
     pub fn key(self) -> String {
         self.0.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Writes the lookup key into `out`; does not allocate once `out` has grown.
+    pub fn write_key(self, out: &mut Vec<u8>) {
+        use std::io::Write;
+        out.clear();
+        for octet in self.0 {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{octet:02x}");
+        }
     }
 }
 
@@ -196,6 +276,48 @@ mod tests {
         {
             assert_eq!(bad.parse::<MacAddress>(), Err(MacError), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_line_is_one_key_whatever_octets_it_has() {
+        let key = |octets: &[u8]| {
+            let mut out = Vec::new();
+            circuit_key(octets, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(key(b"olt1 eth 0/1:100"), "olt1 eth 0/1:100");
+        assert_eq!(key(b"\x00\x04ab"), "0x00046162");
+        // What looks like digits is not taken for them.
+        assert_eq!(key(b"0x6162"), "0x307836313632");
+        for (text, expected) in [
+            (" olt1 eth 0/1:100 ", "olt1 eth 0/1:100"),
+            ("0x00046162", "0x00046162"),
+            // Digits of what prints are the text.
+            ("0x6162", "ab"),
+            ("0xABCD", "0xabcd"),
+        ] {
+            assert_eq!(parse_circuit(text).as_deref(), Ok(expected), "{text}");
+        }
+        for bad in ["", "  ", "0x", "0x1", "0xgg", "caf\u{e9}", &"x".repeat(248)] {
+            assert_eq!(parse_circuit(bad), Err(CircuitError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_its_nass_alone() {
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        port_key(NasId(uuid::Uuid::from_u128(1)), b"ether1", &mut one);
+        port_key(NasId(uuid::Uuid::from_u128(2)), b"ether1", &mut two);
+        assert_ne!(one, two);
+        assert!(one.ends_with(b"/ether1") && one.starts_with(b"nas_"));
+    }
+
+    #[test]
+    fn a_mac_key_is_the_same_written_or_returned() {
+        let mac = MacAddress([0, 0xe1, 0x0c, 0x38, 0xc8, 0xf8]);
+        let mut key = b"before".to_vec();
+        mac.write_key(&mut key);
+        assert_eq!(key, mac.key().into_bytes());
     }
 
     #[test]

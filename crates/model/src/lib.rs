@@ -11,6 +11,7 @@
 //! - [`policy`]: what a subscriber is given, and the one function that decides it.
 //! - [`accounting`]: the record `aaad` journals and `policyd` applies.
 //! - [`reject`]: why a login was refused.
+//! - [`auth_log`]: refused logins on their way from `aaad` to `policyd`.
 //! - [`control`]: what `netctl` asks a daemon, and what it answers.
 //! - [`text`]: the message catalogue, for every sentence a person reads.
 
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod reject;
 
 pub mod accounting;
+pub mod auth_log;
 pub mod control;
 
 pub mod text;

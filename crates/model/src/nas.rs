@@ -147,6 +147,46 @@ impl Ipv6Counters {
     }
 }
 
+/// What becomes of Access-Requests without Message-Authenticator. Whoever stands between the NAS
+/// and us can turn the answer to such a request round (BlastRADIUS, CVE-2024-3596). The later in
+/// this list, the stricter.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Signing {
+    /// They pass and are warned of, for good: for a NAS that signs only now and then.
+    Warn,
+    /// They pass until [`SIGNED_IN_A_ROW`] requests in a row were signed; from then on they are
+    /// dropped.
+    #[default]
+    Learn,
+    /// They are dropped.
+    Require,
+}
+
+impl Signing {
+    /// Every mode.
+    pub const ALL: [Signing; 3] = [Self::Learn, Self::Warn, Self::Require];
+
+    /// The word used in tables and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Learn => "learn",
+            Self::Require => "require",
+        }
+    }
+
+    /// The mode of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
+}
+
+/// So many signed requests in a row show that a NAS signs all of them.
+pub const SIGNED_IN_A_ROW: u32 = 100;
+
 /// The UDP port CoA and Disconnect go to unless a NAS says otherwise (RFC 5176 §2.1).
 pub const COA_PORT: u16 = 3799;
 
@@ -167,6 +207,9 @@ pub struct Client {
     pub nas: Option<NasId>,
     /// What NAS created on first sight are taken for.
     pub vendor: Vendor,
+    /// What becomes of its unsigned Access-Requests.
+    #[serde(default)]
+    pub signing: Signing,
 }
 
 /// A NAS.
@@ -191,6 +234,9 @@ pub struct Nas {
     /// How it counts a dual-stack session.
     #[serde(default, skip_serializing_if = "Ipv6Counters::is_included")]
     pub ipv6_counters: Ipv6Counters,
+    /// What becomes of its unsigned Access-Requests.
+    #[serde(default)]
+    pub signing: Signing,
 }
 
 /// A NAS that sent its first packet from inside a client's prefix; `aaad` reports it, and

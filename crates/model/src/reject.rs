@@ -37,6 +37,8 @@ pub enum RejectReason {
     /// The policy cannot be told to this NAS: its vendor has no attribute for a part of it, or
     /// the reply would be too long.
     PolicyUnfit,
+    /// It failed too often from this station, and is not looked at for a while.
+    Blocked,
 }
 
 impl RejectReason {
@@ -56,14 +58,20 @@ impl RejectReason {
             Self::HeldQuota => "held_quota",
             Self::NasNotAllowed => "nas_not_allowed",
             Self::PolicyUnfit => "policy_unfit",
+            Self::Blocked => "blocked",
         }
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 
     /// The Reply-Message the subscriber's device may show: the catalogue's text, in English,
     /// since a packet names no language. It never tells an unknown name from a wrong password.
     pub const fn text_key(self) -> &'static str {
         match self {
-            Self::UnknownLogin | Self::WrongPassword => "reject-credentials",
+            Self::UnknownLogin | Self::WrongPassword | Self::Blocked => "reject-credentials",
             Self::NoCredentials
             | Self::MethodNotPossible
             | Self::NoProfile
@@ -78,7 +86,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 13] = [
+    pub const ALL: [RejectReason; 14] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -92,6 +100,7 @@ impl RejectReason {
         Self::HeldQuota,
         Self::NasNotAllowed,
         Self::PolicyUnfit,
+        Self::Blocked,
     ];
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::hash::{HmacKey, md5_of};
+use crate::hash::{HmacKey, md5_of, same};
 
 /// The secret shared with one RADIUS client. Its HMAC states are computed once, when the
 /// client is loaded; it never prints, and its memory is overwritten when it goes.
@@ -23,6 +23,11 @@ impl ClientKey {
     /// HMAC-MD5 under the secret over the pieces, as if they were one.
     pub fn hmac(&self, pieces: &[&[u8]]) -> [u8; 16] {
         self.hmac.of(pieces)
+    }
+
+    /// Whether this is the secret, compared in the same time wherever it differs.
+    pub fn is_secret(&self, given: &[u8]) -> bool {
+        same(given, &self.secret)
     }
 
     /// MD5 over the secret, then the pieces: what hides passwords and keys.
@@ -49,6 +54,13 @@ mod tests {
     #[test]
     fn a_key_does_not_print_its_secret() {
         assert_eq!(format!("{:?}", ClientKey::new(b"testing123")), "ClientKey(…)");
+    }
+
+    #[test]
+    fn a_key_knows_its_secret_when_it_is_told() {
+        let key = ClientKey::new(b"testing123");
+        assert!(key.is_secret(b"testing123"));
+        assert!(!key.is_secret(b"testing12") && !key.is_secret(b"testing124"));
     }
 
     #[test]

@@ -8,8 +8,10 @@
 //! - [`packet`]: a datagram becomes a [`Packet`], every length in it checked once.
 //! - [`attributes`]: the view over its attributes, vendor attributes included.
 //! - [`verify`]: the shared secret ([`ClientKey`]) turns a packet into a [`Verified`] one.
-//! - [`password`]: User-Password, hidden and unhidden.
+//! - [`extended`]: attributes of RFC 6929, fragments put together.
+//! - [`password`]: User-Password, hidden and unhidden; [`tunnel`]: tags and Tunnel-Password.
 //! - [`auth`]: PAP, CHAP, MS-CHAP, MS-CHAPv2 and the MPPE keys that follow from it.
+//! - [`line`]: the access line a request came over, as access nodes name it.
 //! - [`accounting`]: what an accounting request says, read once into [`Facts`].
 //! - [`rate`]: speeds in the vendors' own notations.
 //! - [`mod@write`]: the [`Writer`] for answers, and for requests of our own.
@@ -19,6 +21,7 @@
 //! Below them: [`key`], [`hash`] and [`value`], and the numbers in [`attr`] and [`vendor`].
 
 pub mod attributes;
+pub mod extended;
 pub mod packet;
 
 pub mod key;
@@ -26,8 +29,10 @@ pub mod verify;
 
 pub mod auth;
 pub mod password;
+pub mod tunnel;
 
 pub mod accounting;
+pub mod line;
 pub mod rate;
 pub mod write;
 
@@ -43,6 +48,7 @@ pub use accounting::{Facts, Status};
 pub use attributes::{Attribute, Attributes, VendorAttribute};
 pub use hash::{hmac_md5, md5};
 pub use key::ClientKey;
+pub use line::Line;
 pub use packet::{Code, PACKET_OCTETS_MAX, Packet, ParseError};
 pub use verify::{
     Verified, VerifyError, verify_access_request, verify_accounting_request,

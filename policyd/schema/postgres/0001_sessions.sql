@@ -90,3 +90,35 @@ CREATE TABLE dead_letter (
     body BYTEA NOT NULL
 );
 CREATE INDEX dead_letter_time ON dead_letter (received_at);
+
+-- Refused logins: a row for each login, station, reason and NAS in each minute, with a count.
+CREATE TABLE auth_log (
+    id UUID NOT NULL PRIMARY KEY,
+    -- The service's, or the NAS's where nobody knows the login; NULL where neither is known.
+    organisation_id UUID,
+    customer_id UUID,
+    service_id UUID,
+    nas_id UUID NOT NULL,
+    minute TIMESTAMPTZ NOT NULL,
+    login TEXT NOT NULL,
+    login_key TEXT NOT NULL,
+    -- Calling-Station-Id, else the line; empty where neither was sent.
+    station TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    first_at TIMESTAMPTZ NOT NULL,
+    last_at TIMESTAMPTZ NOT NULL,
+    UNIQUE (minute, login_key, station, reason, nas_id)
+);
+CREATE INDEX auth_log_organisation ON auth_log (organisation_id, id);
+CREATE INDEX auth_log_login ON auth_log (login_key, id);
+CREATE INDEX auth_log_service ON auth_log (service_id, id);
+CREATE INDEX auth_log_nas ON auth_log (nas_id, id);
+
+-- How far the log of each run of aaad was applied: moved in the transaction of the rows.
+CREATE TABLE auth_log_progress (
+    source TEXT NOT NULL PRIMARY KEY,
+    sequence BIGINT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX auth_log_progress_time ON auth_log_progress (updated_at);

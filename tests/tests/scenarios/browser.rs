@@ -318,6 +318,193 @@ fn customers_are_found_sorted_filtered_edited_and_taken_out() {
     console.expect_said("Nothing was changed.");
 }
 
+/// Customers of another system, one of them without a name.
+const CUSTOMERS: &str = "ref;full name;email address;state\n\
+    1;Asha Rao;asha@example.net;active\n\
+    2;;binod@example.net;active\n\
+    3;Chitra Devi;chitra@example.net;inactive\n\
+    4;Devika Menon;asha@example.net;active\n";
+
+#[test]
+fn a_file_with_a_bad_row_is_imported_and_undone() {
+    let lab = Lab::embedded();
+    let browser = Browser::start();
+    let console = Console::new(&browser, &lab);
+    console.enter(&lab);
+    console.go("Customers");
+    console.unfold("More");
+    console.follow("Import");
+    console.expect_page("Import customers");
+    let template = console.fetch("/customers/import-template");
+    assert!(
+        template["text"].as_str().is_some_and(|text| text.contains("name,email")),
+        "{template}"
+    );
+    let mut faults = Vec::new();
+    judge(&browser, "import-file", &mut faults);
+
+    // What holds nothing to import says why, where it was chosen.
+    console.upload("File", "broken.json", b"[{\"name\": Asha}]");
+    console.press("Upload");
+    console.expect_said("no row can be read; row 1: is not a JSON object");
+    browser.expect_status(422);
+    judge(&browser, "import-refused", &mut faults);
+
+    // The columns that could be guessed are chosen; one is not.
+    console.upload("File", "customers.csv", CUSTOMERS.as_bytes());
+    console.press("Upload");
+    browser.find("//h2[normalize-space()='Columns of the file']");
+    assert_eq!(console.field("What full name means").value(), "name");
+    assert_eq!(console.field("What email address means").value(), "email");
+    assert_eq!(console.field("What ref means").value(), "");
+    let columns = console.table_called("Columns of the file");
+    assert!(columns.row("full name")["First rows"].starts_with("Asha Rao · Chitra Devi"));
+
+    // Without the column that every new record needs nothing is tried.
+    console.choose("What full name means", "Leave out");
+    console.press("Go on to the dry run");
+    console.expect_said("No column means Name");
+    browser.expect_status(422);
+    judge(&browser, "import-columns-refused", &mut faults);
+    console.choose("What full name means", "Name");
+    console.choose("What ref means", "External id");
+    console.choose("A record is there already if it has the same", "External id");
+    console.fill("External system of every row", "splynx");
+    console.press("Update the preview");
+    browser.find("//td[normalize-space()='splynx']");
+    judge(&browser, "import-columns", &mut faults);
+
+    // The dry run shows the bad row and why, and what is worth a look; nothing is done.
+    console.press("Go on to the dry run");
+    let failing = browser.wait("the dry run ends", || console.find_table("Rows that fail"));
+    assert_eq!(failing.row("3")["What is wrong"], "Name: is required");
+    let worth = console.table_called("Rows worth a look");
+    assert_eq!(worth.row("5")["What is wrong"], "E-mail: row 2 of the file has this address");
+    assert_eq!(console.tile("Would be created"), "3");
+    assert_eq!(console.tile("Would fail"), "1");
+    judge(&browser, "import-tried", &mut faults);
+    let customers = || lab.api().get("/api/v1/customers?total=true").expect(200)["total"].clone();
+    assert_eq!(customers(), 0);
+
+    // Run, and the failed row as a file that can be corrected.
+    console.press("Import 3 rows");
+    browser.wait("the import ends", || console.offers("Open customers").then_some(()));
+    assert_eq!(console.tile("Created"), "3");
+    assert_eq!(customers(), 3);
+    judge(&browser, "import-finished", &mut faults);
+    let file = console.fetch(&console.link("Failed rows as CSV"));
+    let text = file["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("ref;full name;email address;state;import_error\r\n"), "{text}");
+    assert!(text.contains("2;;binod@example.net;active;row 3: name: is required"), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let file = console.fetch(&console.link("Failed rows as JSON"));
+    assert!(file["type"].as_str().is_some_and(|kind| kind == "application/json"), "{file}");
+
+    // Undone, after a question; "no" changes nothing.
+    console.press("Undo the import");
+    let question = browser.answer(false);
+    assert!(question.contains("3 records"), "{question}");
+    assert_eq!(customers(), 3);
+    console.press("Undo the import");
+    browser.answer(true);
+    browser.find("//p[contains(., 'did to 3 records was taken back')]");
+    assert_eq!(customers(), 0);
+    judge(&browser, "import-undone", &mut faults);
+    console.go("Imports");
+    let history = console.table();
+    assert_eq!(history.row("customers.csv")["State"], "Undone");
+    judge(&browser, "imports-list", &mut faults);
+    assert_none(&faults);
+}
+
+#[test]
+fn many_customers_are_changed_by_a_job() {
+    let lab = Lab::embedded();
+    let plan = lab.api().create_plan("Home 50", 50_000_000, 20_000_000);
+    let asha = lab.api().create_customer("Asha Rao", "asha@example.net");
+    lab.api().create_service(&asha, &plan, "asha", "s3cret");
+    for n in 0..30 {
+        let email = format!("c{n}@example.net");
+        lab.api().create_customer(&format!("Customer {n:02}"), &email);
+    }
+    let browser = Browser::start();
+    let console = Console::new(&browser, &lab);
+    console.enter(&lab);
+    let mut faults = Vec::new();
+    let active = || {
+        let page = lab.api().get("/api/v1/customers?status=active&total=true").expect(200);
+        page["total"].clone()
+    };
+
+    // All that fit, not only those of the page: tried first, which changes nothing.
+    console.open("/customers?limit=25&name%5Bcontains%5D=customer");
+    console.pick("Customer 29");
+    console.check("All 30 that fit");
+    console.choose("With these", "Set Status to Inactive");
+    judge(&browser, "bulk-list", &mut faults);
+    console.press("Go");
+    console.expect_page("Set Status to Inactive: 30 records");
+    judge(&browser, "bulk-asked", &mut faults);
+    console.press("Try it first");
+    console.expect_page("Set Status to Inactive: dry run");
+    browser.wait("the dry run ends", || console.find_tile("Would be changed"));
+    assert_eq!(console.tile("Would be changed"), "30");
+    assert_eq!(active(), 31);
+    judge(&browser, "bulk-tried", &mut faults);
+    console.press("Yes, do it");
+    console.expect_page("Set Status to Inactive");
+    browser.wait("the job ends", || console.find_tile("Changed"));
+    assert_eq!(console.tile("Changed"), "30");
+    let results = console.table_called("Record by record");
+    assert_eq!(results.row("Customer 07")["Outcome"], "Changed");
+    assert_eq!(active(), 1);
+
+    // One that cannot be deleted does not keep the others, and says why.
+    console.open("/customers?limit=100");
+    console.pick("Asha Rao");
+    console.pick("Customer 00");
+    console.choose("With these", "Delete");
+    console.press("Go");
+    console.expect_page("Delete: 2 records");
+    console.press("Yes, do it");
+    browser.wait("the job ends", || console.find_tile("Not changed"));
+    assert_eq!(console.tile("Not changed"), "1");
+    let results = console.table_called("Record by record");
+    assert!(results.row("Asha Rao")["What is wrong"].contains("service"), "{results:#?}");
+    assert_eq!(results.row("Customer 00")["Outcome"], "Changed");
+    judge(&browser, "bulk-part", &mut faults);
+
+    // A label, and a field, for some.
+    console.open("/labels/new");
+    console.fill("Name", "VIP");
+    console.choose("Kind", "Customer");
+    console.press("Create label");
+    console.expect_said("Label created.");
+    console.open("/customers");
+    console.pick("Customer 29");
+    console.choose("With these", "Put on a label");
+    console.press("Go");
+    console.choose("Label", "VIP");
+    console.press("Yes, do it");
+    console.expect_page("Put on the label VIP");
+    browser.wait("the job ends", || console.find_tile("Changed"));
+    let tied = lab.api().get("/api/v1/customer-labels").expect(200);
+    assert_eq!(tied["data"].as_array().map(Vec::len), Some(1), "{tied}");
+    console.open("/customers");
+    console.pick("Customer 28");
+    console.choose("With these", "Change fields");
+    console.press("Go");
+    console.press("Yes, do it");
+    console.expect_said("Nothing to change was given");
+    browser.expect_status(422);
+    console.fill("Phone", "+91 98100 00001");
+    judge(&browser, "bulk-fields", &mut faults);
+    console.press("Yes, do it");
+    console.expect_page("Change Phone");
+    browser.wait("the job ends", || console.find_tile("Changed"));
+    assert_none(&faults);
+}
+
 #[test]
 fn two_who_edit_one_record_are_told_and_choose() {
     let lab = Lab::embedded();
@@ -575,6 +762,9 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
         "/job-runs",
         "/exports",
         "/imports",
+        "/imports/new",
+        "/services/import",
+        "/services/export-options?status=active",
         "/tokens",
     ]
     .map(str::to_owned)
@@ -616,6 +806,7 @@ fn pages_of_their_own(lab: &Lab) -> Vec<String> {
         "/",
         "/sessions",
         "/sessions?state=all",
+        "/auth-log",
         "/organisations",
         "/organisations/new",
         "/settings/business",

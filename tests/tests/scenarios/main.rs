@@ -1,12 +1,13 @@
 //! The path that must work, against the real programs: each scenario is written once and runs
 //! both ways, embedded and as separate processes.
 //!
-//! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), what
-//! NAS of each vendor are told ([`vendors`]), sessions ([`accounting`]), what changes while a
-//! subscriber is online ([`changes`]), the command line ([`command_line`]), the console
-//! ([`browser`], [`access`]). Then what surrounds it: starting and stopping ([`starting`]),
-//! settings ([`settings`]), kill -9 ([`crash`]), backups ([`backup`]), our codec against another
-//! ([`codec`]), and the API against its own description ([`schema`]).
+//! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), every
+//! way to prove one and what is refused ([`methods`]), what NAS of each vendor are told
+//! ([`vendors`]), sessions ([`accounting`]), what changes while a subscriber is online
+//! ([`changes`]), the command line ([`command_line`]), the console ([`browser`], [`access`]).
+//! Then what surrounds it: starting and stopping ([`starting`]), settings ([`settings`]),
+//! kill -9 ([`crash`]), backups ([`backup`]), our codec against another ([`codec`]), and the API
+//! against its own description ([`schema`]).
 
 /// One test a way for each scenario: `login::a_new_service_answers::embedded` and `…::separate`.
 macro_rules! both_ways {
@@ -38,6 +39,7 @@ mod codec;
 mod command_line;
 mod crash;
 mod login;
+mod methods;
 mod resources;
 mod runner;
 mod schema;

@@ -23,7 +23,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       unsupported_method,allow_header_conformance";
 
 /// A program that `tests/venv` installed, beside what was built.
-fn python(program: &str) -> PathBuf {
+pub(crate) fn python(program: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let target = test.ancestors().nth(3).expect("a test lies in target/PROFILE/deps");
     let path = target.join("venv/bin").join(program);

@@ -2,19 +2,22 @@ use std::net::UdpSocket;
 
 use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
-use model::nas::{Client, Ipv6Counters, Nas, Vendor};
+use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor};
 use model::policy::{Body, Change, FORMAT, Gives, Key, Profile, Subscriber};
 use model::{
-    ClientId, CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, ServiceId, SystemClock,
+    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, ServiceId,
+    SystemClock,
 };
 use radius_wire::attr::microsoft;
 use radius_wire::auth::{chap_response, mschap2_response, mschap2_value, nt_hash};
 use radius_wire::{ClientKey, vendor};
 
 use super::*;
+use crate::auth_log::tails;
 use crate::cache::Cache;
 use crate::class::ClassKey;
 use crate::counting;
+use crate::guard::{Guard, Limits};
 
 const SECRET: &[u8] = b"s3cret";
 
@@ -36,6 +39,7 @@ fn cache() -> Cache {
         (
             Key::Client(client),
             Body::Client(Client {
+                signing: Signing::Learn,
                 id: client,
                 organisation: none.0,
                 source: "127.0.0.1/32".parse().unwrap(),
@@ -48,6 +52,7 @@ fn cache() -> Cache {
         (
             Key::Nas(nas),
             Body::Nas(Nas {
+                signing: Signing::Learn,
                 id: nas,
                 organisation: none.0,
                 name: "n1".to_owned(),
@@ -123,7 +128,10 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
 fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let (_stop, stop) = UnixStream::pair().unwrap();
     let (seen, _) = mpsc::channel(1);
-    let (rejects, _) = mpsc::channel(1);
+    let (notices, _) = mpsc::channel(1);
+    let (begun, _) = mpsc::channel(1);
+    let (refusals, _) = mpsc::channel(1);
+    let limits = Limits { failures: 20, window_s: 120, block_s: 300 };
     let class_key = ClassKey::new(&[7; 32]);
     let mut shard = AuthShard {
         engine: Arc::new(Engine::new(Arc::new(cache()), class_key, true)),
@@ -133,15 +141,26 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
         // So few that all have been used before the counting begins.
         duplicates: Duplicates::new(32, 10),
         counters: Counters::of("auth"),
-        seen,
-        rejects,
+        door: Door::default(),
+        delayed: Delayed::new(std::time::Duration::from_millis(200), 64),
+        status: StatusBudget::default(),
+        tail: tails(1).remove(0),
+        shared: Shared {
+            blocks: Arc::new(Blocks::new(Guard::new(limits), true)),
+            sources: Arc::default(),
+            notices,
+            begun,
+            refusals,
+            seen,
+            failures: 20,
+        },
     };
     let server = socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nas = UdpSocket::bind("127.0.0.1:0").unwrap();
     nas.connect(server.local_addr().unwrap()).unwrap();
     nas.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-    let mut batch = Batch::new(server);
-    let mut scratch = Scratch::default();
+    let mut sockets = [Batch::new(server)];
+    let mut bench = Bench::default();
     let key = ClientKey::new(SECRET);
     let clock = SystemClock;
     let mut allocated = 0;
@@ -155,7 +174,7 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
         let before = counting::calls();
         // What was sent over the loopback is there, perhaps not all in one batch.
         while answered < requests.len() {
-            shard.serve(clock.now(), &mut batch, &mut scratch).unwrap();
+            shard.serve(clock.now(), 0, &mut sockets, &mut bench).unwrap();
             nas.set_nonblocking(true).unwrap();
             while nas.recv(&mut reply).is_ok() {
                 assert_eq!(reply[0], Code::ACCESS_ACCEPT.0, "request {answered} of {round}");

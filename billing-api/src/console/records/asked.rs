@@ -144,7 +144,16 @@ impl Asked {
             wrong.push((name, words.say(words::LIST_NO_PARAMETER)));
         }
         let likes = size.filter(|size| SIZES.contains(size)).unwrap_or(SIZE);
-        let size = address.get("limit").parse().unwrap_or(likes).clamp(1, SIZES[2]);
+        let limit = address.get("limit");
+        let size = match limit.parse::<i64>() {
+            Ok(size) => size.clamp(1, SIZES[2]),
+            Err(_) if limit.is_empty() => likes,
+            Err(_) => {
+                wrong.push(("limit".to_owned(), limit.to_owned()));
+                address.parameters.remove("limit");
+                likes
+            }
+        };
         loop {
             let mut parameters = address.parameters.clone();
             parameters.insert("limit".to_owned(), size.to_string());
@@ -232,10 +241,12 @@ mod tests {
             ("kind", "starship"),
             ("name[contains]", "vip"),
             ("sort", "colour"),
+            ("cursor", "odd"),
+            ("limit", "many"),
             ("in.created_at[gte]", "soon"),
             ("q", " "),
         ]);
-        assert_eq!(asked.wrong.len(), 4, "{:?}", asked.wrong);
+        assert_eq!(asked.wrong.len(), 6, "{:?}", asked.wrong);
         assert_eq!(asked.address.to_string(), "/labels?name%5Bcontains%5D=vip");
         assert_eq!(asked.query.page, Some(1));
     }

@@ -62,11 +62,6 @@ impl Titles {
         Ok(())
     }
 
-    /// Adds those of others.
-    pub(super) fn also(&mut self, others: Titles) {
-        self.0.extend(others.0);
-    }
-
     /// Adds one that is known already.
     pub(in crate::console) fn add(&mut self, id: &str, title: &str) {
         self.0.insert(id.to_owned(), title.to_owned());
@@ -196,9 +191,8 @@ pub(in crate::console) fn tone(word: &str) -> &'static str {
         "partial" | "pending" | "paused" | "suspended" | "expired" | "retrying" | "due" => {
             "badge warn"
         }
-        "failed" | "disabled" | "blocked" | "cancelled" | "overdue" | "revoked" | "locked" => {
-            "badge bad"
-        }
+        "failed" | "broken" | "disabled" | "blocked" | "cancelled" | "overdue" | "revoked"
+        | "locked" => "badge bad",
         _ => "badge",
     }
 }

@@ -77,6 +77,10 @@ pub(super) async fn show(
         require(actor, entity, "view")?;
         let fields = Fields::of_query(&request);
         let record = entity.id(&id)?;
+        let own = super::super::elsewhere(entity, &id).filter(|_| fields.get("tab").is_empty());
+        if let Some(address) = own {
+            return Ok(page::go(&address));
+        }
         let (mut row, version) = read::find(&office, actor, entity, record).await?;
         if entity.tenant {
             // What is above the reader is hidden.

@@ -522,19 +522,6 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
     };
     let edits = matches!(form, Form::Edit(..));
     let controls = controls(words, sheet, filled, edits);
-    let of = |wanted: Part| {
-        let own = controls.iter().filter(move |(_, part)| *part == wanted);
-        own.map(|(control, _)| control).collect::<Vec<_>>()
-    };
-    let mut groups: Vec<&'static str> = Vec::new();
-    for (_, part) in &controls {
-        if let Part::Group(group) = part
-            && !groups.contains(group)
-        {
-            groups.push(group);
-        }
-    }
-    let added = of(Part::Added);
     let body = html! {
         p.crumb { a href=(list) { (words.entities(sheet.entity)) } }
         h1 { (title) }
@@ -548,21 +535,7 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
             @if let Some(lead) = facet::lead(sheet.entity) {
                 (lead(words, &sheet.rights, &filled.texts, edits))
             }
-            div.fields { @for control in of(Part::First) { (control.show(words)) } }
-            @for group in groups {
-                @let own = of(Part::Group(group));
-                @let open = own.iter().any(|c| c.required || c.wrong.is_some() || !c.value.is_empty());
-                details.group open[open] {
-                    summary { (words.group(group)) }
-                    div.fields { @for control in own { (control.show(words)) } }
-                }
-            }
-            @if !added.is_empty() {
-                fieldset {
-                    legend { (words.say(words::RECORD_CUSTOM)) }
-                    div.fields { @for control in &added { (control.show(words)) } }
-                }
-            }
+            (parts(words, &controls))
             div.actions {
                 button type="submit" { (save) }
                 a.button.quiet href=(back) { (words.say(words::FORM_CANCEL)) }
@@ -570,6 +543,40 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
         }
     };
     page::page(viewer, Some(Place::At(sheet.entity.path)), &title, None, &body)
+}
+
+/// The controls where they stand: the first, each group under its heading, those added.
+pub(super) fn parts(words: &Words, controls: &[(Control, Part)]) -> Markup {
+    let of = |wanted: Part| {
+        let own = controls.iter().filter(move |(_, part)| *part == wanted);
+        own.map(|(control, _)| control).collect::<Vec<_>>()
+    };
+    let mut groups: Vec<&'static str> = Vec::new();
+    for (_, part) in controls {
+        if let Part::Group(group) = part
+            && !groups.contains(group)
+        {
+            groups.push(group);
+        }
+    }
+    let added = of(Part::Added);
+    html! {
+        div.fields { @for control in of(Part::First) { (control.show(words)) } }
+        @for group in groups {
+            @let own = of(Part::Group(group));
+            @let open = own.iter().any(|c| c.required || c.wrong.is_some() || !c.value.is_empty());
+            details.group open[open] {
+                summary { (words.group(group)) }
+                div.fields { @for control in own { (control.show(words)) } }
+            }
+        }
+        @if !added.is_empty() {
+            fieldset {
+                legend { (words.say(words::RECORD_CUSTOM)) }
+                div.fields { @for control in &added { (control.show(words)) } }
+            }
+        }
+    }
 }
 
 /// Texts that a form carries along. A secret's is empty: it was never shown.

@@ -19,9 +19,9 @@ use crate::console::guard::{self, Fields, Signed};
 use crate::console::page::{self, Place, Toast, Viewer};
 use crate::console::show;
 use crate::console::words::{self, Key};
-use crate::domain::{Fault, Office, PAGE_MAX};
+use crate::domain::{Fault, Office};
 use crate::entity::export::{EXPORT, Export, background, parameters};
-use crate::entity::{Action, Entity, Flags, Kind, Verbs, custom, read};
+use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
 use crate::http;
 
 /// What the page shows.
@@ -41,18 +41,20 @@ pub(super) struct View {
     pub(super) choices: BTreeMap<String, Vec<(String, String)>>,
     pub(super) allowed: Allowed,
     pub(super) toast: Option<Toast>,
+    /// What can be done with picked rows: its word and what it is called.
+    pub(super) actions: Vec<(String, String)>,
+    /// What this list offers besides new records.
+    pub(super) offer: Markup,
 }
 
 /// What the viewer may do here.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Allowed {
     pub(super) create: bool,
     pub(super) edit: bool,
     pub(super) delete: bool,
     pub(super) export: bool,
     pub(super) import: bool,
-    /// What else may be done with the records, by its words.
-    pub(super) actions: Vec<&'static str>,
 }
 
 /// `GET /{path}`
@@ -84,7 +86,7 @@ pub(super) async fn show(
             }
         }
         let may = |verb, permission| offers(actor, entity, verb, permission);
-        let view = View {
+        let mut view = View {
             entity,
             address: asked.address,
             wrong: asked.wrong,
@@ -101,15 +103,14 @@ pub(super) async fn show(
                 delete: may(Verbs::DELETE, "delete"),
                 export: NEEDS.has(&format!("/{}/export", entity.path))
                     && read::may(actor, entity, "export"),
-                import: NEEDS.has("/imports/new") && may(Verbs::IMPORT, "import"),
-                actions: {
-                    let may = |action: &&Action| actor.rights.has(action.permission);
-                    entity.actions.iter().filter(may).map(|action| action.name).collect()
-                },
+                import: may(super::IMPORT, "import") && signed.viewer.menu.has("imports"),
             },
             toast: toast(&viewer.words, entity, &fields),
+            actions: Vec::new(),
+            offer: crate::console::offer(actor, &viewer.words, entity),
             slots,
         };
+        view.actions = bulk::actions(actor, &viewer.words, &view);
         Ok(page::send(StatusCode::OK, render(viewer, &view)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
@@ -150,6 +151,7 @@ pub(super) fn render(viewer: &Viewer, view: &View) -> Markup {
                 @if view.allowed.create && !view.is_deleted() {
                     a.button data-new href=(format!("/{}/new", view.path())) { (new) }
                 }
+                (view.offer)
             }
         }
         (tools(viewer, view))
@@ -276,6 +278,8 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
         (&[("format", "csv"), ("background", "true")], words::LIST_EXPORT_BACKGROUND),
     ];
     let list = format!("/{}", view.path());
+    let mut options = view.address.without(&["page", "cursor", "limit"]);
+    options.path = format!("{list}/export-options");
     html! {
         @if view.allowed.export {
             details.menu {
@@ -284,6 +288,7 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
                     @for (format, name) in formats {
                         a href=(export(format)) { (words.say(name)) }
                     }
+                    a href=(options) { (words.say(words::EXPORT_MORE)) }
                 }
             }
         }
@@ -291,7 +296,7 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
             summary { (words.say(words::RECORD_MORE)) }
             div.list {
                 @if view.allowed.import {
-                    a href=(format!("/imports/new?entity={}", view.entity.name)) {
+                    a href=(format!("/{}/import", view.path())) {
                         (words.say(words::LIST_IMPORT))
                     }
                 }
@@ -418,12 +423,7 @@ fn applied(viewer: &Viewer, view: &View) -> Markup {
         })
         .collect();
     html! {
-        @if !view.wrong.is_empty() {
-            div.notice.caution role="status" {
-                p { (words.say(words::LIST_FILTERS_WRONG)) }
-                ul { @for (name, why) in &view.wrong { li { code { (name) } ": " (why) } } }
-            }
-        }
+        (page::left_out(words, &view.wrong))
         @if !chips.is_empty() {
             div.applied {
                 @for (chip, without) in &chips {
@@ -467,13 +467,12 @@ fn chip(viewer: &Viewer, view: &View, parameter: &str, value: &str) -> String {
 
 /// The table with its picks.
 fn rows(viewer: &Viewer, view: &View) -> Markup {
-    let words = &viewer.words;
-    let actions = bulk::actions(words, view);
+    let actions = &view.actions;
     html! {
         form method="post" action=(format!("/{}/bulk", view.path())) {
             (page::csrf(viewer))
             input type="hidden" name="back" value=(view.address.to_string());
-            @if !actions.is_empty() { (bulk_bar(viewer, view, &actions)) }
+            @if !actions.is_empty() { (bulk_bar(viewer, view, actions)) }
             (table(viewer, view, !actions.is_empty()))
         }
     }
@@ -481,13 +480,12 @@ fn rows(viewer: &Viewer, view: &View) -> Markup {
 
 fn bulk_bar(viewer: &Viewer, view: &View, actions: &[(String, String)]) -> Markup {
     let words = &viewer.words;
-    // What can be changed in one go; beyond that a filter has to narrow it.
-    let all = view.total.filter(|(total, exact)| *exact && *total <= PAGE_MAX);
-    let all = all.filter(|(total, _)| *total > view.rows.len() as i64);
+    let all = view.total.filter(|(total, _)| *total > view.rows.len() as i64);
     html! {
         div.bulk data-count="0" {
             span.only-script { strong data-picked { "0" } " " (words.say(words::LIST_PICKED)) }
-            @if let Some((total, _)) = all {
+            @if let Some((total, exact)) = all {
+                @let total = format!("{}{}", show::count(total), if exact { "" } else { "+" });
                 label.check {
                     input type="checkbox" name="all" value="true";
                     (words.say_with(words::LIST_PICK_MATCHING, &[("total", total.into())]))

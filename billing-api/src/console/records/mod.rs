@@ -3,7 +3,7 @@
 //! In the order a request meets the modules: `slot` is a field as a page sees it, with its label
 //! and its words; `asked` reads the address of a list; `list`, `detail` and `edit` are the pages;
 //! `action` is what else is done with a record; `conflict` is shown where two people edited one;
-//! `columns` and `bulk` belong to lists.
+//! `columns`, `bulk` and its `outcome` belong to lists, as does `files`: a list as a file.
 //! `value`, `cell` and `control` turn one value into a form's text, into something to look at,
 //! and into something to type in. Nothing here knows any entity by name.
 
@@ -16,8 +16,10 @@ mod conflict;
 mod control;
 mod detail;
 mod edit;
+mod files;
 mod list;
 mod lookup;
+mod outcome;
 mod slot;
 mod value;
 
@@ -26,6 +28,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::facet;
 use super::guard::Fields;
+use super::imports;
 use super::page::{Notice, Toast};
 use super::words::{self, Words};
 use crate::domain::access::permission;
@@ -36,9 +39,13 @@ use crate::http::access::Need;
 
 pub(super) use asked::Address;
 pub(super) use cell::{Look, Titles, tone};
+pub(super) use files::of_template;
 pub(super) use list::export as export_of;
 pub(super) use slot::{Slot, slots};
 pub(super) use value::text as text_of;
+
+/// What records that come from files must offer.
+const IMPORT: Verbs = Verbs::IMPORT.and(Verbs::CREATE);
 
 /// The descriptions that make pages: all but those whose records have pages of their own.
 fn described() -> impl Iterator<Item = &'static Entity> {
@@ -59,8 +66,14 @@ pub(super) fn needs() -> impl Iterator<Item = (Method, String, Need)> {
             (Method::POST, "/columns", "view", Verbs::READ),
             // The deed itself is asked for where it is known.
             (Method::POST, "/bulk", "view", Verbs::READ),
+            (Method::GET, "/bulk/{id}", "view", Verbs::READ),
             (Method::GET, "/lookup", "view", Verbs::READ),
             (Method::GET, "/export", "export", Verbs::READ),
+            (Method::GET, "/export-options", "export", Verbs::READ),
+            (Method::POST, "/export-options", "export", Verbs::READ),
+            (Method::GET, "/import", "import", IMPORT),
+            (Method::POST, "/import", "import", IMPORT),
+            (Method::GET, "/import-template", "import", IMPORT),
             (Method::GET, "/{id}", "view", Verbs::READ),
             (Method::POST, "/{id}", "edit", Verbs::UPDATE),
             (Method::GET, "/{id}/edit", "edit", Verbs::UPDATE),
@@ -99,6 +112,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             let new = web::get().to(move |r, o, s| edit::new(entity, r, o, s));
             config.service(at("/new").route(new));
         }
+        if offers(IMPORT) {
+            let form = web::get().to(move |r, o, s| imports::form(entity, r, o, s));
+            let send = web::post().to(move |r, o, p| imports::send(entity, r, o, p));
+            let template = web::get().to(move |r, o, s| imports::template(entity, r, o, s));
+            config.service(at("/import").route(form).route(send));
+            config.service(at("/import-template").route(template));
+        }
         if offers(Verbs::UPDATE) {
             one = one.route(web::post().to(move |r, o, p, i| edit::update(entity, r, o, p, i)));
             let edit = web::get().to(move |r, o, s, i| edit::edit(entity, r, o, s, i));
@@ -119,13 +139,18 @@ pub(super) fn routes(config: &mut ServiceConfig) {
             .route(web::get().to(move |r, o, s| columns::show(entity, r, o, s)))
             .route(web::post().to(move |r, o, p| columns::keep(entity, r, o, p)));
         let bulk = web::post().to(move |r, o, p| bulk::run(entity, r, o, p));
+        let options = web::get().to(move |r, o, s| files::options(entity, r, o, s));
+        let take = web::post().to(move |r, o, p| files::take(entity, r, o, p));
+        let outcome = web::get().to(move |r, o, s, i| outcome::show(entity, r, o, s, i));
         let lookup = web::get().to(move |r, o, s| lookup::suggest(entity, r, o, s));
         let export = web::get().to(move |r, o, s| list::export(entity, r, o, s));
         config
             .service(all)
             .service(at("/export").route(export))
+            .service(at("/export-options").route(options).route(take))
             .service(columns)
             .service(at("/bulk").route(bulk))
+            .service(at("/bulk/{id}").route(outcome))
             .service(at("/lookup").route(lookup))
             .service(one);
     }
@@ -174,11 +199,6 @@ pub(super) fn toast(words: &Words, entity: &Entity, fields: &Fields) -> Option<T
         "deleted" => words::DONE_DELETED,
         "restored" => words::DONE_RESTORED,
         "unchanged" => words::DONE_UNCHANGED,
-        "bulk" => {
-            let count: i64 = fields.get("of").parse().ok()?;
-            let text = words.say_with(words::DONE_BULK, &[("count", count.into())]);
-            return Some(Toast { text, problem: false, undo: None });
-        }
         word => {
             if let Some(action) = entity.actions.iter().find(|action| action.name == word) {
                 let text = words.deed_done(entity, action);

@@ -7,7 +7,9 @@ use store::Row;
 use super::permission::Rights;
 use super::{allow_list, role, role_rights, scope, sign_in, staff, texts, token};
 use crate::domain::{Fault, Input, Unit};
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Scope, Step, Verb, Verbs, Written};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Step, Unique, Verb, Verbs, Written,
+};
 use crate::store::organisation;
 
 const NAME: Flags = Flags::REQUIRED
@@ -27,6 +29,7 @@ pub(crate) const ROLE: Entity = Entity {
     prefix: "rol",
     scope: Scope::Inherited,
     permission: "roles",
+    unique: &[Unique::within(&["name"])],
     fields: &[
         Field::new("name", Kind::Text(60), NAME),
         Field::new("description", Kind::LongText(500), WRITABLE.and(Flags::SEARCHED).and(LISTED)),
@@ -88,6 +91,7 @@ pub(crate) const STAFF: Entity = Entity {
     table: "staff",
     prefix: "usr",
     permission: "staff",
+    unique: &[Unique::everywhere(&["email"])],
     actions: staff::ACTIONS,
     fields: &[
         Field::new("name", Kind::Text(100), NAME.and(Flags::PERSONAL)),

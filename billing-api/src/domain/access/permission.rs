@@ -54,7 +54,7 @@ pub(crate) const CATALOGUE: &[Permission] = &[
     may("network.delete", "Delete and restore NAS and RADIUS clients"),
     may("network.export", "Export network devices to a file"),
     may("network.import", "Import network devices from a file"),
-    may("network.sessions", "See who is online and past sessions"),
+    may("network.sessions", "See who is online, past sessions and refused logins"),
     may("network.metrics", "Read the program's own measurements"),
     may("support.view", "See tickets"),
     may("support.create", "Open tickets"),

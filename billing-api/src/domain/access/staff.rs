@@ -182,7 +182,7 @@ async fn reset_second_factor(
 async fn unlock(unit: &mut Unit<'_>, id: StaffId, expected: Option<i64>) -> Result<(), Fault> {
     let target = expected_target(unit, id, expected).await?;
     unit.execute(&sql::UNLOCK, args![id]).await?;
-    unit.office().attempts.forgive(id, &target.email);
+    unit.forgive(id, &target.email);
     target.note(unit, "staff.unlocked", None).await
 }
 

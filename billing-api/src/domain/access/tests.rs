@@ -613,7 +613,7 @@ async fn a_token_never_has_more_than_its_maker_has_now() {
         let (strong, _) = place.token(&place.root, full).await.unwrap();
         let actor = place.actor(maker).await;
         assert!(matches!(
-            token::rotate(office, &actor, strong, 60).await,
+            token::rotate(office, &actor, strong, 60, None).await,
             Err(Fault::Forbidden(_))
         ));
         let renamed = place.update(&actor, TOKENS, strong.0, json!({"name": "x"})).await;
@@ -641,14 +641,17 @@ async fn a_token_ends_rotates_counts_and_knows_where_it_may_come_from() {
         let past = json!({"name": "t", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"});
         assert!(matches!(place.token(&place.root, past).await, Err(Fault::Invalid(_))));
 
-        let (second, _) = token::rotate(office, &place.root, id, 600).await.unwrap();
+        let (second, _) = token::rotate(office, &place.root, id, 600, None).await.unwrap();
         for secret in [&first, &second] {
             assert!(place.by_token(secret, HOME).await.is_ok(), "both for a while");
         }
         place.pass(601);
         assert!(place.by_token(&first, HOME).await.is_err());
         assert!(place.by_token(&second, HOME).await.is_ok());
-        let (third, _) = token::rotate(office, &place.root, id, 0).await.unwrap();
+        // The form of before it, sent again.
+        let stale = token::rotate(office, &place.root, id, 0, Some(1)).await;
+        assert!(matches!(stale, Err(Fault::Stale)));
+        let (third, _) = token::rotate(office, &place.root, id, 0, None).await.unwrap();
         assert!(place.by_token(&second, HOME).await.is_err(), "at once where it was lost");
 
         flush::once(office).await;
@@ -664,7 +667,7 @@ async fn a_token_ends_rotates_counts_and_knows_where_it_may_come_from() {
         let role = place.role(org, json!(["*"])).await;
         let partner = place.actor(place.hire(org, role).await).await;
         let missing = |fault: Option<Fault>| assert!(matches!(fault, Some(Fault::NotFound(_))));
-        missing(token::rotate(office, &partner, id, 0).await.err());
+        missing(token::rotate(office, &partner, id, 0, None).await.err());
         missing(token::usage(office, &partner, id).await.err());
     }
 }

@@ -180,11 +180,13 @@ pub(crate) const OVERLAP_S: i64 = 24 * 3600;
 pub(crate) const OVERLAP_S_MAX: i64 = 30 * 24 * 3600;
 
 /// Gives a token a new secret, which is returned once; the old one stays good for a while.
+/// `expected`: the version the caller saw, where it says so.
 pub(crate) async fn rotate(
     office: &Office,
     actor: &Actor,
     id: TokenId,
     overlap_s: i64,
+    expected: Option<i64>,
 ) -> Result<(Secret<String>, Ts), Fault> {
     if actor.impersonator.is_some() {
         let detail = "not while acting as somebody else".to_owned();
@@ -193,6 +195,10 @@ pub(crate) async fn rotate(
     let mut unit = Unit::begin(office, actor).await?;
     let row = unit.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
     let row = row.ok_or(Fault::NotFound("token"))?;
+    let version: i64 = row.get("version")?;
+    if expected.is_some_and(|expected| expected != version) {
+        return Err(Fault::Stale);
+    }
     // Whoever gets the secret can do what the token can.
     let scopes: Value = row.get("scopes")?;
     role::within(actor, &scope::rights(&scopes))?;
@@ -211,6 +217,12 @@ pub(crate) async fn rotate(
     unit.record(organisation, event, None).await?;
     unit.commit().await?;
     Ok((token, until))
+}
+
+/// The version a token is at.
+pub(crate) async fn version(office: &Office, actor: &Actor, id: TokenId) -> Result<i64, Fault> {
+    let row = office.db.fetch_optional(&sql::LOAD_TOKEN, args![actor.path.as_str(), id]).await?;
+    Ok(row.ok_or(Fault::NotFound("token"))?.get("version")?)
 }
 
 /// Days of usage that are shown.

@@ -124,3 +124,69 @@ async fn actors_are_named_to_those_who_may_know_them() {
         assert_eq!(LOG.scope, Scope::Own);
     }
 }
+
+#[tokio::test]
+async fn what_is_above_a_reader_is_not_in_what_was_written_about_them() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        below(&office, &north, json!({"kind": "branch", "name": "Inner"})).await;
+        let own = north.organisation.to_string();
+        for fields in ["", "after"] {
+            let parents = async |reader: &Actor| -> Vec<Json> {
+                let mut asked = vec![("entity", "organisation"), ("action", "created")];
+                asked.push(("sort", "at"));
+                if !fields.is_empty() {
+                    asked.push(("fields", fields));
+                }
+                let asked = query(&asked);
+                let mut listed = read::list(&office, reader, LOG, &asked).await.unwrap();
+                assert!(LOG.extends(&asked.fields));
+                (LOG.hooks.extend)(Source::Office(&office, reader), &mut listed.rows)
+                    .await
+                    .unwrap();
+                listed.keep(&asked.fields);
+                let of = |row: &Json| row["after"]["parent_id"].clone();
+                listed.rows.iter().map(of).collect()
+            };
+            let above = isp.organisation.to_string();
+            assert!(parents(&isp).await.contains(&json!(above)), "{fields:?}");
+            let seen = parents(&north).await;
+            assert!(!seen.contains(&json!(above)), "{fields:?}: {seen:?}");
+            assert!(seen.contains(&json!(own)), "{fields:?}: {seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_search_looks_through_what_passes_the_other_filters() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        note(&office, &north, "label.created", "lbl_old", json!({"name": "needle"})).await;
+        note(&office, &isp, "label.created", "lbl_other", json!({"name": "needle"})).await;
+        // As many newer ones as a search looks through.
+        let mut unit = Unit::begin(&office, &isp).await.unwrap();
+        for n in 0..SEARCHED_MAX {
+            let event = Event {
+                kind: "customer.updated",
+                entity_id: format!("cus_{n}"),
+                payload: json!({"name": "hay"}),
+                policy: &[],
+            };
+            unit.note(isp.organisation, event);
+        }
+        unit.commit().await.unwrap();
+        let all = [("q", "needle")];
+        assert!(found(&office, &isp, &all).await.is_empty(), "{}", test.engine());
+        let within = north.organisation.to_string();
+        for narrowed in [
+            [("q", "needle"), ("entity_id", "lbl_old")],
+            [("q", "needle"), ("organisation_id", within.as_str())],
+        ] {
+            assert_eq!(found(&office, &isp, &narrowed).await, ["lbl_old"], "{}", test.engine());
+        }
+        let labels = [("q", "needle"), ("entity", "label"), ("sort", "at")];
+        assert_eq!(found(&office, &isp, &labels).await, ["lbl_old", "lbl_other"]);
+    }
+}

@@ -15,12 +15,14 @@ const ROUTES: &[(&str, &str)] = &[
     ("/api/v1/plans", "catalog.plans"),
     ("/api/v1/nas", "network.routers"),
     ("/api/v1/sessions", "network.sessions"),
+    ("/api/v1/auth-log", "network.sessions"),
     ("/customers", "customers"),
     ("/customers/{}/services", "customers.services"),
     ("/services", "customers.services"),
     ("/plans", "catalog.plans"),
     ("/nas", "network.routers"),
     ("/sessions", "network.sessions"),
+    ("/auth-log", "network.sessions"),
 ];
 
 /// The module of a description whose resource is at an address.

@@ -170,3 +170,98 @@ async fn a_bulk_change_ordered_while_acting_as_another_names_both() {
         assert!(!rights.has("customers.edit") && !rights.has("customers.view"));
     }
 }
+
+#[tokio::test]
+async fn no_way_in_stays_live_under_a_service_that_is_being_deleted() {
+    use crate::domain::identity;
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let (asha, fast) = (customer(&office, &isp).await, plan(&office, &isp, "Fast").await);
+        let made = write::create(&office, &isp, SERVICES, draft(&asha, &fast, "e")).await.unwrap();
+        let id = ServiceId(made.id);
+        let mac = |text: &str| {
+            let body = json!({"kind": "mac", "value": text}).to_string();
+            identity::New::parse(body.as_bytes()).unwrap()
+        };
+        let added = identity::add(&office, &isp, id, mac("02:00:00:00:00:01"), Some(made.version));
+        let added = added.await.unwrap();
+        assert_eq!(added.version, made.version + 1);
+        assert_eq!(added.view["identities"].as_array().map(Vec::len), Some(2));
+        let seen = Some(made.version);
+        let stale = identity::add(&office, &isp, id, mac("02:00:00:00:00:02"), seen).await;
+        assert!(matches!(stale, Err(Fault::Stale)));
+
+        let mut unit = Unit::begin(&office, &isp).await.unwrap();
+        write::delete_in(&mut unit, SERVICES, made.id, None).await.unwrap();
+        let mut adding = Box::pin(identity::add(&office, &isp, id, mac("02:00:00:00:00:03"), None));
+        waits(&mut adding).await;
+        unit.commit().await.unwrap();
+        assert!(adding.await.is_err(), "{}", test.engine());
+        let left = office.db.fetch_all(&sql::IDENTITIES, args![vec![id]]).await.unwrap();
+        assert!(left.is_empty(), "{}", test.engine());
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_a_deleted_nas_is_not_restored() {
+    use crate::domain::nas::NAS;
+    static ROUTERS: &Entity = &NAS;
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let (asha, fast) = (customer(&office, &isp).await, plan(&office, &isp, "Fast").await);
+        let body = json!({"name": "bng1", "address": "192.0.2.1", "secret": "s3cret-enough"});
+        let bng = make(&office, &isp, ROUTERS, body).await;
+        let mut new = draft(&asha, &fast, "f");
+        new.set("nas_id", NasId(bng.id));
+        let made = write::create(&office, &isp, SERVICES, new).await.unwrap();
+        write::delete(&office, &isp, SERVICES, made.id, None).await.unwrap();
+        write::delete(&office, &isp, ROUTERS, bng.id, None).await.unwrap();
+        let refused = write::restore(&office, &isp, SERVICES, made.id).await;
+        assert!(matches!(refused, Err(Fault::Conflict { pointer: "/nas_id", .. })), "{refused:?}");
+        write::restore(&office, &isp, ROUTERS, bng.id).await.unwrap();
+        write::restore(&office, &isp, SERVICES, made.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_chosen_field_is_computed_from_is_not_cut_and_neighbours_are_not_told_of() {
+    use crate::domain::nas::NAS;
+    use crate::domain::setting::tests::below;
+    use crate::entity::query::ListQuery;
+    use crate::entity::read;
+    static ROUTERS: &Entity = &NAS;
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        plan(&office, &isp, "Fast").await;
+        for (at, vendor, address) in
+            [(&isp, "mikrotik", "192.0.2.1"), (&north, "nokia", "192.0.2.2")]
+        {
+            let body = json!({"name": vendor, "vendor": vendor, "address": address,
+                "secret": "s3cret-enough"});
+            make(&office, at, ROUTERS, body).await;
+        }
+        for (reader, expected) in [
+            (&isp, vec!["mikrotik", "nokia"]),
+            (&north, vec!["mikrotik", "nokia"]),
+            (&south, vec!["mikrotik"]),
+        ] {
+            for fields in ["", "name,vendor_fit"] {
+                let mut asked = std::collections::BTreeMap::new();
+                if !fields.is_empty() {
+                    asked.insert("fields".to_owned(), fields.to_owned());
+                }
+                let query = ListQuery::parse(PLANS, &[], asked).unwrap();
+                let mut listed = read::list(&office, reader, PLANS, &query).await.unwrap();
+                let source = Source::Office(&office, reader);
+                (PLANS.hooks.extend)(source, &mut listed.rows).await.unwrap();
+                listed.keep(&query.fields);
+                let fit = listed.rows[0]["vendor_fit"].as_array().unwrap();
+                let vendors: Vec<&str> =
+                    fit.iter().map(|one| one["vendor"].as_str().unwrap()).collect();
+                assert_eq!(vendors, expected, "{} {fields:?}", test.engine());
+            }
+        }
+    }
+}

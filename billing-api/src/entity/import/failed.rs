@@ -1,13 +1,13 @@
-//! The rows that failed, as a file: the same columns, and why. It can be corrected and imported
-//! again as it is.
+//! What was wrong with rows, to be looked at and as a file: the same columns, and why. It can be
+//! corrected and imported again as it is.
 
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use sheet::{Cell, Writer, Writing};
-use store::args;
+use sheet::{Cell, Delimiter, Format, Writer, Writing};
+use store::{Statement, args};
 use tempfile::SpooledTempFile;
 
 use super::mapping::REASON;
@@ -24,18 +24,66 @@ store::statements! {
     pub(crate) FAILED = "SELECT row_number, faults FROM import_row
         WHERE import_id = $1 AND outcome = 'failed' AND row_number > $2
         ORDER BY row_number LIMIT $3";
+    /// What is worth a look about rows that would be taken.
+    pub(crate) WORTH = "SELECT row_number, faults FROM import_row
+        WHERE import_id = $1 AND outcome IN ('created', 'updated') AND faults IS NOT NULL
+          AND row_number > $2
+        ORDER BY row_number LIMIT $3";
+    /// Why rows could not be undone.
+    pub(crate) KEPT = "SELECT row_number, faults FROM import_row
+        WHERE import_id = $1 AND outcome = 'kept' AND row_number > $2
+        ORDER BY row_number LIMIT $3";
+    /// What became, or would become, of the first rows.
+    pub(crate) FIRST = "SELECT row_number, outcome FROM import_row
+        WHERE import_id = $1 AND row_number <= $2 ORDER BY row_number";
+}
+
+/// Rows with something to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// They were not taken.
+    Failed,
+    /// A dry run would take them, and says what is worth a look.
+    Worth,
+    /// They were not undone.
+    Kept,
+}
+
+impl Told {
+    /// Each with its word in the API.
+    pub(crate) const ALL: [(&str, Told); 3] =
+        [("failed", Self::Failed), ("worth_a_look", Self::Worth), ("kept", Self::Kept)];
+
+    fn statement(self) -> &'static Statement {
+        match self {
+            Self::Failed => &FAILED,
+            Self::Worth => &WORTH,
+            Self::Kept => &KEPT,
+        }
+    }
+}
+
+/// How a file of failed rows is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) format: Format,
+    /// That of the file that was imported, where nothing is said.
+    pub(crate) delimiter: Option<Delimiter>,
 }
 
 /// Failed rows read together.
 const FAULTS_AT_ONCE: i64 = 1000;
 
-/// Writes the file. It is of the kind that was imported; a row that could not even be read has
-/// nothing but its reason.
-pub(crate) async fn file(office: &Arc<Office>, import: &Import) -> Result<SpooledTempFile, Fault> {
+/// Writes the file. A row that could not even be read has nothing but its reason.
+pub(crate) async fn file(
+    office: &Arc<Office>,
+    import: &Import,
+    wanted: Wanted,
+) -> Result<SpooledTempFile, Fault> {
     let reasons = reasons(office, import).await?;
     let how = Writing {
-        format: import.kept.format(),
-        delimiter: import.kept.delimiter(),
+        format: wanted.format,
+        delimiter: wanted.delimiter.unwrap_or_else(|| import.kept.delimiter()),
         sheet: "failed".to_owned(),
         ..Writing::default()
     };
@@ -95,18 +143,33 @@ fn told(fault: &Json) -> String {
     }
 }
 
-/// The rows that failed, page by page, for those who show them.
+/// Rows with something to tell, page by page, for those who show them.
 pub(crate) async fn list(
     office: &Office,
     import: &Import,
+    told: Told,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Json>, Fault> {
-    let rows = office.db.fetch_all(&FAILED, args![import.id, after, limit]).await?;
+    let rows = office.db.fetch_all(told.statement(), args![import.id, after, limit]).await?;
     let mut list = Vec::with_capacity(rows.len());
     for row in &rows {
         let (number, faults): (i64, Option<Json>) = (row.get("row_number")?, row.get("faults")?);
         list.push(serde_json::json!({"row": number, "errors": faults}));
     }
     Ok(list)
+}
+
+/// What became of the first rows, or would, by row.
+pub(crate) async fn first(
+    office: &Office,
+    import: &Import,
+    to: u64,
+) -> Result<HashMap<u64, String>, Fault> {
+    let rows = office.db.fetch_all(&FIRST, args![import.id, to as i64]).await?;
+    let mut first = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        first.insert(row.get::<i64>("row_number")?.unsigned_abs(), row.get("outcome")?);
+    }
+    Ok(first)
 }

@@ -151,6 +151,30 @@ pub(crate) fn read(
     mapping
 }
 
+/// The targets that a new record needs and no column or value gives.
+pub(crate) fn missing(
+    entity: &Entity,
+    customs: &[Custom],
+    mapping: &Mapping,
+    options: &Options,
+) -> Vec<String> {
+    let needed = Flags::REQUIRED.and(Flags::WRITABLE);
+    let own = entity.all_fields().filter(|field| field.flags.has(needed));
+    let own = own.map(|field| field.name.to_owned());
+    let added = customs.iter().filter(|custom| entity.custom && custom.required);
+    let added = added.map(|custom| format!("custom.{}", custom.key));
+    let given = |target: &String| {
+        options.values.contains_key(target) || mapping.values().any(|known| known == target)
+    };
+    own.chain(added).filter(|target| !given(target)).collect()
+}
+
+/// The targets that records can be told apart by, for somebody with these rights.
+pub(crate) fn keys(rights: &Rights, entity: &Entity) -> Vec<&'static str> {
+    let fields = entity.all_fields().filter(|field| field.is_seen(rights)).map(|field| field.name);
+    ["id"].into_iter().chain(fields.filter(|name| can_match(entity, name))).collect()
+}
+
 /// What is done with what is there already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,7 +287,10 @@ impl Options {
 /// Whether records are told apart by a target: a field of text that has an index.
 fn can_match(entity: &Entity, target: &str) -> bool {
     let text = |field: &Field| {
-        field.flags.has(Flags::FILTERABLE) && matches!(field.kind, Kind::Text(_) | Kind::Email)
+        field.is_writable()
+            && field.is_column()
+            && field.flags.has(Flags::FILTERABLE)
+            && matches!(field.kind, Kind::Text(_) | Kind::Email)
     };
     target == "id" || entity.field(target).is_some_and(text)
 }

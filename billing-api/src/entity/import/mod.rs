@@ -9,6 +9,7 @@
 //! - [`mapping`]: columns to fields.
 //! - [`rows`]: rows of the file, some hundred at a time.
 //! - [`run`](mod@run): rows to records, a transaction for each batch.
+//! - `trial`: what a dry run remembers.
 //! - [`undo`](mod@undo): back to what was.
 //! - [`job`]: run, undo and purge as jobs.
 //! - [`failed`]: the rows that failed, as a file to be corrected.
@@ -18,6 +19,7 @@ pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod rows;
 pub(crate) mod run;
+mod trial;
 pub(crate) mod undo;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{Entity, Field, Flags, Kind, Verbs, custom, registry};
+use crate::domain::access::Rights;
 use crate::domain::{Actor, Event, Fault, Input, Office, Rows, Unit};
 use mapping::{Mapping, Options};
 
@@ -46,8 +49,9 @@ const PIECE_OCTETS: usize = 192 << 10;
 const PREVIEW_ROWS: usize = 5;
 /// How long a file waits for its run, seconds.
 const WAITING_S: i64 = 7 * 24 * 3600;
-/// How long an import can be undone, and its file and failed rows are kept, seconds.
-pub(crate) const UNDO_S: i64 = 24 * 3600;
+/// How long file and failed rows are kept at least once the import was run, seconds; longer where
+/// it can be undone for longer.
+const KEPT_S: i64 = 24 * 3600;
 /// Files taken at once: each is in memory while it is.
 static SLOTS: Semaphore = Semaphore::const_new(2);
 
@@ -68,8 +72,9 @@ store::statements! {
           AND id = $2 AND version = $3 AND state IN ('ready', 'checked')";
     /// A piece of the file.
     pub(crate) PIECE = "SELECT sealed FROM import_chunk WHERE import_id = $1 AND number = $2";
-    /// Imports whose files are to be forgotten.
+    /// Imports whose files are to be forgotten; not under the hands of a job.
     pub(crate) STALE = "SELECT id FROM data_import d WHERE d.purge_at < $1
+          AND d.state NOT IN ('checking', 'running', 'undoing')
           AND EXISTS (SELECT 1 FROM import_chunk c WHERE c.import_id = d.id)
         ORDER BY d.purge_at LIMIT $2";
     /// Forgets the pieces of a file.
@@ -103,7 +108,9 @@ pub(crate) const IMPORT: Entity = Entity {
         Field::new("failed_count", COUNT, Flags::LISTED),
         Field::new("undone_count", COUNT, Flags::NONE),
         Field::new("finished_at", Kind::Time, Flags::NONE),
+        Field::new("undo_until", Kind::Time, Flags::NONE),
         Field::new("purge_at", Kind::Time, Flags::NONE),
+        Field::new("created_by", Kind::Text(100), Flags::NONE),
     ],
     ..Entity::PLAIN
 };
@@ -113,6 +120,9 @@ const COUNT: Kind = Kind::Integer(0, i64::MAX);
 /// What an import can be.
 const STATES: &[&str] =
     &["ready", "checking", "checked", "running", "finished", "broken", "undoing", "undone"];
+
+/// States in which its columns can be given a meaning.
+const MAPPED: &[&str] = &["ready", "checked"];
 
 /// How the file is read, as it was found out or said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,10 +148,6 @@ impl Kept {
         }
     }
 
-    pub(super) fn format(&self) -> Format {
-        self.format.parse().unwrap_or(Format::Csv)
-    }
-
     pub(super) fn delimiter(&self) -> Delimiter {
         self.delimiter.as_deref().and_then(|word| word.parse().ok()).unwrap_or_default()
     }
@@ -164,6 +170,7 @@ pub(crate) struct Import {
     pub(crate) state: String,
     pub(super) done_row: i64,
     pub(crate) version: i64,
+    pub(super) undo_until: Option<Ts>,
     pub(super) purge_at: Ts,
 }
 
@@ -187,13 +194,29 @@ impl Import {
             state: row.get("state")?,
             done_row: row.get("done_row")?,
             version: row.get("version")?,
+            undo_until: row.get("undo_until")?,
             purge_at: row.get("purge_at")?,
         })
     }
 
-    /// The file's format.
-    pub(crate) fn format(&self) -> Format {
-        self.kept.format()
+    /// What its columns are called.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What they mean.
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// How its rows are taken.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether its columns can still be given another meaning.
+    pub(crate) fn can_be_mapped(&self) -> bool {
+        MAPPED.contains(&self.state.as_str())
     }
 
     /// Refuses where the import is in none of these states.
@@ -201,7 +224,15 @@ impl Import {
         if states.contains(&self.state.as_str()) {
             return Ok(());
         }
-        let detail = format!("the import is {}, not {}", self.state, states.join(" or "));
+        let detail = match self.state.as_str() {
+            "ready" | "checked" => "the import was not run yet".to_owned(),
+            "checking" => "the import is being tried at this moment".to_owned(),
+            "running" => "the import is being run at this moment".to_owned(),
+            "finished" => "the import was run already".to_owned(),
+            "undoing" => "the import is being undone at this moment".to_owned(),
+            "undone" => "the import was undone already".to_owned(),
+            _ => "the import broke off: its file could not be read to the end".to_owned(),
+        };
         Err(Fault::Conflict { pointer: "/state", detail })
     }
 }
@@ -253,8 +284,15 @@ pub(crate) async fn take(
     let (read, how) = (file.clone(), reading.clone());
     let looked = tokio::task::spawn_blocking(move || look(&read, &how)).await;
     let looked = looked.map_err(|error| Fault::Internal(Box::new(error)))?;
-    let Looked { summary, rows, first } =
+    let Looked { summary, rows, first, bad } =
         looked.map_err(|error| Fault::field("", error.to_string()))?;
+    if summary.columns.is_empty() || rows == 0 {
+        let why = bad.map_or_else(
+            || "the file has no rows to import".to_owned(),
+            |fault| format!("no row can be read; row {}: {}", fault.number, fault.detail),
+        );
+        return Err(Fault::field("", why));
+    }
     let kept = Kept {
         format: summary.format.name().to_owned(),
         delimiter: summary.delimiter.map(|delimiter| delimiter.name().to_owned()),
@@ -305,24 +343,29 @@ struct Looked {
     /// Rows with something in them.
     rows: i64,
     first: Vec<String>,
+    /// The first row that cannot be used.
+    bad: Option<sheet::RowFault>,
 }
 
 fn look(file: &[u8], how: &Reading) -> Result<Looked, sheet::ReadError> {
-    let (mut rows, mut first) = (0, Vec::new());
+    let (mut rows, mut first, mut bad) = (0, Vec::new(), None);
     let summary = sheet::read(file, how, |item| {
         match item {
             Item::Row { cells, .. } if cells.iter().all(|cell| cell.trim().is_empty()) => {}
             Item::Row { cells, .. } => {
-                if rows == 0 {
+                if first.is_empty() {
                     first = cells.to_vec();
                 }
                 rows += 1;
             }
-            Item::Bad(_) => rows += 1,
+            Item::Bad(fault) => {
+                rows += 1;
+                bad.get_or_insert(fault);
+            }
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Looked { summary, rows, first })
+    Ok(Looked { summary, rows, first, bad })
 }
 
 /// What a piece is sealed to: nobody exchanges pieces, or files.
@@ -356,7 +399,7 @@ pub(crate) async fn set_mapping(
     body: &[u8],
     expected: Option<i64>,
 ) -> Result<(), Fault> {
-    import.must_be(&["ready", "checked"])?;
+    import.must_be(MAPPED)?;
     if expected.is_some_and(|expected| expected != import.version) {
         return Err(Fault::Stale);
     }
@@ -404,28 +447,52 @@ pub(crate) async fn preview(
     let customs = custom::of(office, &actor.path, import.entity).await?;
     let mut rows = rows::open(office.clone(), import, 0, PREVIEW_ROWS);
     let batch = rows.next().await?.unwrap_or_default();
+    let (entity, rights) = (import.entity, &actor.rights);
+    let covered: Vec<bool> = import
+        .columns
+        .iter()
+        .map(|column| {
+            let target = import.mapping.get(column).and_then(|target| entity.field(target));
+            target.is_some_and(|field| is_covered(field, rights))
+        })
+        .collect();
     let shown: Vec<Json> = batch
         .iter()
         .map(|row| match &row.cells {
             Ok(cells) => {
-                let document = mapping::document(import, &customs, cells);
-                json!({"row": row.number, "cells": cells, "record": hidden(import.entity, document)})
+                let record = hidden(entity, rights, mapping::document(import, &customs, cells));
+                let mut cells = json!(cells);
+                for (at, _) in covered.iter().enumerate().filter(|(_, covered)| **covered) {
+                    cover(cells.get_mut(at));
+                }
+                json!({"row": row.number, "cells": cells, "record": record})
             }
             Err(fault) => {
                 json!({"row": row.number, "column": fault.column, "detail": fault.detail})
             }
         })
         .collect();
+    let missing = mapping::missing(import.entity, &customs, &import.mapping, &import.options);
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
-        "targets": mapping::targets(&actor.rights, import.entity, &customs)}))
+        "targets": mapping::targets(&actor.rights, import.entity, &customs), "missing": missing}))
 }
 
-/// Without what is given and never shown.
-fn hidden(entity: &Entity, mut document: serde_json::Map<String, Json>) -> Json {
-    for field in entity.all_fields().filter(|field| matches!(field.kind, Kind::Secret(_))) {
-        if let Some(value) = document.get_mut(field.name) {
-            *value = json!("•••");
-        }
+/// Whether a field is given and never shown, or not to somebody with these rights.
+fn is_covered(field: &Field, rights: &Rights) -> bool {
+    matches!(field.kind, Kind::Secret(_)) || !field.is_seen(rights)
+}
+
+/// Says that there is something, and not what.
+fn cover(value: Option<&mut Json>) {
+    if let Some(value) = value.filter(|value| !value.is_null() && *value != "") {
+        *value = json!("•••");
+    }
+}
+
+/// Without what is covered.
+fn hidden(entity: &Entity, rights: &Rights, mut document: serde_json::Map<String, Json>) -> Json {
+    for field in entity.all_fields().filter(|field| is_covered(field, rights)) {
+        cover(document.get_mut(field.name));
     }
     Json::Object(document)
 }

@@ -9,11 +9,9 @@
 //! the row is alone, so a few bad rows cost little and many cost as much as one at a time.
 //!
 //! A dry run does the same and gives each transaction up. It compares every row with what is
-//! there, and with the rows before it where records are matched by a key. Two rows of the file
-//! that take the same value of another unique field are told by the run alone.
+//! there, and with the rows before it by what it remembers of them ([`trial`](super::trial)).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -22,8 +20,10 @@ use uuid::Uuid;
 
 use super::mapping::{Empty, Existing, document};
 use super::rows::{self, FileRow};
-use super::{FIND, IMPORT, Import, UNDO_S, find, record};
-use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit, Who, rows_at_once};
+use super::trial::{self, Trial};
+use super::{FIND, IMPORT, Import, KEPT_S, find, record};
+use crate::domain::setting::registry::UNDO_WINDOW;
+use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit, Who, rows_at_once, setting};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, Entity, Flags, Kind, Scope, batch, read, registry, write};
 use crate::jobs::{Kind as JobKind, enqueue};
@@ -31,6 +31,8 @@ use crate::mail::letters;
 
 /// Rows of a transaction.
 pub(super) const ROWS_AT_ONCE: usize = 500;
+/// What becomes of the first rows is kept by a dry run too, for the preview beside them.
+pub(crate) const SHOWN_ROWS: u64 = 20;
 
 store::statements! {
     /// A run, or a dry one, begins with nothing done.
@@ -47,9 +49,9 @@ store::statements! {
           AND id = $2 AND done_row = $3 AND state = $10";
     /// It is over.
     pub(crate) FINISH = "UPDATE data_import SET state = $3, problem = $4, finished_at = $5,
-            purge_at = $6, updated_at = $5, version = version + 1
+            undo_until = $6, purge_at = $7, updated_at = $5, version = version + 1
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND id = $2 AND state = $7";
+          AND id = $2 AND state = $8";
 }
 
 /// What is told of a run while it is under way, and what it is told.
@@ -104,10 +106,8 @@ struct Outcome {
 
 impl Outcome {
     fn failed(number: u64, faults: Vec<FieldFault>) -> Self {
-        let shown = |fault: FieldFault| json!({"pointer": fault.pointer, "detail": fault.detail});
-        let faults = faults.into_iter().map(shown).collect();
-        let became = Became::Failed;
-        Self { number, became, record: None, before: None, faults: Some(Json::Array(faults)) }
+        let faults = Some(listed(faults));
+        Self { number, became: Became::Failed, record: None, before: None, faults }
     }
 
     fn of(number: u64, became: Became, record: Option<(Uuid, i64)>) -> Self {
@@ -139,7 +139,7 @@ pub(crate) async fn run(
         done_row: import.done_row,
         import,
         dry,
-        seen: HashSet::new(),
+        trial: Trial::default(),
     };
     let mut rows =
         rows::open(office.clone(), &work.import, work.done_row.unsigned_abs(), ROWS_AT_ONCE);
@@ -201,6 +201,8 @@ pub(crate) async fn begin(
         let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
         enqueue(&mut unit, kind, import.organisation, arguments).await?;
     }
+    let row = unit.fetch_one(&FIND, args![path, id]).await?;
+    unit.answers(202, read::shown(&IMPORT, &row, &[])?);
     unit.commit().await?;
     find(office, actor, id).await
 }
@@ -213,10 +215,18 @@ async fn finish(
     problem: Option<String>,
     dry: bool,
 ) -> Result<(), Fault> {
+    let layers = setting::of(office, import.organisation).await?;
+    let window_s = layers.integer(&UNDO_WINDOW) * 3600;
     let mut unit = Unit::begin(office, actor).await?;
-    let purge_at = if dry { import.purge_at } else { unit.now.plus_seconds(UNDO_S) };
+    let (undo_until, purge_at) = match dry {
+        true => (None, import.purge_at),
+        false => {
+            let kept_s = window_s.max(KEPT_S);
+            (Some(unit.now.plus_seconds(window_s)), unit.now.plus_seconds(kept_s))
+        }
+    };
     let path = actor.path.as_str();
-    let args = args![path, import.id, state, problem, unit.now, purge_at, running(dry)];
+    let args = args![path, import.id, state, problem, unit.now, undo_until, purge_at, running(dry)];
     if unit.execute(&FINISH, args).await? == 0 {
         return Err(Fault::Stale);
     }
@@ -245,8 +255,8 @@ struct Work<'a> {
     dry: bool,
     /// The last row that is done.
     done_row: i64,
-    /// In a dry run: keys of rows that a run would have created by now.
-    seen: HashSet<u64>,
+    /// What a dry run remembers.
+    trial: Trial,
 }
 
 /// Why rows were not taken.
@@ -343,9 +353,14 @@ impl Work<'_> {
         let mut unit = Unit::begin(self.office, self.actor).await?;
         let named = self.named(&mut unit, part).await?;
         let there = self.there(&mut unit, part).await?;
+        let documents = part.iter().filter_map(|row| row.as_ref().ok()).map(|row| &row.document);
+        let addresses = match self.dry {
+            true => trial::there(&mut unit, entity, documents).await?,
+            false => trial::Addresses::new(),
+        };
         let mut outcomes = Vec::with_capacity(part.len());
         let mut creates = Vec::new();
-        let mut keys_made = Vec::new();
+        let mut keys_made = HashMap::new();
         for row in part {
             let row = match row {
                 Ok(row) => row,
@@ -359,11 +374,14 @@ impl Work<'_> {
                 }
             };
             let mut document = row.document.clone();
-            if let Err(fault) = resolve(entity, &named, &mut document) {
-                outcomes.push(Outcome::failed(row.number, vec![fault]));
+            let known = row.key.as_ref().and_then(|key| there.get(key));
+            let wrong = resolve(entity, &named, &mut document);
+            if !wrong.is_empty() {
+                let is_new = known.is_none_or(Vec::is_empty);
+                let all = self.also_wrong(wrong, document, is_new);
+                outcomes.push(Outcome::failed(row.number, all));
                 continue;
             }
-            let known = row.key.as_ref().and_then(|key| there.get(key));
             match known.map(Vec::as_slice) {
                 None | Some([])
                     if self.import.options.match_by.as_deref() == Some("id")
@@ -374,13 +392,15 @@ impl Work<'_> {
                     outcomes.push(Outcome::failed(row.number, vec![fault]));
                 }
                 None | Some([]) => {
-                    let hash = row.key.as_deref().map(hashed).filter(|_| self.dry);
-                    if hash.is_some_and(|hash| self.seen.contains(&hash)) {
+                    let key = row.key.as_deref().filter(|_| self.dry);
+                    if key.is_some_and(|key| self.trial.has_seen(key)) {
                         // By now a run would have created it.
                         outcomes.push(Outcome::of(row.number, self.again(), None));
                         continue;
                     }
-                    keys_made.extend(hash);
+                    if let Some(key) = key {
+                        keys_made.insert(row.number, key);
+                    }
                     document.remove("id");
                     document.retain(|_, value| !value.is_null());
                     match Draft::of(entity, &self.customs, document, true) {
@@ -389,8 +409,8 @@ impl Work<'_> {
                     }
                 }
                 Some([before]) => {
-                    let outcome = self.meet(&mut unit, row.number, before, document).await?;
-                    outcomes.push(outcome);
+                    let meeting = self.meet(&mut unit, row.number, before, document, &addresses);
+                    outcomes.push(meeting.await?);
                 }
                 Some(_) => {
                     let target = self.import.options.match_by.as_deref().unwrap_or_default();
@@ -403,14 +423,22 @@ impl Work<'_> {
         let (numbers, drafts): (Vec<u64>, Vec<Draft>) = creates.into_iter().unzip();
         let created = batch::create_in(&mut unit, entity, drafts).await?;
         for (number, made) in numbers.into_iter().zip(created) {
-            outcomes.push(Outcome::of(number, Became::Created, Some((made.id, made.version))));
+            if !self.dry {
+                outcomes.push(Outcome::of(number, Became::Created, Some((made.id, made.version))));
+                continue;
+            }
+            let view = read::shown(entity, &made.row, &[])?;
+            let outcome = self.judge(Outcome::of(number, Became::Created, None), &view, &addresses);
+            if let Some(key) = keys_made.get(&number).filter(|_| outcome.became != Became::Failed) {
+                self.trial.saw(key);
+            }
+            outcomes.push(outcome);
         }
         outcomes.sort_by_key(|outcome| outcome.number);
         if self.dry {
             // Given up: only what became of the rows is kept.
             drop(unit);
             self.settle(outcomes).await?;
-            self.seen.extend(keys_made);
         } else {
             self.keep(&mut unit, &outcomes).await?;
             let last = outcomes.last().map_or(self.done_row, |outcome| outcome.number as i64);
@@ -428,13 +456,44 @@ impl Work<'_> {
         }
     }
 
+    /// In a dry run: a row that would be taken, seen beside the rows before it.
+    fn judge(&mut self, outcome: Outcome, view: &Json, there: &trial::Addresses) -> Outcome {
+        let (entity, number) = (self.import.entity, outcome.number);
+        let record = outcome.record.map(|(id, _)| id);
+        if let Some(fault) = self.trial.claim(entity, number, record, view) {
+            return Outcome::failed(number, vec![fault]);
+        }
+        let worth = self.trial.look(entity, number, record, view, there);
+        Outcome { faults: (!worth.is_empty()).then(|| listed(worth)), ..outcome }
+    }
+
+    /// What else is wrong with a row whose references lead nowhere: all of it is told at once.
+    fn also_wrong(
+        &self,
+        mut wrong: Vec<FieldFault>,
+        mut document: Map<String, Json>,
+        is_new: bool,
+    ) -> Vec<FieldFault> {
+        document.remove("id");
+        if is_new {
+            document.retain(|_, value| !value.is_null());
+        }
+        let draft = Draft::of(self.import.entity, &self.customs, document, is_new);
+        let more = draft.err().map(faults).unwrap_or_default();
+        let told = |fault: &FieldFault| wrong.iter().any(|own| own.pointer == fault.pointer);
+        let more: Vec<FieldFault> = more.into_iter().filter(|fault| !told(fault)).collect();
+        wrong.extend(more);
+        wrong
+    }
+
     /// A row whose record is there.
     async fn meet(
-        &self,
+        &mut self,
         unit: &mut Unit<'_>,
         number: u64,
         before: &Row,
         mut document: Map<String, Json>,
+        addresses: &trial::Addresses,
     ) -> Result<Outcome, Refused> {
         let entity = self.import.entity;
         let id: Uuid = before.get("id")?;
@@ -470,7 +529,9 @@ impl Work<'_> {
         let version = before.get("version")?;
         let made = write::update_in(unit, entity, id, draft, Some(version)).await?;
         let record = Some((id, made.version));
-        Ok(Outcome { before: Some(replaced), ..Outcome::of(number, Became::Updated, record) })
+        let outcome = Outcome::of(number, Became::Updated, record);
+        let outcome = Outcome { before: Some(replaced), ..outcome };
+        Ok(if self.dry { self.judge(outcome, &made.view, addresses) } else { outcome })
     }
 
     /// The records that are there, by key.
@@ -590,8 +651,11 @@ impl Work<'_> {
                 detail: "this import is run elsewhere".to_owned(),
             });
         }
-        // A dry run keeps what is wrong alone: there is nothing to undo.
-        let kept = |outcome: &&Outcome| !self.dry || outcome.became == Became::Failed;
+        // A dry run keeps what is wrong or worth a look, and the first rows: there is nothing to
+        // undo.
+        let kept = |outcome: &&Outcome| {
+            !self.dry || outcome.faults.is_some() || outcome.number <= SHOWN_ROWS
+        };
         let kept: Vec<&Outcome> = outcomes.iter().filter(kept).collect();
         for some in kept.chunks(rows_at_once(self.office.db.engine(), 7)) {
             let mut rows = Rows::new();
@@ -618,12 +682,9 @@ impl Work<'_> {
 /// Records by the field that names them and the name.
 type Named = BTreeMap<(&'static str, String), BTreeSet<Uuid>>;
 
-/// Puts ids where names are.
-fn resolve(
-    entity: &Entity,
-    named: &Named,
-    document: &mut Map<String, Json>,
-) -> Result<(), FieldFault> {
+/// Puts ids where names are; what names nothing is taken out and told.
+fn resolve(entity: &Entity, named: &Named, document: &mut Map<String, Json>) -> Vec<FieldFault> {
+    let mut wrong = Vec::new();
     for field in entity.all_fields() {
         let Kind::Reference(prefix, _) = field.kind else { continue };
         let Some(Json::String(text)) = document.get(field.name) else { continue };
@@ -640,15 +701,17 @@ fn resolve(
             }
             (None, _) => {
                 let detail = format!("there is no record called \"{text}\"");
-                return Err(FieldFault { pointer, detail });
+                wrong.push(FieldFault { pointer, detail });
+                document.remove(field.name);
             }
             (Some(_), Some(_)) => {
                 let detail = format!("more than one record is called \"{text}\"; use its id");
-                return Err(FieldFault { pointer, detail });
+                wrong.push(FieldFault { pointer, detail });
+                document.remove(field.name);
             }
         }
     }
-    Ok(())
+    wrong
 }
 
 /// The values that an update replaces, as the API would be given them.
@@ -691,8 +754,8 @@ fn faults(fault: Fault) -> Vec<FieldFault> {
     }
 }
 
-fn hashed(key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+/// Faults as they are kept.
+fn listed(faults: Vec<FieldFault>) -> Json {
+    let shown = |fault: FieldFault| json!({"pointer": fault.pointer, "detail": fault.detail});
+    faults.into_iter().map(shown).collect()
 }

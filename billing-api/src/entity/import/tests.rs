@@ -44,7 +44,7 @@ async fn all(office: &Office, actor: &Actor, entity: &'static Entity) -> Vec<Jso
 
 async fn failures(office: &Office, actor: &Actor, id: Uuid) -> Vec<(i64, String)> {
     let import = find(office, actor, id).await.unwrap();
-    let rows = failed::list(office, &import, 0, 500).await.unwrap();
+    let rows = failed::list(office, &import, failed::Told::Failed, 0, 500).await.unwrap();
     let told = |row: &Json| {
         let error = &row["errors"][0];
         let text = format!("{} {}", error["pointer"], error["detail"]).replace('"', "");
@@ -100,7 +100,8 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         assert_eq!(shown["rows"][0]["record"]["kind"], "customer");
 
         let checked = run(&office, &isp, id, true).await;
-        assert_eq!((&checked["state"], counts(&checked)), (&json!("checked"), [3, 0, 0, 2]));
+        assert_eq!((&checked["state"], counts(&checked)), (&json!("checked"), [2, 0, 0, 3]));
+        let tried = failures(&office, &isp, id).await;
         assert_eq!(all(&office, &isp, LABELS).await.len(), 1, "nothing was done");
 
         let done = run(&office, &isp, id, false).await;
@@ -109,12 +110,15 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         assert_eq!(told.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [3, 4, 7]);
         assert_eq!(told[0].1, "/kind is one of customer, service, device");
         assert!(told[1].1.contains("another label has this"), "{told:?}");
+        assert_eq!(tried[..2], told[..2], "what a run refuses, a dry run tells");
+        assert_eq!(tried[2], (7, "/name row 6 of the file has this kind and name".to_owned()));
         let again = super::run::begin(&office, &isp, id, false, None).await;
         assert!(matches!(again, Err(Fault::Conflict { .. })), "nothing is imported twice");
 
         // The failed rows come back as a file with the reason, and go in once corrected.
         let import = find(&office, &isp, id).await.unwrap();
-        let mut failed = failed::file(&office, &import).await.unwrap();
+        let csv = failed::Wanted { format: Format::Csv, delimiter: None };
+        let mut failed = failed::file(&office, &import, csv).await.unwrap();
         let mut text = String::new();
         std::io::Seek::rewind(&mut failed).unwrap();
         std::io::Read::read_to_string(&mut failed, &mut text).unwrap();
@@ -285,6 +289,116 @@ async fn a_file_is_kept_sealed_and_forgotten_when_its_time_is_over() {
         assert_eq!(purge(&office, 10).await.unwrap(), 0);
         let sql = "SELECT 1 AS there FROM import_chunk WHERE import_id = $1";
         assert!(office.db.dynamic_all(sql, args![id]).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_every_row_that_a_run_would_refuse() {
+    for (_db, office) in offices().await {
+        let office = Arc::new(office);
+        let isp = actor(&office, None).await;
+        let there = "id,name,email\n1,Asha,asha@example.net\n";
+        let id = taken(&office, &isp, CUSTOMERS, there).await.unwrap();
+        run(&office, &isp, id, false).await;
+
+        // Far enough apart to be in different transactions.
+        let rows: String =
+            (0..700).map(|n| format!("c{n},C{n},c{n}@example.net,active\n")).collect();
+        let file = format!(
+            "ref,name,email,status\nx,Bo,bo@example.net,active\n{rows}\
+             x,Bo again,bo2@example.net,active\ny,,no,sleeping\nz,Cy,bo@example.net,active\n\
+             w,Di,asha@example.net,active\n"
+        );
+        let id = taken(&office, &isp, CUSTOMERS, &file).await.unwrap();
+        let mapping = br#"{"mapping":{"ref":"external_id","name":"name","email":"email",
+            "status":"status"},"options":{"match":null,"values":{"external_source":"old"}}}"#;
+        let import = find(&office, &isp, id).await.unwrap();
+        set_mapping(&office, &isp, &import, mapping, None).await.unwrap();
+        let checked = run(&office, &isp, id, true).await;
+        assert_eq!(counts(&checked), [703, 0, 0, 2]);
+        let tried = failures(&office, &isp, id).await;
+        assert_eq!(tried[0].0, 703);
+        assert!(tried[0].1.contains("row 2 of the file has this external_source and external_id"));
+        let import = find(&office, &isp, id).await.unwrap();
+        let all = failed::list(&office, &import, failed::Told::Failed, 703, 10).await.unwrap();
+        let mut blamed: Vec<&str> = all[0]["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap())
+            .collect();
+        blamed.sort_unstable();
+        assert_eq!(blamed, ["/email", "/name", "/status"], "all of it at once");
+        let worth = failed::list(&office, &import, failed::Told::Worth, 0, 10).await.unwrap();
+        let details: Vec<&str> =
+            worth.iter().map(|row| row["errors"][0]["detail"].as_str().unwrap()).collect();
+        let other = "another customer has this address";
+        assert_eq!(details, ["row 2 of the file has this address", other]);
+        let first = failed::first(&office, &import, 3).await.unwrap();
+        assert_eq!(first.len(), 2, "what becomes of the first rows is kept");
+
+        let done = run(&office, &isp, id, false).await;
+        assert_eq!(counts(&done), counts(&checked), "as it was tried");
+    }
+}
+
+#[tokio::test]
+async fn the_window_in_which_an_import_can_be_undone_is_a_setting() {
+    for (_db, office) in offices().await {
+        let office = Arc::new(office);
+        let isp = actor(&office, None).await;
+        for (hours, may) in [(48, true), (0, false)] {
+            let change = [("import.undo_window_hours".to_owned(), json!(hours))];
+            let change = serde_json::Map::from_iter(change);
+            crate::domain::setting::patch(&office, &isp, None, &change, None).await.unwrap();
+            let file = format!("name,kind\nL{hours},device\n");
+            let id = taken(&office, &isp, LABELS, &file).await.unwrap();
+            let early = undo::begin(&office, &isp, id, None).await.unwrap_err();
+            assert_eq!(early.to_string(), "the import was not run yet");
+            run(&office, &isp, id, false).await;
+            let import = find(&office, &isp, id).await.unwrap();
+            let window_s = import.undo_until.unwrap().seconds() - office.now().seconds();
+            assert!((hours * 3600 - 60..=hours * 3600).contains(&window_s), "{window_s}");
+            assert!(import.purge_at >= office.now().plus_seconds(86_000), "rows are kept longer");
+            match undo::begin(&office, &isp, id, None).await {
+                Ok(import) => {
+                    assert!(may);
+                    undo::undo(&office, &isp, &import).await.unwrap();
+                    let twice = undo::begin(&office, &isp, id, None).await.unwrap_err();
+                    assert_eq!(twice.to_string(), "the import was undone already");
+                }
+                Err(fault) => {
+                    assert!(!may && fault.to_string().contains("is over"), "{fault}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_holds_nothing_to_import_is_refused_with_the_reason() {
+    for (_db, office) in offices().await {
+        let isp = actor(&office, None).await;
+        for (file, why) in [
+            ("{\"name\": \"x\"", "no row can be read; row 1: is not a JSON object"),
+            ("{name: x}", "no row can be read; row 1: is not a JSON object"),
+            ("[{\"name\": x}]", "no row can be read; row 1: is not a JSON object"),
+            ("[{\"name\": \"x\"}", "the array has no end"),
+            ("[1, 2]", "no row can be read; row 1: is not a JSON object"),
+            ("[]", "the file has no rows to import"),
+            ("name,kind\n", "the file has no rows to import"),
+            ("name,kind\n,\n", "the file has no rows to import"),
+            (",,\nx,y,z\n", "the columns cannot be read: the first row has no names"),
+        ] {
+            let Err(Fault::Invalid(faults)) = taken(&office, &isp, LABELS, file).await else {
+                panic!("{file} was taken");
+            };
+            assert!(faults[0].detail.contains(why), "{file}: {}", faults[0].detail);
+        }
+        let latin = bytes::Bytes::from_static(b"n\xe4me\nx\n");
+        let refused = take(&office, &isp, LABELS, Said::default(), latin).await.unwrap_err();
+        let Fault::Invalid(faults) = refused else { panic!("taken") };
+        assert_eq!(faults[0].detail, "the file is not UTF-8 text");
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{FIND, IMPORT, Import, find, record};
 use crate::domain::{Actor, Fault, Office, Unit};
 use crate::entity::custom::{self, Custom};
-use crate::entity::{Draft, write};
+use crate::entity::{Draft, read, write};
 use crate::jobs::{Kind, enqueue};
 
 /// Rows looked at together.
@@ -23,7 +23,8 @@ store::statements! {
     pub(crate) BEGIN = "UPDATE data_import SET state = 'undoing', updated_at = $3,
             version = version + 1
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
-          AND id = $2 AND state IN ('finished', 'undoing') AND purge_at > $3";
+          AND id = $2 AND (state = 'undoing'
+            OR (state IN ('finished', 'broken') AND undo_until > $3))";
     /// Rows that are still to be undone, the last first.
     pub(crate) DONE = "SELECT row_number, outcome, record_id, record_version, before
         FROM import_row WHERE import_id = $1 AND outcome IN ('created', 'updated')
@@ -52,10 +53,10 @@ pub(crate) async fn begin(
     queue: Option<&Kind>,
 ) -> Result<Import, Fault> {
     let import = find(office, actor, id).await?;
-    import.must_be(&["finished", "undoing"])?;
-    if import.purge_at <= office.now() {
+    import.must_be(&["finished", "broken", "undoing"])?;
+    if import.state != "undoing" && import.undo_until.is_none_or(|until| until <= office.now()) {
         let detail = "the time in which it could be undone is over".to_owned();
-        return Err(Fault::Conflict { pointer: "/purge_at", detail });
+        return Err(Fault::Conflict { pointer: "/undo_until", detail });
     }
     let path = actor.path.as_str();
     let mut unit = Unit::begin(office, actor).await?;
@@ -66,6 +67,8 @@ pub(crate) async fn begin(
         let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
         enqueue(&mut unit, kind, import.organisation, arguments).await?;
     }
+    let row = unit.fetch_one(&FIND, args![path, id]).await?;
+    unit.answers(202, read::shown(&IMPORT, &row, &[])?);
     unit.commit().await?;
     Ok(import)
 }

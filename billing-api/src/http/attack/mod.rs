@@ -404,6 +404,11 @@ async fn a_request_that_is_repeated_gets_the_first_answer() {
         let suspend = format!("{one}/suspend");
         let held = repeated(&world, by, Method::POST, &suspend, None, 200).await;
         assert_eq!(held["holds"].as_array().map(Vec::len), Some(1), "{held}");
+        let way = json!({"kind": "mac", "value": "02:00:00:00:0a:0b"});
+        let ways = format!("{one}/identities");
+        let more = repeated(&world, by, Method::POST, &ways, Some(&way), 200).await;
+        assert_eq!(more["identities"].as_array().map(Vec::len), Some(2), "{more}");
+        assert_eq!(more["login"], "again");
         // Whose it is, and what it is, stay as long as it does.
         let roots = ["customers", "plans"].map(|path| {
             let field = if path == "customers" { "customer_id" } else { "plan_id" };

@@ -16,7 +16,7 @@ use actix_web::web::Data;
 use daemon::health::Health;
 use daemon::lifecycle::Shutdown;
 use daemon::secrets::{Keyring, sha256};
-use model::{OrganisationId, SessionId, SystemClock, TokenId};
+use model::{NasId, OrganisationId, RefusalId, SessionId, SystemClock, TokenId};
 use serde_json::{Value as Json, json};
 use store::args;
 use store::testing::TestDb;
@@ -47,6 +47,10 @@ store::statements! {
         partition, login, login_key, started_at, start_reported, start_from, updated_at,
         session_time_s, policy_hash, download_octets, upload_octets, counters_flagged)
         VALUES ($1, $2, $3, $4, $5, 0, $5, $5, $6, TRUE, $6, $6, 1, 0, 1, 1, FALSE)";
+    /// Somebody was refused.
+    REFUSED = "INSERT INTO auth_log (id, organisation_id, nas_id, minute, login, login_key,
+        station, reason, attempts, first_at, last_at)
+        VALUES ($1, $2, $3, $5, $4, $4, '', 'wrong_password', 1, $5, $5)";
 }
 
 /// What came back.
@@ -225,6 +229,8 @@ async fn tenant(
         now
     ];
     office.network.execute(&SESSION, args).await.unwrap();
+    let args = args![RefusalId::generate(), id, NasId::generate(), login.as_str(), now];
+    office.network.execute(&REFUSED, args).await.unwrap();
     let (ids, bodies) = (RefCell::default(), RefCell::default());
     Tenant { name, organisation: id, path, token, ids, bodies }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::API;
 use super::{common, kinds};
 use crate::entity::registry::{self, ENTITIES};
-use crate::entity::{Action, Entity, Field, Flags, Verbs};
+use crate::entity::{Action, Entity, Field, Flags, Verbs, bulk};
 
 /// `customer_label` as a name of a shape: `CustomerLabel`.
 fn name(entity: &Entity) -> String {
@@ -176,7 +176,7 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
         }
         ("POST", "bulk") => {
             parameters.push(header("idempotency-key"));
-            body = Some(bulk(entity));
+            body = Some(order(entity));
             let mut run = common::created(&reference("JobRun"));
             run["description"] = json!("The run that does it");
             (json!({"202": run}), &[409, 413, 415, 422])
@@ -218,22 +218,13 @@ pub(super) fn operation(pattern: &str, method: &Method) -> Option<Json> {
 }
 
 /// One change to many records: which, and what.
-fn bulk(entity: &Entity) -> Json {
-    let own = entity.actions.iter().filter(|action| action.is_for_many());
-    let own = own.map(|action| action.name);
-    let mut words: Vec<&str> = own.collect();
-    if entity.verbs.has(Verbs::UPDATE) {
-        words.push("update");
-    }
-    if entity.verbs.has(Verbs::DELETE) {
-        words.extend(["delete", "restore"]);
-    }
-    json!({
+fn order(entity: &'static Entity) -> Json {
+    let mut order = json!({
         "type": "object",
         "required": ["action"],
         "additionalProperties": false,
         "properties": {
-            "action": {"enum": words},
+            "action": {"enum": bulk::acts(entity)},
             "ids": {"type": "array", "items": kinds::id(entity.prefix)},
             "filter": {
                 "type": "object",
@@ -243,7 +234,20 @@ fn bulk(entity: &Entity) -> Json {
             "set": {"$ref": format!("#/components/schemas/{}Change", name(entity))},
             "dry_run": {"type": "boolean"},
         },
-    })
+    });
+    let own = entity.actions.iter().filter(|action| action.is_for_many());
+    let said: Vec<Json> =
+        own.filter(|action| !action.arguments.is_empty()).map(arguments).collect();
+    if !said.is_empty() {
+        order["properties"]["arguments"] = json!({
+            "description": "what the action takes besides the record",
+            "anyOf": said,
+        });
+    }
+    if bulk::Tie::of(entity).is_some() {
+        order["properties"]["label_id"] = kinds::id("lbl");
+    }
+    order
 }
 
 /// What a list, and an export of it, can be asked for.

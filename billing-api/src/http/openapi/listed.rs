@@ -3,12 +3,14 @@
 
 use actix_web::http::Method;
 use serde_json::{Value as Json, json};
+use sheet::{Delimiter, Format};
 
 use super::super::access::Route;
 use super::super::{describe, search};
 use super::operation::{Answer, Operation, Parameter};
 use super::{entity, kinds};
 use crate::domain::service::SERVICE;
+use crate::entity::import::failed::Told;
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Field, Flags, Kind};
 use crate::jobs::entities::JOB_RUN;
@@ -146,6 +148,11 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
         "/api/v1/job-runs/{id}/results",
         Operation {
             summary: "What became of each record of a change to many",
+            query: &[Parameter {
+                name: "failed",
+                about: "true: those alone that were not changed",
+                schema: || json!({"type": "boolean"}),
+            }],
             answer: Answer::Page(object),
             ..Operation::PLAIN
         },
@@ -172,6 +179,41 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
     ),
     (
         Method::GET,
+        "/api/v1/imports/{id}/errors",
+        Operation {
+            summary: "Rows of an import with something to tell, and what",
+            query: &[Parameter {
+                name: "outcome",
+                about: "those that failed, where nothing is said; those of a dry run that are \
+                    worth a look; those that could not be undone",
+                schema: || json!({"enum": Told::ALL.map(|(word, _)| word)}),
+            }],
+            answer: Answer::Page(object),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/imports/{id}/error-file",
+        Operation {
+            summary: "The rows that failed, as a file that can be imported again",
+            query: &[
+                Parameter {
+                    name: "format",
+                    about: "CSV, where nothing is said",
+                    schema: || json!({"enum": Format::ALL.map(Format::name)}),
+                },
+                Parameter {
+                    name: "delimiter",
+                    about: "of a CSV; that of the imported file, where nothing is said",
+                    schema: || json!({"enum": Delimiter::ALL.map(Delimiter::name)}),
+                },
+            ],
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
         "/api/v1/sessions",
         Operation {
             summary: "Sessions, live and ended, the newest first",
@@ -189,6 +231,62 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
                 },
             ],
             answer: Answer::Page(session),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/auth-log",
+        Operation {
+            summary: "Refused logins and why, a row a minute with a count, the newest first",
+            query: &[
+                Parameter { name: "login", about: "of this login", schema: one_line },
+                Parameter {
+                    name: "station",
+                    about: "from this calling station or line, as sent",
+                    schema: one_line,
+                },
+                Parameter { name: "reason", about: "for this reason", schema: reason },
+                Parameter {
+                    name: "nas_id",
+                    about: "on this NAS",
+                    schema: || kinds::id(model::NasId::PREFIX),
+                },
+                Parameter {
+                    name: "service_id",
+                    about: "of this service",
+                    schema: || kinds::id(model::ServiceId::PREFIX),
+                },
+                Parameter { name: "since", about: "from this instant on", schema: instant },
+                Parameter { name: "until", about: "before this instant", schema: instant },
+            ],
+            answer: Answer::Page(refusal),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/services/{id}/identities",
+        Operation {
+            summary: "Adds a way in: a further login, a MAC, a line or a port",
+            body: Some(new_identity),
+            answer: Answer::Record(|| entity::shape(&SERVICE)),
+            conditional: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::DELETE,
+        "/api/v1/services/{id}/identities/{identity}",
+        Operation {
+            summary: "Takes a way in away; the service's own login stays",
+            path: &[Parameter {
+                name: "identity",
+                about: "the way in",
+                schema: || kinds::id(model::IdentityId::PREFIX),
+            }],
+            answer: Answer::Record(|| entity::shape(&SERVICE)),
+            conditional: true,
             ..Operation::PLAIN
         },
     ),
@@ -220,6 +318,52 @@ fn new_service() -> Json {
 
 fn object() -> Json {
     json!({"type": "object"})
+}
+
+fn instant() -> Json {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn reason() -> Json {
+    json!({"enum": model::reject::RejectReason::ALL.map(|reason| reason.as_str())})
+}
+
+fn new_identity() -> Json {
+    json!({
+        "type": "object",
+        "required": ["kind", "value"],
+        "additionalProperties": false,
+        "properties": {
+            "kind": {"enum": model::identity::IdentityKind::ALL.map(|kind| kind.as_str())},
+            "value": {
+                "type": "string",
+                "description": "a login; a MAC in any spelling; Agent-Circuit-Id, Agent-Remote-Id \
+                    or NAS-Port-Id as text, or 0x and hexadecimal digits",
+            },
+            "nas_id": kinds::id(model::NasId::PREFIX),
+            "password": {"type": "string", "writeOnly": true},
+        },
+    })
+}
+
+fn refusal() -> Json {
+    json!({
+        "type": "object",
+        "required": ["id", "login", "reason", "attempts", "first_at", "last_at", "nas_id"],
+        "properties": {
+            "id": kinds::id(model::RefusalId::PREFIX),
+            "login": {"type": "string"},
+            "station": {"type": ["string", "null"]},
+            "reason": reason(),
+            "attempts": {"type": "integer", "minimum": 1},
+            "first_at": instant(),
+            "last_at": instant(),
+            "nas_id": kinds::id(model::NasId::PREFIX),
+            "nas_name": {"type": ["string", "null"]},
+            "service_id": kinds::nullable(kinds::id(model::ServiceId::PREFIX)),
+            "customer_id": kinds::nullable(kinds::id(model::CustomerId::PREFIX)),
+        },
+    })
 }
 
 fn session() -> Json {

@@ -351,6 +351,8 @@ CREATE TABLE nas (
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
     ipv6_counters TEXT NOT NULL,
+    -- What becomes of unsigned Access-Requests: learn, warn or require.
+    message_authenticator TEXT NOT NULL DEFAULT 'learn',
     -- The RADIUS client it was first seen behind.
     seen_client_id UUID,
     seen_at TIMESTAMPTZ,
@@ -434,4 +436,6 @@ CREATE TABLE outbox (
     policy_keys TEXT,
     relayed_at TIMESTAMPTZ
 );
+-- What is heard of from outside names its event, so that it becomes one once.
+CREATE UNIQUE INDEX outbox_id ON outbox (id);
 CREATE INDEX outbox_waiting ON outbox (seq) WHERE policy_keys IS NOT NULL AND relayed_at IS NULL;

@@ -76,6 +76,7 @@ CREATE TABLE data_import (
     failed_count BIGINT NOT NULL DEFAULT 0,
     undone_count BIGINT NOT NULL DEFAULT 0,
     finished_at TIMESTAMPTZ,
+    undo_until TIMESTAMPTZ,
     purge_at TIMESTAMPTZ NOT NULL,
     external_source TEXT,
     external_id TEXT,

@@ -76,6 +76,7 @@ CREATE TABLE data_import (
     failed_count INTEGER NOT NULL DEFAULT 0,
     undone_count INTEGER NOT NULL DEFAULT 0,
     finished_at INTEGER,
+    undo_until INTEGER,
     purge_at INTEGER NOT NULL,
     external_source TEXT,
     external_id TEXT,

@@ -198,12 +198,13 @@ fn sniff(head: &[u8]) -> Result<Format, ReadError> {
     }
     check_text(head)?;
     let text = head.strip_prefix(MARK).unwrap_or(head);
-    let mut signs = text.iter().copied().filter(|b| !b.is_ascii_whitespace());
-    match (signs.next(), signs.next()) {
-        (None, _) => Err(ReadError::Empty),
-        (Some(b'['), Some(b'{' | b']')) => Ok(Format::Json),
-        (Some(b'{'), Some(b'"' | b'}')) => Ok(Format::JsonLines),
-        _ => Ok(Format::Csv),
+    // A bracket at the very beginning is JSON, whole or not: read as CSV, damaged JSON would be a
+    // table with one strange column.
+    match text.iter().copied().find(|b| !b.is_ascii_whitespace()) {
+        None => Err(ReadError::Empty),
+        Some(b'[') => Ok(Format::Json),
+        Some(b'{') => Ok(Format::JsonLines),
+        Some(_) => Ok(Format::Csv),
     }
 }
 

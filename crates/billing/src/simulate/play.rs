@@ -1,0 +1,202 @@
+//! Playing a simulation: the runs one after the other, each reading what those before it made.
+
+use jiff::civil::Date;
+use model::Currency;
+use serde::Serialize;
+
+use super::read::Scenario;
+use crate::account::{Account, Document};
+use crate::amount::show;
+use crate::event::{Action, Event};
+use crate::exact::Exact;
+use crate::generate::{Refused, generate};
+use crate::item::Item;
+use crate::tax;
+
+/// What a simulation answers. Amounts are decimal strings of the currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The currency of all amounts.
+    pub currency: String,
+    /// A document for each run.
+    pub runs: Vec<Run>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The target date.
+    pub date: String,
+    /// The new lines.
+    pub items: Vec<Line>,
+    /// The lines without tax.
+    pub subtotal: String,
+    /// Their tax.
+    pub tax: String,
+    /// The same, by tax.
+    pub taxes: Vec<TaxLine>,
+    /// What cash rounding added or took.
+    pub rounding: String,
+    /// What became account credit because the lines were negative together.
+    pub to_credit: String,
+    /// `subtotal + tax + rounding + to_credit`, never negative.
+    pub total: String,
+    /// Paid from the account credit at once.
+    pub credit_used: String,
+    /// What is to be paid for this document.
+    pub due: String,
+    /// The account credit afterwards.
+    pub account_credit: String,
+    /// What is owed for all documents afterwards.
+    pub outstanding: String,
+    /// Tax that became due to the authority since the run before.
+    pub tax_due: String,
+}
+
+/// One line of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Its number; the lines of all runs count on.
+    pub number: u64,
+    /// The service, if it is about one.
+    pub service: Option<String>,
+    /// `recurring`, `discount`, `one_time`, `adjustment`, `change_fee`, `repair`
+    pub kind: &'static str,
+    /// The plan, or what for.
+    pub label: String,
+    /// The first day.
+    pub from: String,
+    /// The day after the last; the same day where it is not for days.
+    pub to: String,
+    /// Without tax.
+    pub amount: String,
+    /// Its tax.
+    pub tax: String,
+    /// How much of what.
+    pub quantity_note: String,
+    /// How the amount, as priced, came about.
+    pub formula: String,
+    /// The line this one repairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<u64>,
+    /// The line a coupon was used on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discounts: Option<u64>,
+    /// The event behind it, counted from 1 in the order of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<u64>,
+}
+
+/// One tax of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaxLine {
+    /// The tax.
+    pub name: String,
+    /// Its rate in percent.
+    pub rate: String,
+    /// What it was charged on.
+    pub base: String,
+    /// What it comes to.
+    pub amount: String,
+}
+
+impl Scenario {
+    /// Plays it.
+    pub fn play(&self) -> Result<Outcome, Refused> {
+        let mut played = Outcome { currency: self.terms.currency.to_string(), runs: Vec::new() };
+        let mut items: Vec<Item> = Vec::new();
+        let mut account = Account::default();
+        let mut booked = vec![false; self.events.len()];
+        for &target in &self.runs {
+            let known: Vec<Event> = self
+                .events
+                .iter()
+                .filter(|(recorded, _)| *recorded <= target)
+                .map(|(_, event)| event.clone())
+                .collect();
+            self.book(target, &mut account, &mut booked)?;
+            let mut new = generate(&known, &items, target, &self.terms)?;
+            tax::assess(&mut new, &items, &self.terms.policy)?;
+            let document = account.post(target, &new, &self.terms.policy)?;
+            played.runs.push(run(&document, &new, &account, self.terms.currency)?);
+            items.append(&mut new);
+        }
+        Ok(played)
+    }
+
+    /// Books the payments and credits that came since the run before.
+    fn book(
+        &self,
+        target: Date,
+        account: &mut Account,
+        booked: &mut [bool],
+    ) -> Result<(), Refused> {
+        let mut due: Vec<usize> = (0..self.events.len())
+            .filter(|&index| !booked[index])
+            .filter(|&index| self.events[index].0.max(self.events[index].1.at) <= target)
+            .collect();
+        due.sort_by(|&a, &b| self.events[a].1.order(&self.events[b].1));
+        for index in due {
+            booked[index] = true;
+            match self.events[index].1.action {
+                Action::Credit(amount) | Action::Payment(amount) => {
+                    account.receive(amount, &self.terms.policy)?;
+                }
+                Action::Refund(amount) => account.refund(amount, &self.terms.policy)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(
+    document: &Document,
+    items: &[Item],
+    account: &Account,
+    currency: Currency,
+) -> Result<Run, Refused> {
+    let money = |amount| show(amount, currency);
+    let mut taxes = Vec::new();
+    for total in &document.taxes {
+        taxes.push(TaxLine {
+            name: total.name.clone(),
+            rate: total.rate.times(Exact::whole(100))?.show(0),
+            base: money(total.base),
+            amount: money(total.amount),
+        });
+    }
+    Ok(Run {
+        date: document.date.to_string(),
+        items: items.iter().map(|item| line(item, currency)).collect(),
+        subtotal: money(document.subtotal),
+        tax: money(document.tax),
+        taxes,
+        rounding: money(document.rounding),
+        to_credit: money(document.to_credit),
+        total: money(document.total),
+        credit_used: money(document.credit_used),
+        due: money(document.due),
+        account_credit: money(account.credit()),
+        outstanding: money(account.outstanding()),
+        tax_due: money(document.tax_due),
+    })
+}
+
+fn line(item: &Item, currency: Currency) -> Line {
+    Line {
+        number: item.number,
+        service: item.service.clone(),
+        kind: item.kind.word(),
+        label: item.label.clone(),
+        from: item.days.from.to_string(),
+        to: item.days.to.to_string(),
+        amount: show(item.net(), currency),
+        tax: show(item.tax_sum(), currency),
+        quantity_note: item.quantity_note.clone(),
+        formula: item.formula.clone(),
+        repairs: item.repairs,
+        discounts: item.discounts,
+        event: item.event,
+    }
+}
