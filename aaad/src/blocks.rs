@@ -64,17 +64,27 @@ impl Blocks {
 
     /// Lifts the blocks of a login, from one station or all; how many there were.
     pub(crate) fn lift(&self, login: &[u8], station: Option<&[u8]>) -> usize {
+        let (mut wanted, mut key) = (Vec::new(), Vec::new());
+        login_key(login, self.fold_case, &mut wanted);
+        self.lift_where(|block| {
+            login_key(block.login.as_bytes(), self.fold_case, &mut key);
+            key == wanted && station.is_none_or(|station| station == block.station.as_bytes())
+        })
+    }
+
+    /// Lifts the blocks of whatever a service was asked for by: a login, a MAC, a line.
+    pub(crate) fn lift_service(&self, service: ServiceId) -> usize {
+        self.lift_where(|block| block.service == Some(service))
+    }
+
+    fn lift_where(&self, mut lifted: impl FnMut(&Blocked) -> bool) -> usize {
         if self.count.load(Ordering::Relaxed) == 0 {
             return 0;
         }
-        let (mut wanted, mut key) = (Vec::new(), Vec::new());
-        login_key(login, self.fold_case, &mut wanted);
         let mut known = self.known();
         let before = known.len();
         self.forget(&mut known, |block| {
-            login_key(block.login.as_bytes(), self.fold_case, &mut key);
-            let lifted =
-                key == wanted && station.is_none_or(|station| station == block.station.as_bytes());
+            let lifted = lifted(block);
             if lifted {
                 self.guard.clear(block.pair);
             }
@@ -161,7 +171,13 @@ mod tests {
         let guard = Guard::new(Limits { failures: 1, window_s: 60, block_s: 300 });
         let blocks = Blocks::new(guard, true);
         let now = Ts::from_seconds(1_772_323_200);
-        for (login, station) in [("Asha", "a"), ("asha", "b"), ("ravi", "a")] {
+        let line = ServiceId::generate();
+        for (login, station, service) in [
+            ("Asha", "a", None),
+            ("asha", "b", None),
+            ("ravi", "a", None),
+            ("02-00-00-00-00-09", "c", Some(line)),
+        ] {
             let key = login.to_ascii_lowercase();
             let pair = blocks.guard.pair(key.as_bytes(), station.as_bytes()).unwrap();
             let until = blocks.guard.failed(pair, now).unwrap();
@@ -170,13 +186,15 @@ mod tests {
                 login: Text::of(login.as_bytes()),
                 station: Text::of(station.as_bytes()),
                 nas: NasId::NONE,
-                service: None,
+                service,
                 failures: 1,
                 since: now,
                 until,
             });
         }
-        assert_eq!(blocks.list(now).len(), 3);
+        assert_eq!(blocks.list(now).len(), 4);
+        assert_eq!(blocks.lift_service(ServiceId::generate()), 0);
+        assert_eq!(blocks.lift_service(line), 1);
         assert_eq!(blocks.lift(b"ASHA", Some(b"c")), 0);
         assert_eq!(blocks.lift(b"ASHA", Some(b"a")), 1);
         assert_eq!(blocks.lift(b"asha", None), 1);

@@ -8,7 +8,8 @@
 //! always signed, so it shows nothing and does not count.
 //!
 //! What was learnt belongs to a source address, not to a name: NAS-Identifier can be changed on
-//! the way. It is kept in a file, and reported to `billing-api`, which makes it the NAS's mode;
+//! the way. So behind a prefix the name in an unsigned request cannot choose a milder mode than
+//! the NAS has that last signed from there. What was learnt is kept in a file, and reported to `billing-api`, which makes it the NAS's mode;
 //! once billing says another mode than `learn`, that holds and what was learnt is forgotten.
 //!
 //! Readers load a pointer; the map behind it changes when an address is heard of for the first
@@ -51,6 +52,9 @@ type Key = (ClientId, IpAddr);
 pub(crate) struct Source {
     signed: AtomicU32,
     learnt: AtomicBool,
+    /// It has signed what need not be signed.
+    signs: AtomicBool,
+    last: LastSigned,
     unsigned: AtomicU64,
     refused: AtomicU64,
     warned_s: AtomicI64,
@@ -75,6 +79,29 @@ impl Source {
     /// Unsigned requests that were dropped.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// The NAS of the last signed request, in two words. Where two NAS of one address write at the
+/// same time, the halves may be of both, which names no NAS, until the next one.
+#[derive(Debug, Default)]
+struct LastSigned([AtomicU64; 2]);
+
+impl LastSigned {
+    fn set(&self, nas: NasId) {
+        let (high, low) = nas.0.as_u64_pair();
+        for (half, new) in self.0.iter().zip([high, low]) {
+            // Read first: a word that is only read is shared by all threads without a cost.
+            if half.load(Ordering::Relaxed) != new {
+                half.store(new, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn get(&self) -> Option<NasId> {
+        let [high, low] = self.0.each_ref().map(|half| half.load(Ordering::Relaxed));
+        let nas = NasId(uuid::Uuid::from_u64_pair(high, low));
+        (nas != NasId::NONE).then_some(nas)
     }
 }
 
@@ -105,15 +132,16 @@ pub(crate) enum Notice {
 pub(crate) struct Sources(ArcSwap<FxHashMap<Key, Arc<Source>>>);
 
 impl Sources {
-    /// Whether a proven request may pass. `mode` is the strictest that client and NAS have.
+    /// Whether a proven request may pass. `mode_of` is the mode of a NAS behind this client.
     pub(crate) fn passes(
         &self,
         client: &ClientEntry,
-        mode: Signing,
+        mode_of: impl Fn(NasId) -> Signing,
         asked: &Asked,
         notices: &mpsc::Sender<Notice>,
     ) -> bool {
         let key = (client.id, asked.source);
+        let mode = mode_of(asked.nas);
         let sources = self.0.load();
         let Some(source) = sources.get(&key) else {
             // Anybody can forge an unsigned request from any address of a prefix.
@@ -126,6 +154,10 @@ impl Sources {
             return asked.signed || mode != Signing::Require;
         };
         if asked.signed {
+            source.last.set(asked.nas);
+            if !asked.must && !source.signs.load(Ordering::Relaxed) {
+                source.signs.store(true, Ordering::Relaxed);
+            }
             if mode == Signing::Learn && !asked.must && !source.learnt() {
                 let signed = source.signed.fetch_add(1, Ordering::Relaxed) + 1;
                 if signed >= SIGNED_IN_A_ROW && !source.learnt.swap(true, Ordering::Relaxed) {
@@ -135,11 +167,14 @@ impl Sources {
             }
             return true;
         }
-        let required = match mode {
-            Signing::Require => true,
-            Signing::Learn => source.learnt(),
-            Signing::Warn => false,
+        // Whose request this is, it only says itself.
+        let last = match client.nas {
+            Some(_) => Some(mode),
+            None => source.last.get().map(mode_of),
         };
+        let required = mode == Signing::Require
+            || last == Some(Signing::Require)
+            || source.learnt() && last != Some(Signing::Warn);
         counter_of(required).increment(1);
         if required {
             source.refused.fetch_add(1, Ordering::Relaxed);
@@ -158,6 +193,14 @@ impl Sources {
             let _ = notices.try_send(Notice::Unsigned { key, nas: asked.nas });
         }
         true
+    }
+
+    /// Whether an address has signed a request that need not be: then an unsigned one may be
+    /// anybody's.
+    pub(crate) fn signs(&self, client: ClientId, source: IpAddr) -> bool {
+        let sources = self.0.load();
+        let source = sources.get(&(client, source));
+        source.is_some_and(|source| source.learnt() || source.signs.load(Ordering::Relaxed))
     }
 
     /// All addresses of a client.
@@ -299,8 +342,78 @@ fn write(file: &std::path::Path, learnt: &[Key]) -> io::Result<()> {
 }
 
 #[cfg(test)]
+impl Sources {
+    /// Sources of which one address is known, and nothing of it.
+    pub(crate) fn knowing(client: ClientId, source: IpAddr) -> Self {
+        let sources = Self::default();
+        sources.edit(|known| {
+            known.insert((client, source), Arc::default());
+        });
+        sources
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::ClientTable;
+    use daemon::secrets::Keyring;
+    use model::OrganisationId;
+    use model::nas::{Client, Vendor};
+    use model::policy::{Body, Change, Key as Record};
+
+    /// A client of many addresses.
+    fn prefix() -> (Arc<ClientEntry>, ClientId) {
+        let (keyring, id) = (Keyring::ephemeral(), ClientId::generate());
+        let body = Body::Client(Client {
+            id,
+            organisation: OrganisationId::NONE,
+            source: "192.0.2.0/24".parse().unwrap(),
+            secret: keyring.seal(&id.to_string(), b"testing123").unwrap(),
+            previous_secret: None,
+            nas: None,
+            vendor: Vendor::Generic,
+            signing: Signing::Learn,
+        });
+        let (format, key) = (model::policy::FORMAT, Record::Client(id));
+        let change = Change { format, epoch: 1, revision: 1, after: 0, key, body: Some(body) };
+        let mut table = ClientTable::default();
+        table.apply(&change, &keyring);
+        (table.client(id).unwrap().clone(), id)
+    }
+
+    #[test]
+    fn a_name_that_anybody_can_write_chooses_no_milder_mode() {
+        let (strict, mild) = (NasId::generate(), NasId::generate());
+        let (client, id) = prefix();
+        let mode_of = |nas| match nas {
+            nas if nas == strict => Signing::Require,
+            nas if nas == mild => Signing::Warn,
+            _ => Signing::Learn,
+        };
+        let source = IpAddr::from([192, 0, 2, 7]);
+        let (notices, _kept) = mpsc::channel(16);
+        let sources = Sources::knowing(id, source);
+        let passes = |nas, signed| {
+            let asked = Asked { source, nas, signed, must: false, at: Ts::from_seconds(1) };
+            sources.passes(&client, mode_of, &asked, &notices)
+        };
+        let other = NasId::generate();
+        assert!(passes(mild, false) && passes(other, false), "nobody has signed yet");
+        assert!(!passes(strict, false));
+        assert!(passes(strict, true));
+        for nas in [strict, mild, other] {
+            assert!(!passes(nas, false), "{nas}");
+        }
+        // One that is learning, and has learnt.
+        for _ in 0..SIGNED_IN_A_ROW {
+            assert!(passes(other, true));
+        }
+        assert!(!passes(other, false) && !passes(mild, false));
+        // One that is to be let in unsigned, and proves that it is the one.
+        assert!(passes(mild, true));
+        assert!(passes(mild, false) && passes(other, false) && !passes(strict, false));
+    }
 
     #[test]
     fn what_was_learnt_is_read_back() {

@@ -249,7 +249,7 @@ impl Coa {
             let deleted = session.service != ServiceId::NONE && (named || cache.is_whole());
             return (if deleted { Move::Disconnect } else { Move::Stay }, 0);
         };
-        let wanted = self.engine.with_policy(now, &entry, |policy| (policy.access, policy.hash()));
+        let wanted = self.engine.wanted(now, &entry, vendor);
         // A subscriber may come a moment before its new profile: wait for it.
         let Some((access, hash)) = wanted else { return (Move::Stay, 0) };
         (decide(session.given, access, hash, vendor, named), hash)
@@ -366,7 +366,7 @@ impl Coa {
         };
         let composed = match (&entry, step) {
             (Some(entry), Move::Change) => {
-                self.engine.with_policy(now, entry, |policy| compose(Some(policy)))
+                self.engine.with_policy(now, entry, |policy, _| compose(Some(policy)))
             }
             _ => Some(compose(None)),
         };

@@ -100,9 +100,10 @@ impl Engine {
         if let Some(interim) = shown.attributes.last_mut() {
             interim.value += " ± 10 % by session";
         }
+        let hash = dialect::hash_for(vendor, &policy);
         shown.attributes.push(ExplainAttribute {
             name: "Class".to_owned(),
-            value: format!("service {}, policy {:016x}", subscriber.service, policy.hash()),
+            value: format!("service {}, policy {hash:016x}", subscriber.service),
             from: "evidence".to_owned(),
         });
         explanation.attributes = shown.attributes;

@@ -26,7 +26,7 @@ use super::Scratch;
 use crate::cache::{SubscriberEntry, Subscribers};
 
 /// Framed-Protocol of a dial-in (RFC 2865 §5.7).
-const PPP: u32 = 1;
+pub(crate) const PPP: u32 = 1;
 
 /// Somebody we know. The lookup key stays in [`Scratch`]'s `login`.
 pub(crate) struct Found {

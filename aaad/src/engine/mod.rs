@@ -9,7 +9,7 @@ mod method;
 
 use std::sync::Arc;
 
-use dialect::{Item, Unfit, Why};
+use dialect::{CompiledProfile, Item, Unfit, Why};
 use model::identity::IdentityKind;
 use model::nas::Vendor;
 use model::policy::{Access, Context, Effective, NoTrace, effective};
@@ -20,8 +20,13 @@ use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 use crate::cache::{Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
+pub(crate) use identify::PPP;
 use identify::{Found, identify};
 use method::Proof;
+
+/// Service-Types that ask for the NAS's own console: Administrative, NAS Prompt, and the two
+/// with a call back (RFC 2865 §5.6). Not Login, which hotspots ask for.
+const OF_THE_NAS: [u32; 4] = [6, 7, 9, 11];
 
 /// What the engine decided about an Access-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +152,10 @@ impl Engine {
         if attributes.first(attr::EAP_MESSAGE).is_some() {
             return Err(Refusal::Reject(RejectReason::MethodNotPossible));
         }
+        // Whoever asks for the NAS itself is no subscriber: an accept would open its console.
+        if attributes.u32(attr::SERVICE_TYPE).is_some_and(|kind| OF_THE_NAS.contains(&kind)) {
+            return Err(Refusal::Reject(RejectReason::MethodNotPossible));
+        }
         let found =
             identify(self.cache.subscribers(), attributes, request.nas, self.fold_case, scratch)?;
         let entry = &found.entry;
@@ -180,15 +189,16 @@ impl Engine {
 
         let hash = policy.hash();
         let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
+        // What fits by itself and not with the rest of a reply is too long all the same.
+        let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
         match compiled.bytes_for(request.vendor, &policy, hash) {
-            Some(bytes) => writer.raw(bytes?)?,
+            Some(bytes) => writer.raw(bytes?).map_err(full)?,
             None => dialect::accept(request.vendor, &policy, &mut writer)?,
         }
         let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
         let service = entry.service();
-        let class = self.class_key.mint(Class { service, policy_hash: hash, minted: now });
-        // What fits by itself and not with these is too long all the same.
-        let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
+        let policy_hash = compiled.hash_for(request.vendor, &policy, hash);
+        let class = self.class_key.mint(Class { service, policy_hash, minted: now });
         writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
         writer.attribute(attr::CLASS, &class).map_err(full)?;
         proof.write(&mut writer, &request.packet, request.key)?;
@@ -232,7 +242,7 @@ impl Engine {
         &self,
         now: Ts,
         attributes: Attributes<'_>,
-        nas: NasId,
+        (nas, vendor): (NasId, Vendor),
         scratch: &mut Scratch,
     ) -> Stamp {
         let class = attributes
@@ -247,22 +257,37 @@ impl Engine {
         let subscribers = self.cache.subscribers();
         let found = identify(subscribers, attributes, nas, self.fold_case, scratch);
         let Ok(Found { entry, .. }) = found else { return Stamp::UNKNOWN };
-        let hash = self.with_policy(now, &entry, |policy| policy.hash()).unwrap_or(0);
-        stamp_of(&entry, hash)
+        let wanted = self.wanted(now, &entry, vendor);
+        stamp_of(&entry, wanted.map_or(0, |(_, hash)| hash))
     }
 
-    /// Calls `f` with what a subscriber should have now; nothing where the profile is unknown.
+    /// Whether and how a subscriber should get in now, and the hash of what a NAS of this vendor
+    /// is told of it; nothing where the profile is unknown.
+    pub(crate) fn wanted(
+        &self,
+        now: Ts,
+        entry: &SubscriberEntry,
+        vendor: Vendor,
+    ) -> Option<(Access, u64)> {
+        self.with_policy(now, entry, |policy, compiled| {
+            (policy.access, compiled.hash_for(vendor, policy, policy.hash()))
+        })
+    }
+
+    /// Calls `f` with what a subscriber should have now, and the profile it is on; nothing where
+    /// that is unknown.
     pub(crate) fn with_policy<T>(
         &self,
         now: Ts,
         entry: &SubscriberEntry,
-        f: impl FnOnce(&Effective<'_>) -> T,
+        f: impl FnOnce(&Effective<'_>, &CompiledProfile) -> T,
     ) -> Option<T> {
         let compiled = self.cache.profile(entry.profile())?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
         let subscriber = entry.subscriber();
         let (profile, overlays) = (&compiled.profile, entry.overlays());
-        Some(f(&effective(context, profile, &subscriber, overlays, &mut NoTrace)))
+        let policy = effective(context, profile, &subscriber, overlays, &mut NoTrace);
+        Some(f(&policy, &compiled))
     }
 }
 

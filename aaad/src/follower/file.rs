@@ -18,7 +18,9 @@
 //!
 //! **Read.** Some thirty mebibytes at a time, which go into the table on every core; never the
 //! whole file, and no text but of the few that are not plain. Of two frames about one record
-//! the later counts. A torn tail is cut: the bus has what is missing. Secrets in it are sealed.
+//! the later counts. A torn tail of what was appended is cut: the bus has what is missing. A file
+//! without its `E` is not used, since half of the subscribers would be refused as unknown; it is
+//! put aside under the name `*.damaged`. Secrets in it are sealed.
 //!
 //! It is a convenience, never a condition: a file that cannot be read or written costs the
 //! start without a bus, not the start.
@@ -28,6 +30,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use daemon::exit::chain;
 use journal::framing::{self, ReadError};
@@ -44,6 +47,9 @@ const FORMAT: u8 = 2;
 
 /// Rewriting a small file is never worth it.
 const REWRITE_FLOOR: u64 = 1000;
+
+/// How long a file that went wrong is left alone, before it is written anew.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Octets of a block of subscribers, about.
 const BLOCK_OCTETS: usize = 1 << 20;
@@ -72,11 +78,12 @@ pub(crate) enum FileError {
 pub(crate) struct SnapshotFile {
     path: PathBuf,
     open: Option<Open>,
+    /// When it was last written anew, or that was tried.
+    tried: Option<Instant>,
 }
 
 struct Open {
     file: File,
-    whole: bool,
     /// Where the last whole frame ends.
     end: u64,
     began_with: u64,
@@ -98,14 +105,19 @@ impl SnapshotFile {
     /// Puts what the file says into the cache, which is empty. Where it cannot be read, there
     /// is nothing in it, and the log says why.
     pub(crate) fn open(path: &Path, cache: &Cache) -> Self {
-        let mut snapshot = Self { path: path.to_owned(), open: None };
+        let mut snapshot = Self { path: path.to_owned(), open: None, tried: None };
         match read(path, cache) {
             Ok(None) => {}
+            Ok(Some(read)) if !read.whole => {
+                // Whoever is missing would be refused as unknown.
+                let (found, promised) = (cache.extent().count, read.promised);
+                cache.replace(0, 0, cache.begin(0));
+                let aside = path.with_extension("damaged");
+                let moved = fs::rename(path, &aside);
+                let error = moved.err().map(|error| chain(&error).to_string());
+                warn!(found, promised, aside = %aside.display(), error, "the local policy snapshot was cut short and is not used");
+            }
             Ok(Some(read)) => {
-                if !read.whole {
-                    let (found, promised) = (cache.extent().count, read.promised);
-                    warn!(found, promised, "the local policy snapshot was cut short");
-                }
                 match open_to_append(path, &read) {
                     Ok(open) => snapshot.open = Some(open),
                     Err(error) => {
@@ -131,6 +143,7 @@ impl SnapshotFile {
     /// Writes what is in the cache beside the old file and renames it. Where that fails the old
     /// one stays, nothing is appended to it, and the log says why.
     pub(crate) fn rewrite(&mut self, cache: &Cache) {
+        self.tried = Some(Instant::now());
         self.open = match write(&self.path, cache) {
             Ok(open) => Some(open),
             Err(error) => {
@@ -140,9 +153,15 @@ impl SnapshotFile {
         };
     }
 
-    /// Appends changes that were applied to the cache, and when billing was heard of.
+    /// Appends changes that were applied to the cache, and when billing was heard of. A file that
+    /// went wrong is written anew some time later, if the cache has everything.
     pub(crate) fn append(&mut self, changes: &[Change], billing_heard: Option<Ts>, cache: &Cache) {
-        let Some(open) = &mut self.open else { return };
+        let Some(open) = &mut self.open else {
+            if cache.is_whole() && self.tried.is_none_or(|at| at.elapsed() >= AGAIN_AFTER) {
+                self.rewrite(cache);
+            }
+            return;
+        };
         if let Err(error) = open.append(changes, billing_heard) {
             warn!(error = %chain(&error), "could not keep policy changes on disk");
             self.open = None;
@@ -153,7 +172,7 @@ impl SnapshotFile {
 
     fn rewrite_if_long(&mut self, cache: &Cache) {
         let Some(open) = &self.open else { return };
-        if !open.whole || open.appended > REWRITE_FLOOR + open.began_with / 8 {
+        if open.appended > REWRITE_FLOOR + open.began_with / 8 {
             self.rewrite(cache);
         }
     }
@@ -185,13 +204,7 @@ fn open_to_append(path: &Path, read: &Read) -> Result<Open, FileError> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.set_len(read.end)?;
     file.seek(SeekFrom::End(0))?;
-    Ok(Open {
-        file,
-        whole: read.whole,
-        end: read.end,
-        began_with: read.promised,
-        appended: read.appended,
-    })
+    Ok(Open { file, end: read.end, began_with: read.promised, appended: read.appended })
 }
 
 fn write(path: &Path, cache: &Cache) -> Result<Open, FileError> {
@@ -232,7 +245,7 @@ fn write(path: &Path, cache: &Cache) -> Result<Open, FileError> {
     let file = file.into_inner().map_err(|error| FileError::Write(error.into_error()))?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    Ok(Open { file, whole: true, end, began_with: extent.count, appended: 0 })
+    Ok(Open { file, end, began_with: extent.count, appended: 0 })
 }
 
 fn frame(out: &mut Vec<u8>, kind: u8, record: &impl serde::Serialize) -> Result<(), FileError> {
@@ -291,7 +304,7 @@ fn read(path: &Path, cache: &Cache) -> Result<Option<Read>, FileError> {
         }
     }
     read.end = frames.end();
-    let Some(mark) = mark else { return Ok(None) };
+    let Some(mark) = mark else { return Ok(Some(Read::default())) };
     cache.put(&mut staged);
     cache.restore(mark.epoch, mark.revision.max(revision), others);
     read.promised = mark.count;
@@ -478,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_cut_within_its_first_part_gives_what_it_has_and_is_written_anew() {
+    fn a_snapshot_cut_within_its_first_part_is_put_aside_and_nobody_is_served_from_it() {
         let (dir, path) = place();
         let first = cache();
         let mut loading = first.begin(9);
@@ -490,16 +503,55 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for cut in (0..whole.len()).step_by(11) {
             fs::write(&path, &whole[..cut]).unwrap();
+            let aside = path.with_extension("damaged");
+            let _ = fs::remove_file(&aside);
             let second = cache();
-            let file = SnapshotFile::open(&path, &second);
-            if file.is_open() {
-                let third = cache();
-                SnapshotFile::open(&path, &third);
-                assert_eq!(third.extent(), second.extent(), "cut at {cut}");
-            } else {
-                assert_eq!(second.extent().count, 0, "cut at {cut}");
+            let mut file = SnapshotFile::open(&path, &second);
+            assert!(!file.is_open(), "cut at {cut}");
+            assert_eq!(second.extent(), cache().extent(), "cut at {cut}");
+            assert!(second.subscribers().find(service).is_none(), "cut at {cut}");
+            // A file without its first octets says nothing about what it was.
+            assert!(!path.exists() && aside.exists() || cut < 16, "cut at {cut}");
+            if cut > 16 {
+                assert_eq!(fs::read(&aside).unwrap(), whole[..cut]);
             }
+            file.rewrite(&first);
+            SnapshotFile::open(&path, &second);
+            assert_eq!(second.extent(), first.extent(), "written anew after a cut at {cut}");
         }
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_went_wrong_is_written_anew_once_in_a_while() {
+        let (dir, path) = place();
+        let first = cache();
+        let mut loading = first.begin(9);
+        let profile = PlanVersionId::generate();
+        loading.take(&first, change(profile, 1, Some("a")));
+        first.replace(9, 1, loading);
+        let mut file = SnapshotFile::open(&path, &first);
+        file.rewrite(&first);
+        // A file that was opened to be read takes nothing.
+        if let Some(open) = &mut file.open {
+            open.file = File::open(&path).unwrap();
+        }
+        applied(&first, &mut file, change(profile, 2, Some("b")), None);
+        assert!(!file.is_open());
+        let later = |file: &mut SnapshotFile| file.tried = Instant::now().checked_sub(AGAIN_AFTER);
+        later(&mut file);
+        applied(&first, &mut file, change(profile, 3, Some("c")), None);
+        assert!(!file.is_open(), "a cache that is not whole is not kept");
+        first.set_whole();
+        file.tried = Some(Instant::now());
+        applied(&first, &mut file, change(profile, 4, Some("d")), None);
+        assert!(!file.is_open(), "not before its time");
+        later(&mut file);
+        applied(&first, &mut file, change(profile, 5, Some("e")), None);
+        assert!(file.is_open());
+        let second = cache();
+        SnapshotFile::open(&path, &second);
+        assert_eq!(name(&second, profile).as_deref(), Some("e"));
         fs::remove_dir_all(&dir).unwrap();
     }
 

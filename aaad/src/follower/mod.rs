@@ -338,6 +338,7 @@ impl Follower {
         counter!("aaad_policy_changes_total").increment(1);
         // Whoever was blocked for a wrong password may just have been given the right one.
         if let Some(Body::Subscriber(subscriber)) = &change.body {
+            self.blocks.lift_service(subscriber.service);
             for identity in &subscriber.identities {
                 self.blocks.lift(identity.value.as_bytes(), None);
             }

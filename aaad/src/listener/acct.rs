@@ -186,9 +186,9 @@ impl AcctLoop {
                 self.counters.duplicates.increment(1);
             } else {
                 let origin = nas_of(&self.engine.cache, &client, attributes, path, now);
-                let nas = origin.nas;
+                let (nas, vendor) = (origin.nas, origin.vendor);
                 origin.tell(&self.seen);
-                let stamp = self.engine.stamp(now, attributes, nas, &mut round.scratch);
+                let stamp = self.engine.stamp(now, attributes, (nas, vendor), &mut round.scratch);
                 let clients = self.engine.cache.clients();
                 let ipv6_counters = clients.nas(nas).map(|n| n.ipv6_counters).unwrap_or_default();
                 let from = round.arena.len();

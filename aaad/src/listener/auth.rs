@@ -14,13 +14,13 @@ use model::{Clock, Ts};
 use radius_wire::{Code, Line as AccessLine, Packet, Writer, attr, verify_access_request};
 use tokio::sync::mpsc;
 
-use super::{Door, Origin, Seen, StatusBudget, admit, nas_of, with_keys};
+use super::{Door, Origin, Seen, StatusBudget, admit, nas_of, signing_of, with_keys};
 use crate::auth_log::{Line, Tail, Text};
 use crate::blocks::{Blocked, Blocks};
 use crate::counters::{Counters, DropReason};
 use crate::delay::Delayed;
 use crate::duplicate::{Duplicates, Earlier, RequestKey};
-use crate::engine::{AccessRequest, Answer, Engine, Scratch};
+use crate::engine::{AccessRequest, Answer, Engine, PPP, Scratch};
 use crate::guard::Pair;
 use crate::signing::{Asked, Notice, Sources};
 use crate::socket::{self, BATCH, Batch, Path};
@@ -205,11 +205,14 @@ impl AuthShard {
             must: attributes.first(attr::EAP_MESSAGE).is_some(),
             at: now,
         };
-        if !self.shared.sources.passes(&client, origin.signing, &asked, &self.shared.notices) {
+        let mode_of = |nas| signing_of(&self.engine.cache, &client, nas);
+        if !self.shared.sources.passes(&client, mode_of, &asked, &self.shared.notices) {
             return Err(DropReason::Unsigned);
         }
+        // What anybody can forge must not lock out a subscriber of a NAS that signs.
+        let counts = asked.signed || !self.shared.sources.signs(client.id, asked.source);
         let request = AccessRequest { packet, key, vendor: origin.vendor, nas: origin.nas };
-        let answer = self.decide(now, &request, bench, reply);
+        let answer = self.decide(now, &request, counts, bench, reply);
         let accepted = answer == Answer::Accept;
         let when = match answer {
             Answer::Accept => {
@@ -237,11 +240,13 @@ impl AuthShard {
         if self.delayed.delay().is_zero() { When::Now } else { When::Later }
     }
 
-    /// Asks the guard, then the engine, and tells the guard what came of it.
+    /// Asks the guard, then the engine, and tells the guard what came of it: of a failure only
+    /// where it `counts`.
     fn decide(
         &self,
         now: Ts,
         request: &AccessRequest<'_>,
+        counts: bool,
         bench: &mut Bench,
         reply: &mut Vec<u8>,
     ) -> Answer {
@@ -260,7 +265,7 @@ impl AuthShard {
         if let Some(pair) = pair {
             match answer {
                 Answer::Accept => guard.clear(pair),
-                Answer::Reject(reason) if is_a_guess(reason, name) => {
+                Answer::Reject(reason) if counts && is_a_guess(reason, &request.packet) => {
                     if let Some(until) = guard.failed(pair, now) {
                         self.tell_blocked(now, until, pair, request, scratch);
                     }
@@ -328,12 +333,20 @@ fn station_of<'a>(packet: &Packet<'a>) -> &'a [u8] {
     })
 }
 
-/// Whether a refusal may have been a guess. A device nobody registered asks under its own MAC,
-/// again and again, and guesses nothing.
-fn is_a_guess(reason: RejectReason, name: &[u8]) -> bool {
+/// Whether a refusal may have been a guess. A device or a line nobody registered asks under its
+/// own MAC or whatever name its NAS makes up, again and again, and guesses nothing; over PPP
+/// somebody has typed the name.
+fn is_a_guess(reason: RejectReason, packet: &Packet<'_>) -> bool {
     match reason {
         RejectReason::WrongPassword => true,
-        RejectReason::UnknownLogin => MacAddress::parse(name).is_err(),
+        RejectReason::UnknownLogin => {
+            let attributes = packet.attributes();
+            let name = attributes.first(attr::USER_NAME).unwrap_or_default();
+            let line = AccessLine::of(attributes);
+            let typed = attributes.u32(attr::FRAMED_PROTOCOL) == Some(PPP);
+            let named = line.circuit.or(line.remote).is_some();
+            MacAddress::parse(name).is_err() && (typed || !named)
+        }
         _ => false,
     }
 }

@@ -105,8 +105,6 @@ fn admit<'a>(
 struct Origin {
     nas: NasId,
     vendor: Vendor,
-    /// What becomes of its unsigned Access-Requests.
-    signing: Signing,
     /// Nobody knows it yet. Told to the follower once the packet has proven itself: what
     /// strangers can forge must not leave anything behind.
     new: Option<Seen>,
@@ -122,7 +120,7 @@ fn nas_of(
     let clients = cache.clients();
     if let Some(id) = client.nas {
         let vendor = clients.nas(id).map_or(client.vendor, |nas| nas.vendor);
-        return Origin { nas: id, vendor, signing: client.signing, new: None };
+        return Origin { nas: id, vendor, new: None };
     }
     let source = path.peer.ip().to_canonical();
     let mut text = SourceText { octets: [0; 48], len: 0 };
@@ -132,16 +130,23 @@ fn nas_of(
         .unwrap_or_else(|| text.of(nas_ip(attributes).unwrap_or(source)));
     let id = model::nas::derived_nas_id(client.id, name);
     match clients.nas(id) {
-        Some(nas) => {
-            let signing = if nas.published { nas.signing } else { client.signing };
-            Origin { nas: id, vendor: nas.vendor, signing, new: None }
-        }
+        Some(nas) => Origin { nas: id, vendor: nas.vendor, new: None },
         None => {
             let nas = Arc::new(NasEntry::seen(client, name));
             let new = Some(Seen { client: client.clone(), nas, source, at: now });
-            Origin { nas: id, vendor: client.vendor, signing: client.signing, new }
+            Origin { nas: id, vendor: client.vendor, new }
         }
     }
+}
+
+/// What becomes of the unsigned Access-Requests of a NAS behind this client.
+fn signing_of(cache: &Cache, client: &ClientEntry, nas: NasId) -> Signing {
+    if client.nas.is_some() {
+        return client.signing;
+    }
+    let clients = cache.clients();
+    let published = clients.nas(nas).filter(|nas| nas.published);
+    published.map_or(client.signing, |nas| nas.signing)
 }
 
 impl Origin {

@@ -36,7 +36,7 @@ use crate::socket::Path;
 const SECRET: &[u8] = b"testing123";
 const NOW: Ts = Ts::from_seconds(1_772_323_200);
 /// Changed packets that are judged.
-const ROUNDS: usize = 250_000;
+const ROUNDS: usize = 1_000_000;
 
 /// A shard without sockets, and the other ends of what it tells.
 struct Gate {
@@ -314,4 +314,128 @@ fn a_pair_that_guesses_is_blocked_and_told_of() {
     let other = gate.answer(&request(10, true, |w| w.text(1, "nobody").unwrap()), [192, 0, 2, 1]);
     assert_eq!(text(&right), text(&other.unwrap()));
     assert_eq!(gate.shard.shared.blocks.lift(b"asha", None), 0, "the teller did not run");
+}
+
+fn reason(gate: &mut Gate) -> Option<RejectReason> {
+    gate.refusals.try_recv().ok().and_then(|line| line.reason)
+}
+
+/// Puts one more service behind the gate, named by its own line.
+fn put_line(gate: &Gate, line: &str, credential: Value) {
+    let cache = &gate.shard.engine.cache;
+    let asha = cache.subscribers().identify(model::identity::IdentityKind::Login, b"asha").unwrap();
+    let service = ServiceId::generate();
+    let subscriber = json!({"service": service, "organisation": OrganisationId::generate(),
+        "customer": CustomerId::generate(), "profile": asha.profile(), "holds": [],
+        "expires_at": null, "ipv4": null, "overrides": {},
+        "identities": [{"id": IdentityId::generate(), "kind": "circuit", "value": line,
+            "credential": credential}]});
+    cache.apply(&change(Key::Subscriber(service), "subscriber", subscriber));
+}
+
+#[test]
+fn a_password_that_does_not_read_is_a_password_all_the_same() {
+    let mut gate = gate("learn", 0);
+    put_line(&gate, "olt1/2", Value::Null);
+    put_line(&gate, "olt1/3", json!({"kind": "clear", "sealed": "no sealed value"}));
+    put_line(&gate, "olt1/4", json!({"kind": "clear", "sealed": "9.k1.AAAA"}));
+    for (number, line, expected) in [
+        (1, &b"olt1/2"[..], None),
+        (2, b"olt1/3", Some(RejectReason::MethodNotPossible)),
+        (3, b"olt1/4", Some(RejectReason::MethodNotPossible)),
+    ] {
+        let packet = request(number, true, |writer| writer.vendor(3561, 1, line).unwrap());
+        gate.answer(&packet, [192, 0, 2, 1]).unwrap();
+        assert_eq!(reason(&mut gate), expected, "{}", line.escape_ascii());
+    }
+}
+
+#[test]
+fn whoever_asks_for_the_console_of_the_nas_is_refused() {
+    let mut gate = gate("learn", 0);
+    for (kind, expected) in [
+        (1, None),
+        (2, None),
+        (6, Some(RejectReason::MethodNotPossible)),
+        (7, Some(RejectReason::MethodNotPossible)),
+        (9, Some(RejectReason::MethodNotPossible)),
+        (11, Some(RejectReason::MethodNotPossible)),
+    ] {
+        let packet = request(kind as u16, true, |writer| {
+            writer.vendor(3561, 1, b"olt1/1").unwrap();
+            writer.attribute_u32(attr::SERVICE_TYPE, kind).unwrap();
+        });
+        gate.answer(&packet, [192, 0, 2, 1]).unwrap();
+        assert_eq!(reason(&mut gate), expected, "Service-Type {kind}");
+    }
+}
+
+#[test]
+fn a_plain_plan_too_long_for_a_reply_refuses_the_login() {
+    let mut gate = gate("learn", 0);
+    let profile = PlanVersionId::generate();
+    // Sixteen filters fill 4080 octets, which fit a packet only without its header.
+    let body = json!({"id": profile, "plan": PlanId::generate(),
+        "organisation": OrganisationId::generate(), "name": "Filters", "download_bps": null,
+        "upload_bps": null, "interim_s": 300, "session_timeout_s": null, "idle_timeout_s": null,
+        "pool": null, "on_expired": "reject", "filters": vec!["f".repeat(253); 16],
+        "garden": {"address_list": "garden", "download_bps": 1000, "upload_bps": 1000}});
+    let cache = &gate.shard.engine.cache;
+    cache.apply(&change(Key::Profile(profile), "profile", body));
+    let service = ServiceId::generate();
+    let subscriber = json!({"service": service, "organisation": OrganisationId::generate(),
+        "customer": CustomerId::generate(), "profile": profile, "holds": [],
+        "expires_at": null, "ipv4": null, "overrides": {},
+        "identities": [{"id": IdentityId::generate(), "kind": "circuit", "value": "olt1/2",
+            "credential": null}]});
+    cache.apply(&change(Key::Subscriber(service), "subscriber", subscriber));
+    let packet = request(1, true, |writer| writer.vendor(3561, 1, b"olt1/2").unwrap());
+    let reply = gate.answer(&packet, [192, 0, 2, 1]).unwrap();
+    assert_eq!(reply[0], Code::ACCESS_REJECT.0);
+    assert_eq!(reason(&mut gate), Some(RejectReason::PolicyUnfit));
+}
+
+#[test]
+fn a_line_nobody_registered_guesses_nothing() {
+    let mut gate = gate("learn", 3);
+    let fails = |gate: &mut Gate, first: u16, fill: fn(&mut Writer<'_>)| {
+        for number in first..first + 5 {
+            let packet = request(number, true, |writer| {
+                writer.text(attr::USER_NAME, "ipoe").unwrap();
+                writer.text(attr::CALLING_STATION_ID, "02:00:00:00:00:07").unwrap();
+                fill(writer);
+            });
+            assert_eq!(gate.answer(&packet, [192, 0, 2, 1]).unwrap()[0], Code::ACCESS_REJECT.0);
+        }
+        gate.begun.try_recv().is_ok()
+    };
+    let line = |writer: &mut Writer<'_>| writer.vendor(3561, 1, b"olt9/9").unwrap();
+    assert!(!fails(&mut gate, 0, line));
+    // Over PPP the name was typed, whatever line it came by.
+    assert!(fails(&mut gate, 10, |writer| {
+        writer.vendor(3561, 1, b"olt9/9").unwrap();
+        writer.attribute_u32(attr::FRAMED_PROTOCOL, 1).unwrap();
+    }));
+    let mut other = self::gate("learn", 3);
+    assert!(fails(&mut other, 0, |_| {}), "without a line a name is all there is");
+}
+
+#[test]
+fn what_anybody_can_forge_locks_nobody_out_where_the_nas_signs() {
+    for (signs, blocked) in [(false, true), (true, false)] {
+        let mut gate = gate("learn", 3);
+        gate.shard.shared.sources = Arc::new(crate::signing::Sources::knowing(
+            gate.shard.engine.cache.clients().find(IpAddr::from([192, 0, 2, 1])).unwrap().id,
+            IpAddr::from([192, 0, 2, 1]),
+        ));
+        if signs {
+            gate.answer(&login(100, true, b"s3cret"), [192, 0, 2, 1]).unwrap();
+        }
+        for number in 0..4 {
+            gate.answer(&login(number, false, b"guess"), [192, 0, 2, 1]).unwrap();
+        }
+        assert_eq!(gate.begun.try_recv().is_ok(), blocked);
+        let right = gate.answer(&login(9, true, b"s3cret"), [192, 0, 2, 1]).unwrap();
+        assert_eq!(right[0] == Code::ACCESS_REJECT.0, blocked);
+    }
 }

@@ -17,6 +17,8 @@ pub struct CompiledProfile {
     /// The profile.
     pub profile: Profile,
     plain_hash: u64,
+    /// [`crate::hash_for`] of the plain policy.
+    told: [u64; Vendor::ALL.len()],
     bytes: [Result<Box<[u8]>, Unfit>; Vendor::ALL.len()],
 }
 
@@ -29,7 +31,8 @@ impl CompiledProfile {
                 let result = crate::accept(vendor, policy, &mut bytes);
                 result.map(|()| bytes.0.into_boxed_slice())
             });
-            Self { plain_hash: policy.hash(), bytes, profile: profile.clone() }
+            let told = Vendor::ALL.map(|vendor| crate::hash_for(vendor, policy));
+            Self { plain_hash: policy.hash(), told, bytes, profile: profile.clone() }
         })
     }
 
@@ -41,10 +44,24 @@ impl CompiledProfile {
         policy: &Effective<'_>,
         hash: u64,
     ) -> Option<Result<&[u8], Unfit>> {
-        if hash != self.plain_hash || policy.garden.is_some() {
+        if !self.is_plain(policy, hash) {
             return None;
         }
         Some(self.bytes[vendor as usize].as_deref().map_err(|e| *e))
+    }
+
+    /// [`crate::hash_for`] of a policy that came from this profile and has this `hash`: known
+    /// already where it is exactly the plain profile.
+    pub fn hash_for(&self, vendor: Vendor, policy: &Effective<'_>, hash: u64) -> u64 {
+        if self.is_plain(policy, hash) {
+            self.told[vendor as usize]
+        } else {
+            crate::hash_for(vendor, policy)
+        }
+    }
+
+    fn is_plain(&self, policy: &Effective<'_>, hash: u64) -> bool {
+        hash == self.plain_hash && policy.garden.is_none()
     }
 }
 

@@ -16,14 +16,14 @@ pub(crate) type Told = Result<(), Unfit>;
 
 /// Where the parts go.
 pub(crate) struct Out<'a, S> {
-    pub(crate) dialect: &'a Dialect,
+    pub(crate) dialect: &'static Dialect,
     pub(crate) sink: &'a mut S,
     /// Attributes that confine a session of the garden, so far.
     confining: u32,
 }
 
 impl<'a, S: Sink> Out<'a, S> {
-    pub(crate) fn new(dialect: &'a Dialect, sink: &'a mut S) -> Self {
+    pub(crate) fn new(dialect: &'static Dialect, sink: &'a mut S) -> Self {
         Self { dialect, sink, confining: 0 }
     }
 
@@ -87,28 +87,31 @@ pub(crate) type Part<S> = fn(&Effective<'_>, &mut Out<'_, S>) -> Told;
 
 /// The parts of an Access-Accept, in order; the interim interval apart, which differs by
 /// session.
-pub(crate) fn parts<S: Sink>() -> [Part<S>; 11] {
-    [
-        |policy, out| rate::rate(out.dialect, policy, When::Login, out),
-        extras,
-        timeouts,
-        service_type,
-        ipv4,
-        ipv6,
-        routes,
-        dns,
-        vlan,
-        lists,
-        garden,
-    ]
+pub(crate) fn parts<S: Sink>() -> impl Iterator<Item = Part<S>> {
+    let changing: [Part<S>; 3] =
+        [|policy, out| rate::rate(out.dialect, policy, When::Login, out), extras, timeouts];
+    changing.into_iter().chain(lasting_parts())
 }
 
-pub(crate) fn accept<S: Sink>(dialect: &Dialect, policy: &Effective<'_>, sink: &mut S) -> Told {
+/// Those of the parts that no CoA-Request says.
+pub(crate) fn lasting_parts<S: Sink>() -> [Part<S>; 8] {
+    [service_type, ipv4, ipv6, routes, dns, vlan, lists, garden]
+}
+
+pub(crate) fn accept<S: Sink>(
+    dialect: &'static Dialect,
+    policy: &Effective<'_>,
+    sink: &mut S,
+) -> Told {
     let mut out = Out::new(dialect, sink);
-    parts().into_iter().try_for_each(|part| part(policy, &mut out))
+    parts().try_for_each(|part| part(policy, &mut out))
 }
 
-pub(crate) fn change<S: Sink>(dialect: &Dialect, policy: &Effective<'_>, sink: &mut S) -> Told {
+pub(crate) fn change<S: Sink>(
+    dialect: &'static Dialect,
+    policy: &Effective<'_>,
+    sink: &mut S,
+) -> Told {
     let mut out = Out::new(dialect, sink);
     match dialect.live {
         Live::Nothing => return Err(out.unfit(Item::Rate, Why::NotLive)),
@@ -157,7 +160,7 @@ fn extras<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
     Ok(())
 }
 
-fn timeouts<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
+pub(crate) fn timeouts<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
     if let Some(seconds) = policy.session_timeout_s {
         out.number(attr::SESSION_TIMEOUT, seconds, Item::SessionTimeout)?;
     }

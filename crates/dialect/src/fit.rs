@@ -62,8 +62,7 @@ pub fn of_subscriber(vendor: Vendor, profile: &Profile, subscriber: &Subscriber)
 fn of(vendor: Vendor, policy: &Effective<'_>) -> Vec<Finding> {
     let mut sink = Looking { bytes: Bytes(Vec::new()), left_out: Vec::new() };
     let mut out = Out::new(vendors::of(vendor), &mut sink);
-    let mut refused: Vec<Unfit> =
-        parts().into_iter().filter_map(|part| part(policy, &mut out).err()).collect();
+    let mut refused: Vec<Unfit> = parts().filter_map(|part| part(policy, &mut out).err()).collect();
     if sink.bytes.0.len() + RESERVED_OCTETS > radius_wire::PACKET_OCTETS_MAX {
         // Routes are what there can be many of.
         let item = if policy.routes.is_empty() { Item::Ipv6Routes } else { Item::Routes };

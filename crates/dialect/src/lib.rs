@@ -9,6 +9,7 @@
 //! - [`places`]: where attributes go; [`vendors`]: the table, a vendor each.
 //! - [`rate`]: rates, by number and by name; [`text`]: room for a value, without allocation.
 //! - [`compose`]: the two selections.
+//! - [`hash`]: whether a living session is told something else now, and whether CoA can say it.
 //! - [`compiled`]: a profile as bytes, made once.
 //! - [`fit`]: whether a vendor can carry a policy, asked in advance.
 //! - [`spread`]: interim intervals that differ a little by session.
@@ -17,6 +18,7 @@
 mod compiled;
 mod compose;
 mod fit;
+mod hash;
 mod item;
 mod places;
 mod rate;
@@ -30,6 +32,7 @@ use model::policy::{Difference, Effective};
 
 pub use compiled::CompiledProfile;
 pub use fit::{Finding, of_plan, of_subscriber};
+pub use hash::hash_for;
 pub use item::{Item, Unfit, Why};
 pub use places::Sink;
 pub use spread::{interim_s, session_key};

@@ -21,21 +21,24 @@ pub(crate) enum When {
 
 /// The rate, and the names of profiles, which may stand for it.
 pub(crate) fn rate<S: Sink>(
-    dialect: &Dialect,
+    dialect: &'static Dialect,
     policy: &Effective<'_>,
     when: When,
     out: &mut Out<'_, S>,
 ) -> Told {
-    let standing = standing(dialect, policy);
-    for name in dialect.names {
-        // A name that stands for another rate than this would contradict the number.
-        let leave = name.rates != (false, false) && !standing && dialect.rate != Rate::Names;
-        if let Some(text) = policy.vendor_profile(name.profile).filter(|_| !leave) {
-            out.name(name.place, text, policy)?;
-        }
+    for (name, text) in names_told(dialect, policy) {
+        out.name(name.place, text, policy)?;
     }
-    if standing {
+    if standing(dialect, policy) {
         return Ok(());
+    }
+    let named = || {
+        let mut names = dialect.names.iter().filter(|name| stands(name));
+        names.any(|name| policy.vendor_profile(name.profile).is_some())
+    };
+    if when == When::Living && dialect.rate != Rate::Names && named() {
+        // A number beside the name that the login was told: which of them counts, nobody says.
+        return Err(out.unfit(Item::Rate, Why::NotLive));
     }
     let limited = policy.download_bps.is_some() || policy.upload_bps.is_some();
     if when == When::Login && !limited {
@@ -55,6 +58,10 @@ pub(crate) fn rate<S: Sink>(
         Rate::Numbers { up, down, unit, peak } => {
             numbers(policy, (up, down, unit), when, out)?;
             match (policy.burst, peak) {
+                // The peak of a burst that is over would stay in force.
+                (None, Some((up, down))) if when == When::Living => {
+                    numbers(policy, (up, down, unit), when, out)
+                }
                 (Some(burst), Some((up, down))) => {
                     for (place, bps) in [(up, burst.upload_bps), (down, burst.download_bps)] {
                         let number =
@@ -74,11 +81,7 @@ pub(crate) fn rate<S: Sink>(
         }
         Rate::Names if !limited => Err(out.unfit(Item::Rate, Why::CannotLift)),
         Rate::Names => {
-            let named = dialect
-                .names
-                .iter()
-                .any(|name| stands(name) && policy.vendor_profile(name.profile).is_some());
-            let why = if named && !policy.as_planned { Why::NameIsPlans } else { Why::NoName };
+            let why = if named() && !policy.as_planned { Why::NameIsPlans } else { Why::NoName };
             Err(out.unfit(Item::Rate, why))
         }
     }
@@ -114,6 +117,34 @@ fn stands(name: &Name) -> bool {
     name.rates != (false, false)
 }
 
+/// The names that are told, and their texts. One that stands for another rate than this would
+/// contradict the number, and in the garden give the plan's own speed.
+pub(crate) fn names_told<'a>(
+    dialect: &'static Dialect,
+    policy: &Effective<'a>,
+) -> impl Iterator<Item = (&'static Name, &'a str)> {
+    let (policy, standing) = (*policy, standing(dialect, policy));
+    dialect.names.iter().filter_map(move |name| {
+        let text = policy.vendor_profile(name.profile)?;
+        let leave = stands(name)
+            && match policy.garden {
+                Some(_) => !standing || covers(&policy, name, text) == (false, false),
+                None => !standing && dialect.rate != Rate::Names,
+            };
+        (!leave).then_some((name, text))
+    })
+}
+
+/// Whether a name's text stands for the rate from the subscriber, and to it.
+fn covers(policy: &Effective<'_>, name: &Name, text: &str) -> (bool, bool) {
+    let whole = match policy.garden {
+        Some(garden) => garden.vendor_profiles.get(name.profile).is_some(),
+        None => policy.as_planned,
+    };
+    let says = text::rates_in(text);
+    (name.rates.0 && (whole || says.0), name.rates.1 && (whole || says.1))
+}
+
 /// Whether names stand for every limit there is: those of the plan for the plan's own rates,
 /// those of the garden for the garden's, and those with a rate in them for any such rate.
 pub(crate) fn standing(dialect: &Dialect, policy: &Effective<'_>) -> bool {
@@ -121,12 +152,7 @@ pub(crate) fn standing(dialect: &Dialect, policy: &Effective<'_>) -> bool {
     let mut any = false;
     for name in dialect.names.iter().filter(|name| stands(name)) {
         let Some(text) = policy.vendor_profile(name.profile) else { continue };
-        let whole = match policy.garden {
-            Some(garden) => garden.vendor_profiles.get(name.profile).is_some(),
-            None => policy.as_planned,
-        };
-        let says = text::rates_in(text);
-        let covers = (name.rates.0 && (whole || says.0), name.rates.1 && (whole || says.1));
+        let covers = covers(policy, name, text);
         any |= covers != (false, false);
         (up, down) = (up || covers.0, down || covers.1);
     }

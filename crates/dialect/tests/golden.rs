@@ -18,7 +18,7 @@ use model::nas::Vendor;
 use model::policy::{
     Access, Burst, Context, Difference, Effective, FramedProtocol, Garden, Gives, Hold,
     HoldNetwork, HoldReason, Ipv4Method, NoTrace, Overlay, OverlayKind, Overrides, Profile,
-    ServiceType, Subscriber, VendorProfile, VendorProfiles, effective,
+    ServiceType, Subscriber, VendorProfile, VendorProfiles, difference, effective,
 };
 use model::{CustomerId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts};
 use radius_wire::dictionary::{Dictionary, builtin};
@@ -490,5 +490,114 @@ fn a_living_session_is_changed_only_where_the_vendor_is_known_to() {
         let known =
             !matches!(vendor, Vendor::H3c | Vendor::Zte | Vendor::Ubiquiti | Vendor::Redback);
         assert_eq!(dialect::carries(vendor, Difference::Live), known, "{vendor:?}");
+    }
+}
+
+/// How two policies differ for a NAS of this vendor.
+fn differs(vendor: Vendor, one: &Case, other: &Case) -> Difference {
+    let hash = |case: &Case| dialect::hash_for(vendor, &case.policy());
+    difference(hash(one), hash(other))
+}
+
+#[test]
+fn what_a_nas_never_hears_of_moves_none_of_its_sessions() {
+    let plain = || Case::of("home", home());
+    let with = |gives: fn(Gives) -> Gives| Case::of("other", gives(home()));
+    let dns = with(|g| Gives { dns: vec!["192.0.2.53".parse().unwrap()], ..g });
+    let interim = with(|g| Gives { interim_s: 900, ..g });
+    let priority = with(|g| Gives { priority: Some(3), ..g });
+    let nokia = with(|g| Gives {
+        vendor_profiles: profiles(&[(VendorProfile::NokiaSlaProfile, "gold")]),
+        ..g
+    });
+    let group = with(|g| Gives {
+        vendor_profiles: profiles(&[(VendorProfile::MikrotikGroup, "gold")]),
+        ..g
+    });
+    let faster = with(|g| Gives { download_bps: Some(80 * MEGA), ..g });
+    let timeout = with(|g| Gives { session_timeout_s: Some(3600), ..g });
+    let longer = with(|g| Gives { session_timeout_s: Some(7200), ..g });
+    for (vendor, one, other, expected) in [
+        (Vendor::Mikrotik, &plain(), &dns, Difference::None),
+        (Vendor::Generic, &plain(), &dns, Difference::Fixed),
+        (Vendor::Mikrotik, &plain(), &interim, Difference::None),
+        (Vendor::Mikrotik, &plain(), &priority, Difference::Live),
+        (Vendor::Generic, &plain(), &priority, Difference::None),
+        (Vendor::Mikrotik, &plain(), &nokia, Difference::None),
+        (Vendor::Mikrotik, &plain(), &faster, Difference::Live),
+        // A CoA-Request cannot take back what it does not name.
+        (Vendor::Mikrotik, &plain(), &group, Difference::Fixed),
+        (Vendor::Mikrotik, &timeout, &plain(), Difference::Fixed),
+        (Vendor::Mikrotik, &timeout, &longer, Difference::Live),
+    ] {
+        assert_eq!(differs(vendor, one, other), expected, "{vendor:?} {}", other.name);
+    }
+}
+
+#[test]
+fn a_name_that_no_coa_says_is_fixed_at_the_login() {
+    let named = |service: &str, policy: &str| {
+        let names =
+            [(VendorProfile::JuniperService, service), (VendorProfile::JuniperPolicyIn, policy)];
+        Case::of("named", Gives { vendor_profiles: profiles(&names), ..home() })
+    };
+    let one = named("net({upload_kbps},{download_kbps})", "in");
+    let other_policy = named("net({upload_kbps},{download_kbps})", "other");
+    assert_eq!(differs(Vendor::Juniper, &one, &other_policy), Difference::Fixed);
+    let service = |gives: Gives| {
+        let name = [(VendorProfile::JuniperService, "net({upload_kbps},{download_kbps})")];
+        Case::of("service", Gives { vendor_profiles: profiles(&name), ..gives })
+    };
+    let faster = service(Gives { download_bps: Some(80 * MEGA), ..home() });
+    assert_eq!(differs(Vendor::Juniper, &service(home()), &faster), Difference::Live);
+}
+
+#[test]
+fn fair_use_slows_a_living_session_whatever_it_was_told_at_its_login() {
+    let told = |case: &Case| {
+        let mut sink = Octets::default();
+        dialect::change(Vendor::Huawei, &case.policy(), &mut sink).map(|()| sink.octets)
+    };
+    let burst = Burst {
+        download_bps: 100 * MEGA,
+        upload_bps: 40 * MEGA,
+        threshold_download_bps: None,
+        threshold_upload_bps: None,
+        time_s: None,
+    };
+    // The peak goes down with the rate.
+    let gives = Gives { burst: Some(burst), ..home() };
+    let slow = Case::of("slow", gives.clone()).fair_use(2 * MEGA, MEGA);
+    let octets = told(&slow).unwrap();
+    for (kind, bps) in [(2, MEGA), (3, MEGA), (5, 2 * MEGA), (6, 2 * MEGA)] {
+        assert_eq!(value(&octets, 2011, kind), Some((bps as u32).to_be_bytes().to_vec()), "{kind}");
+    }
+    assert_eq!(differs(Vendor::Huawei, &Case::of("full", gives), &slow), Difference::Live);
+
+    // Beside a profile's name a number might not count: the session begins anew, and again when
+    // the plan's own rate is back.
+    let names = profiles(&[(VendorProfile::HuaweiQosProfile, "gold")]);
+    let gives = Gives { vendor_profiles: names, ..home() };
+    let slow = Case::of("slow", gives.clone()).fair_use(2 * MEGA, MEGA);
+    let refused = told(&slow).unwrap_err();
+    assert_eq!((refused.item, refused.why), (Item::Rate, Why::NotLive));
+    assert_eq!(differs(Vendor::Huawei, &slow, &Case::of("full", gives)), Difference::Fixed);
+}
+
+#[test]
+fn the_garden_is_told_no_name_of_the_plans_own_speed() {
+    let plan = profiles(&[
+        (VendorProfile::CiscoPolicyIn, "home-in"),
+        (VendorProfile::CiscoPolicyOut, "home-out"),
+    ]);
+    for garden_names in [&[][..], &[(VendorProfile::CiscoService, "GARDEN")]] {
+        let walls = Garden { vendor_profiles: profiles(garden_names), ..Garden::default() };
+        let gives = Gives { vendor_profiles: plan.clone(), garden: walls, ..home() };
+        let mut sink = Octets::default();
+        dialect::accept(Vendor::Cisco, &Case::of("held", gives).held().policy(), &mut sink)
+            .unwrap();
+        let told = String::from_utf8_lossy(&sink.octets);
+        assert!(!told.contains("home-"), "{told}");
+        assert_eq!(told.contains("AGARDEN"), !garden_names.is_empty());
     }
 }

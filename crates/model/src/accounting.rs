@@ -5,11 +5,11 @@
 //! concerned and the hash of the policy that was given. Who the session belongs to and where
 //! it begins and ends is decided by `policyd` alone.
 //!
-//! # Layout (format 1), big-endian
+//! # Layout (format 2), big-endian
 //!
 //! | octets | field |
 //! |---|---|
-//! | 1 | format, 1 |
+//! | 1 | format, 2 |
 //! | 8 | received, microseconds since 1970-01-01 UTC |
 //! | 16 each | client, NAS, organisation, customer, service, plan version (nil: not known) |
 //! | 8 | policy hash (0: not known) |
@@ -25,8 +25,9 @@ use uuid::Uuid;
 use crate::nas::{Fnv, Ipv6Counters};
 use crate::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 
-/// The format of [`Record`], [`Shipped`] and [`Ack`]; a reader refuses a newer one.
-pub const FORMAT: u8 = 1;
+/// The format of [`Record`], [`Shipped`] and [`Ack`]; a reader refuses every other one. Format 1
+/// did not say how the NAS counts IPv6, and was never released.
+pub const FORMAT: u8 = 2;
 
 /// How many partitions the accounting stream has. Part of the contract between `aaad` and
 /// `policyd`: a change needs an empty stream.
@@ -45,18 +46,25 @@ pub enum RecordError {
     /// Written by a newer program.
     #[error("accounting record has format {0}, this program reads up to {FORMAT}: upgrade it")]
     Format(u8),
+    /// Of a format from before the first release, or of none.
+    #[error("accounting record has format {0}, which is no longer read, only {FORMAT}")]
+    Older(u8),
     /// Shorter than its fixed part.
     #[error("accounting record is cut short at {0} octets")]
     Short(usize),
 }
 
 impl RecordError {
+    fn of(format: u8) -> Self {
+        if format > FORMAT { Self::Format(format) } else { Self::Older(format) }
+    }
+
     /// The format, if it is that of a newer program: the bytes are good, and whoever is
-    /// upgraded reads them. Format 0 is nobody's.
+    /// upgraded reads them.
     pub fn newer_format(&self) -> Option<u8> {
         match self {
-            Self::Format(format) if *format > FORMAT => Some(*format),
-            _ => None,
+            Self::Format(format) => Some(*format),
+            Self::Older(_) | Self::Short(_) => None,
         }
     }
 }
@@ -118,7 +126,7 @@ impl<'a> Record<'a> {
         let short = RecordError::Short(bytes.len());
         match bytes.first() {
             Some(&FORMAT) => {}
-            Some(newer) => return Err(RecordError::Format(*newer)),
+            Some(other) => return Err(RecordError::of(*other)),
             None => return Err(short),
         }
         if bytes.len() < HEAD {
@@ -206,7 +214,7 @@ impl<'a> Shipped<'a> {
                 Ok(Self { incarnation, sequence, previous, record: &bytes[at..] })
             }
             Some(&FORMAT) | None => Err(RecordError::Short(bytes.len())),
-            Some(newer) => Err(RecordError::Format(*newer)),
+            Some(other) => Err(RecordError::of(*other)),
         }
     }
 }
@@ -283,16 +291,22 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(Record::decode(&bytes[..cut]), Err(RecordError::Short(cut)));
         }
-        bytes[0] = 2;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Format(2)));
-        assert_eq!(Shipped::decode(&bytes), Err(RecordError::Format(2)));
-        assert_eq!(RecordError::Format(2).newer_format(), Some(2));
-        assert_eq!(RecordError::Format(0).newer_format(), None, "no program wrote it");
+        bytes[0] = 3;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Format(3)));
+        assert_eq!(Shipped::decode(&bytes), Err(RecordError::Format(3)));
+        assert_eq!(RecordError::Format(3).newer_format(), Some(3));
+        for older in [0, 1] {
+            bytes[0] = older;
+            let refused = Record::decode(&bytes).unwrap_err();
+            assert_eq!(refused, RecordError::Older(older), "no octet of it is taken for another");
+            assert_eq!(Shipped::decode(&bytes), Err(RecordError::Older(older)));
+            assert_eq!(refused.newer_format(), None, "no upgrade reads it");
+        }
     }
 
     #[test]
     fn an_acknowledgement_without_the_word_asks_for_nothing() {
-        let text = r#"{"format":1,"incarnation":"07","partition":3,"sequence":9}"#;
+        let text = r#"{"format":2,"incarnation":"07","partition":3,"sequence":9}"#;
         let ack: Ack = serde_json::from_str(text).unwrap();
         assert!(!ack.missing);
     }

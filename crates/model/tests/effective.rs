@@ -402,6 +402,40 @@ fn given(result: &Effective<'_>) -> Given {
 }
 
 #[test]
+fn a_garden_that_confines_by_pool_gives_no_ipv6() {
+    for pool in [None, Some("garden".to_owned())] {
+        let mut case = Rng(7).case();
+        case.profile.gives.ipv6_pool = Some("v6".to_owned());
+        case.profile.gives.delegated_pool = Some("pd".to_owned());
+        case.profile.gives.garden.pool.clone_from(&pool);
+        case.subscriber.holds =
+            vec![Hold { reason: HoldReason::Nonpayment, network: HoldNetwork::Garden }];
+        case.subscriber.overrides = None;
+        case.subscriber.expires_at = None;
+        let plain = case.effective();
+        let pools = (plain.ipv6_pool.is_some(), plain.delegated_pool.is_some());
+        assert_eq!(pools, (pool.is_none(), pool.is_none()));
+
+        let own = Overrides {
+            ipv6_address: Some("2001:db8::7".parse().unwrap()),
+            ipv6_prefix: Some("2001:db8:1::/64".parse().unwrap()),
+            delegated_prefix: Some("2001:db8:2::/56".parse().unwrap()),
+            ipv6_routes: vec!["2001:db8:200::/48 :: 1".to_owned()],
+            ..Overrides::NONE
+        };
+        case.subscriber.overrides = Some(Box::new(own));
+        let fixed = case.effective();
+        let given = [
+            fixed.ipv6_address.is_some(),
+            fixed.ipv6_prefix.is_some(),
+            fixed.delegated_prefix.is_some(),
+            !fixed.ipv6_routes.is_empty(),
+        ];
+        assert_eq!(given, [pool.is_none(); 4]);
+    }
+}
+
+#[test]
 fn the_order_of_holds_and_overlays_does_not_matter() {
     let mut rng = Rng(0x1234_5678);
     let mut moved = 0;

@@ -149,6 +149,20 @@ fn a_login_that_exists_always_needs_its_password(lab: &mut Lab) {
     rejected(&nas.ask(&[asha, "User-Password = \"wrong\"", line, SIGNED], 1));
     rejected(&nas.ask(&[asha, line, SIGNED], 1));
     accepted(&nas.ask(&[asha, "User-Password = \"s3cret\"", line, SIGNED], 1));
+    // Whoever asks for the console of the NAS is refused, password or not.
+    for (service_type, gets_in) in [
+        ("Framed-User", true),
+        ("Login-User", true),
+        ("Administrative-User", false),
+        ("NAS-Prompt-User", false),
+    ] {
+        let service_type = format!("Service-Type = {service_type}");
+        for way in [asha, line] {
+            let asked = [way, "User-Password = \"s3cret\"", &service_type, SIGNED];
+            let reply = nas.ask(&asked, 1);
+            assert_eq!(reply.accepted(), gets_in, "{service_type} {way}: {}", reply.output);
+        }
+    }
     // A way in that is taken away is gone; the service's own login stays.
     let shown = lab.api().get(&format!("/api/v1/services/{service}")).expect(200);
     let of = |kind: &str| {

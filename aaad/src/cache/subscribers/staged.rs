@@ -100,13 +100,12 @@ impl Staged {
     /// Credentials that cannot be opened with this keyring, whatever is in them.
     pub(crate) fn unusable(&self, keyring: &Keyring) -> usize {
         let mut count = 0;
-        let mut look =
-            |key: Option<&str>| count += usize::from(!key.is_some_and(|k| keyring.holds(k)));
+        let mut look = |key: &str| count += usize::from(!keyring.holds(key));
         for kept in self.edits.iter().filter_map(|edit| self.kept(edit)) {
             match kept {
                 Kept::Plain(record) => {
                     if let Some(credential) = record.credential() {
-                        look(Some(credential.key));
+                        look(credential.key);
                     }
                 }
                 Kept::Whole(whole) => whole.keys(&mut look),

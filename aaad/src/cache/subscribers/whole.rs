@@ -13,7 +13,7 @@ pub(crate) struct Whole {
     pub(super) revision: u64,
     pub(super) overlays: Vec<Overlay>,
     /// One per identity, in the same order: its credential taken apart, so that a login does
-    /// not decode text. Nothing where there is none, or it is no sealed value.
+    /// not decode text. Nothing where there is none.
     sealed: Box<[Option<Sealed>]>,
 }
 
@@ -30,8 +30,12 @@ impl Whole {
                 Credential::Clear(sealed) => (CredentialKind::Clear, sealed),
                 Credential::NtHash(sealed) => (CredentialKind::NtHash, sealed),
             };
-            let parts = SealedParts::of(sealed).ok()?;
-            Some(Sealed { kind, key: parts.key.into(), octets: parts.octets.into() })
+            Some(match SealedParts::of(sealed) {
+                Ok(parts) => Sealed { kind, key: parts.key.into(), octets: parts.octets.into() },
+                // It has a password all the same, one that no key opens: no line and no MAC may
+                // pass for one that asks for nothing.
+                Err(_) => Sealed { kind, key: "".into(), octets: Box::default() },
+            })
         };
         let sealed = subscriber.identities.iter().map(take_apart).collect();
         Self { subscriber, revision, overlays: Vec::new(), sealed }
@@ -57,13 +61,8 @@ impl Whole {
         })
     }
 
-    /// Calls `each` with every credential as it is kept: the key's id, or nothing where it is
-    /// no sealed value.
-    pub(super) fn keys(&self, mut each: impl FnMut(Option<&str>)) {
-        for (identity, sealed) in self.subscriber.identities.iter().zip(&self.sealed) {
-            if identity.credential.is_some() {
-                each(sealed.as_ref().map(|sealed| &*sealed.key));
-            }
-        }
+    /// Calls `each` with the id of every credential's key: empty where it is no sealed value.
+    pub(super) fn keys(&self, each: impl FnMut(&str)) {
+        self.sealed.iter().flatten().map(|sealed| &*sealed.key).for_each(each);
     }
 }

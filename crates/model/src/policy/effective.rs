@@ -112,8 +112,9 @@ impl<'a> Effective<'a> {
         garden.or_else(|| self.vendor_profiles.get(profile))
     }
 
-    /// A stable hash of everything a session is given: equal hashes, equal treatment. Stamped
-    /// into Class and accounting records.
+    /// A stable hash of everything a session is given, whatever its NAS: equal hashes, equal
+    /// policies. What one NAS is told of it, and what is stamped into Class and accounting
+    /// records, is the dialect's to hash.
     ///
     /// Its high half covers what is fixed when a session begins (access, addresses, pools,
     /// routes, lists, what confines it), its low half what a NAS may change while the session
@@ -211,7 +212,7 @@ pub enum Difference {
     Fixed,
 }
 
-/// Compares two values of [`Effective::hash`].
+/// Compares two hashes with such halves.
 pub fn difference(given: u64, wanted: u64) -> Difference {
     if given == wanted {
         Difference::None
@@ -398,7 +399,10 @@ fn enter<'a>(result: &mut Effective<'a>, garden: &'a Garden) {
         result.pool = Some(pool);
         (result.ipv4, result.ipv4_prefix_length) = (None, None);
         // Routes lead to the address that is not given.
-        result.routes = &[];
+        (result.routes, result.ipv6_routes) = (&[], &[]);
+        // The pool confines IPv4 alone: with IPv6 the session would be open.
+        (result.ipv6_pool, result.delegated_pool, result.ipv6_address) = (None, None, None);
+        (result.ipv6_prefix, result.delegated_prefix) = (None, None);
     }
     if !garden.dns.is_empty() {
         result.dns = &garden.dns;
