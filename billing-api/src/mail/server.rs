@@ -111,11 +111,18 @@ fn before<'a>(
         let old: String = row.get("host")?;
         let kept = row.get::<Option<Sealed>>("password")?.is_some();
         let without = draft.value("username").is_some() && !draft.has("username");
-        let moved = draft.text("host").is_some_and(|host| host != old)
-            || draft.text("tls").is_some_and(|tls| tls == "none");
-        if moved && kept && draft.secret("password").is_none() && !without {
-            let detail = "must be given again when the server or its encryption changes";
-            return Err(Fault::field("/password", detail));
+        let changed = if draft.text("host").is_some_and(|host| host != old) {
+            Some("host")
+        } else {
+            draft.text("tls").filter(|tls| *tls == "none").map(|_| "tls")
+        };
+        if let Some(name) = changed
+            && kept
+            && draft.secret("password").is_none()
+            && !without
+        {
+            let detail = "changes only together with the password, which must be given again";
+            return Err(Fault::field(format!("/{name}"), detail));
         }
         Ok(())
     })

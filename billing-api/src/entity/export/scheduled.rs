@@ -172,12 +172,14 @@ fn before<'a>(
             draft.value(name).is_some() && draft.text(name) != old.as_deref()
         };
         let kept = row.get::<Option<Sealed>>("password")?.is_some();
-        if kept
+        let changed = [("host", &host), ("host_key", &pin)];
+        let changed = changed.into_iter().find(|(name, old)| moved(name, old));
+        if let Some((name, _)) = changed
+            && kept
             && draft.secret("password").is_none()
-            && (moved("host", &host) || moved("host_key", &pin))
         {
-            let detail = "must be given again when the server changes";
-            return Err(Fault::field("/password", detail));
+            let detail = "changes only together with the password, which must be given again";
+            return Err(Fault::field(format!("/{name}"), detail));
         }
         Ok(())
     })
