@@ -73,7 +73,7 @@ impl Sink {
     }
 
     /// Whether nothing more came.
-    fn is_empty(mut self) -> bool {
+    fn ends_empty(mut self) -> bool {
         drop(self.child.stdin.take());
         let rest = self.lines.by_ref().next();
         rest.is_none()
@@ -214,7 +214,7 @@ async fn a_letter_is_taken_over_starttls_from_whoever_signs_in_and_its_text_is_f
         assert!(took["text"].as_str().unwrap().contains("a secret link"), "{took}");
         assert_eq!(lab.count("SELECT COUNT(content) AS count FROM mail").await, 0);
         lab.send().await;
-        assert!(sink.is_empty(), "it is sent once");
+        assert!(sink.ends_empty(), "it is sent once");
     }
 }
 
@@ -238,7 +238,7 @@ async fn nothing_is_said_to_a_server_with_an_unknown_certificate_or_without_star
         let view = lab.letter(id).await;
         assert_eq!((&view["state"], &view["attempts"]), (&json!("waiting"), &json!(2)), "{view}");
         assert!(view["error"].as_str().unwrap().contains("STARTTLS"), "{view}");
-        assert!(strange.is_empty() && plain.is_empty());
+        assert!(strange.ends_empty() && plain.ends_empty());
     }
 }
 
@@ -265,7 +265,7 @@ async fn a_server_that_says_later_is_asked_again_and_one_that_says_never_is_not(
         assert_eq!((&view["state"], &view["attempts"]), (&json!("sent"), &json!(2)), "{view}");
         assert_eq!(sink.letter()["to"], json!(["later@example.net"]));
         assert_eq!(lab.letter(never).await["attempts"], 1);
-        assert!(sink.is_empty());
+        assert!(sink.ends_empty());
     }
 }
 

@@ -45,6 +45,9 @@ impl Format {
     pub const ALL: [Format; 5] =
         [Format::Csv, Format::Xlsx, Format::Json, Format::JsonLines, Format::Pdf];
 
+    /// Those that can be read as well as written.
+    pub const READ: [Format; 4] = [Format::Csv, Format::Xlsx, Format::Json, Format::JsonLines];
+
     /// Its name, which is also the end of its files' names.
     pub fn name(self) -> &'static str {
         match self {
