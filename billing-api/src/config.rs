@@ -31,6 +31,10 @@ pub struct Config {
     pub calls: Calls,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// Outgoing mail.
+    pub mail: Mail,
+    /// Exports that leave by themselves, and as PDF.
+    pub exports: Exports,
     /// The list of programs that hear of events; absent: there are none.
     pub hooks_file: Option<PathBuf>,
     /// Backups that are made by themselves.
@@ -53,6 +57,8 @@ impl Default for Config {
             bus: Bus::default(),
             calls: Calls::default(),
             webhooks: Webhooks::default(),
+            mail: Mail::default(),
+            exports: Exports::default(),
             hooks_file: None,
             backup: Backup::default(),
             first_start: FirstStart::default(),
@@ -67,6 +73,9 @@ impl Default for Config {
 pub struct Http {
     /// Where to listen. Put a TLS proxy in front before it leaves the machine.
     pub listen: SocketAddr,
+    /// How the console is reached, `https://office.example.net`: what links in mail begin with.
+    /// Empty: mail has no links, and links with secrets in them are not mailed.
+    pub public_url: String,
     /// Threads that serve requests.
     pub workers: usize,
     /// Whether the console's cookie is sent over TLS alone; false for plain local use.
@@ -130,6 +139,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: String::new(),
             workers: 2,
             secure_cookie: false,
             trusted_proxies: Vec::new(),
@@ -207,6 +217,83 @@ impl Webhooks {
             if !(1..=most).contains(&value) {
                 return Err(format!("webhooks.{key} is from 1 to {most}, not {value}"));
             }
+        }
+        Ok(())
+    }
+}
+
+/// Outgoing mail. Which server sends is set in the console, for each organisation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// Letters under way at once.
+    pub senders: u32,
+    /// How long each step of the talk with a server may take, seconds.
+    pub timeout_s: u32,
+    /// How long letters are kept in the list, days.
+    pub keep_days: u32,
+    /// Certificates (PEM) of authorities that are trusted besides the machine's: for a mail
+    /// server with a certificate of one's own making.
+    pub authorities_file: Option<PathBuf>,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { senders: 8, timeout_s: 30, keep_days: 90, authorities_file: None }
+    }
+}
+
+impl Mail {
+    /// What is wrong with the values, naming the key.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (key, value, most) in [
+            ("senders", self.senders, 100),
+            ("timeout_s", self.timeout_s, 300),
+            ("keep_days", self.keep_days, 3650),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(format!("mail.{key} is from 1 to {most}, not {value}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Exports that leave by themselves, and as PDF.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exports {
+    /// OpenSSH's SFTP client.
+    pub sftp: PathBuf,
+    /// How long sending a file may take, seconds.
+    pub sftp_timeout_s: u32,
+    /// The fonts of a PDF; the first that has a character draws it.
+    pub fonts: Vec<PathBuf>,
+    /// The same for titles and the names of columns.
+    pub fonts_bold: Vec<PathBuf>,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        let font = |name: &str| PathBuf::from(format!("/usr/share/fonts/truetype/dejavu/{name}"));
+        Self {
+            sftp: PathBuf::from("/usr/bin/sftp"),
+            sftp_timeout_s: 600,
+            fonts: vec![font("DejaVuSans.ttf")],
+            fonts_bold: vec![font("DejaVuSans-Bold.ttf")],
+        }
+    }
+}
+
+impl Exports {
+    /// What is wrong with the values, naming the key.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.sftp.is_absolute() {
+            return Err("exports.sftp is an absolute path".to_owned());
+        }
+        if !(10..=7200).contains(&self.sftp_timeout_s) {
+            let found = self.sftp_timeout_s;
+            return Err(format!("exports.sftp_timeout_s is from 10 to 7200, not {found}"));
         }
         Ok(())
     }

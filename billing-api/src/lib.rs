@@ -11,6 +11,7 @@
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `hook`: outbox → deliveries → webhooks and programs.
+//! - `mail`: what people are told by letter.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `network_events`: bus → events of what `aaad` noticed.
 //! - `jobs`: work outside of requests, by schedule or by hand.
@@ -27,6 +28,7 @@ mod first_start;
 mod hook;
 mod http;
 mod jobs;
+mod mail;
 mod nas_seen;
 mod network_events;
 mod relay;

@@ -35,6 +35,8 @@ use crate::hook::dispatcher::Dispatcher;
 use crate::http::{self, Web};
 use crate::jobs::backup::Backups;
 use crate::jobs::{self, Runner};
+use crate::mail::Mail;
+use crate::mail::sender::Sender;
 use crate::nas_seen::NasSeenKeeper;
 use crate::network_events::NetworkEvents;
 use crate::relay::Relay;
@@ -126,7 +128,10 @@ impl Opened {
         db.migrate(&MIGRATIONS).await?;
         let network = open(&config.network, "network", true).await?;
         let hooks = Hooks::open(&config).map_err(RunError::Config)?;
-        let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks);
+        let mail = Mail::open(&config).map_err(RunError::Config)?;
+        config.exports.check().map_err(RunError::Config)?;
+        let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks, mail);
+        office.exports = config.exports.clone();
         office.policy = policy(&config.access)?;
         let defaults = rules::defaults(&office.policy);
         office.settings = std::mem::take(&mut office.settings).with_defaults(defaults);
@@ -170,6 +175,7 @@ impl Opened {
             NetworkEvents { office: office.clone(), bus: bus.clone(), stop: shutdown.clone() };
         let runner = Runner::new(office.clone(), jobs::registry::KINDS, shutdown.clone());
         let dispatcher = Dispatcher::new(office.clone(), shutdown.clone());
+        let sender = Sender::new(office.clone(), shutdown.clone());
         let flush = Flush { office: office.clone(), stop: shutdown.clone() };
         let handler = Arc::new(Control {
             office: office.clone(),
@@ -206,6 +212,7 @@ impl Opened {
         let mut tasks = Tasks::new();
         tasks.spawn("relay", relay.run());
         tasks.spawn("webhooks", dispatcher.run());
+        tasks.spawn("mail", sender.run());
         tasks.spawn("nas seen", keeper.run());
         tasks.spawn("network events", events.run());
         tasks.spawn("jobs", runner.run());
@@ -244,7 +251,8 @@ pub async fn seed_customers(database: &Database, count: u64) -> Result<Tenants, 
     db.migrate(&MIGRATIONS).await?;
     let hooks = Hooks::open(&Config::default()).map_err(RunError::Config)?;
     let (network, clock) = (db.clone(), Arc::new(SystemClock));
-    let office = Office::with(db.clone(), network, Keyring::ephemeral(), clock, hooks);
+    let mail = Mail::open(&Config::default()).map_err(RunError::Config)?;
+    let office = Office::with(db.clone(), network, Keyring::ephemeral(), clock, hooks, mail);
     let grown = seed::customers::grow(&office, count).await;
     db.close().await;
     grown?.ok_or_else(|| {

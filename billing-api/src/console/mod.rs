@@ -16,6 +16,7 @@ mod audit;
 mod auth_log;
 mod branding;
 mod deliveries;
+mod exports;
 mod find;
 mod fit;
 mod identities;
@@ -143,6 +144,9 @@ pub(crate) const PAGES: &[Route] = &[
     post("/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run)),
     post("/job-runs/{id}/cancel", may("jobs.run"), || web::to(jobs::cancel)),
     post("/job-runs/{id}/retry", may("jobs.run"), || web::to(jobs::retry)),
+    // Files made in the background; who may have one, the rules say.
+    get("/exports/{id}/ready", Need::SignedIn, || web::to(exports::ready)),
+    get("/exports/{id}/file", Need::SignedIn, || web::to(exports::file)),
     // Staff.
     post("/staff/{id}/link", may("staff.edit"), || web::to(staff::link)),
     post("/staff/{id}/end-session", may("staff.edit"), || web::to(staff::end_session)),
@@ -211,6 +215,7 @@ async fn extra(
         "plan" => fit::of_plan(office, signed, entity, id).await,
         "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => Ok(jobs::of_job(signed, id)),
+        "export" => exports::of_export(office, signed, id).await,
         "staff" => staff::of_staff(office, signed, entity, id).await,
         "export_template" => records::of_template(office, signed, id).await,
         "role" => roles::of_role(office, signed, entity, id).await,

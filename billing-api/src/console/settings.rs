@@ -167,6 +167,9 @@ fn render(
     let words = &viewer.words;
     let body = html! {
         (head(words, about, group))
+        @if group == "mail" {
+            p { a href="/mail-servers" { (words.say(words::MAIL_SERVER_OWN)) } }
+        }
         form.card method="post" action=(format!("/settings/{group}")) {
             (page::csrf(viewer))
             (About::field(about))

@@ -18,6 +18,7 @@ use super::{show, viewer};
 use crate::domain::access::{session, staff};
 use crate::domain::{Fault, Office};
 use crate::entity::{Entity, read};
+use crate::mail;
 
 /// What belongs on the page of a member of staff.
 pub(super) async fn of_staff(
@@ -157,18 +158,24 @@ pub(super) async fn link(
         let link =
             format!("{}://{}/set-password?token={}", host.scheme(), host.host(), token.expose());
         let until = show::minute(&signed.viewer.words, until);
-        let page = render_link(&signed.viewer, &id.to_string(), &link, until);
+        let mailed = mail::is_ready(&office, signed.actor.organisation).await?;
+        let page = render_link(&signed.viewer, &id.to_string(), &link, until, mailed);
         Ok(page::send(StatusCode::OK, page))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }
 
-fn render_link(viewer: &Viewer, id: &str, link: &str, until: String) -> Markup {
+fn render_link(viewer: &Viewer, id: &str, link: &str, until: String, mailed: bool) -> Markup {
     let words = &viewer.words;
+    let mut text = words.say_with(words::STAFF_LINK_TEXT, &[("until", until.into())]);
+    if mailed {
+        text.push(' ');
+        text.push_str(&words.say(words::STAFF_LINK_MAILED));
+    }
     let once = Once {
         place: "staff",
         title: words.say(words::STAFF_LINK),
-        text: words.say_with(words::STAFF_LINK_TEXT, &[("until", until.into())]),
+        text,
         label: words.say(words::STAFF_LINK),
         secret: link,
         back: format!("/staff/{id}"),
@@ -187,9 +194,9 @@ mod tests {
     #[test]
     fn the_link_is_shown_with_its_last_day() {
         let link = "https://x.example/set-password?token=lml_1";
-        let text = render_link(&viewer(), "usr_1", link, "2026-03-04 09:30".to_owned());
+        let text = render_link(&viewer(), "usr_1", link, "2026-03-04 09:30".to_owned(), true);
         let text = text.into_string();
-        for part in [link, "2026-03-04 09:30", r#"/staff/usr_1""#] {
+        for part in [link, "2026-03-04 09:30", r#"/staff/usr_1""#, "by mail"] {
             assert!(text.contains(part), "{part}\n{text}");
         }
     }

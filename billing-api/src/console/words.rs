@@ -776,6 +776,17 @@ keys! {
     LIST_EXPORT_CSV_SEMICOLON = "console-list-export-csv-semicolon";
     LIST_EXPORT_XLSX = "console-list-export-xlsx";
     LIST_EXPORT_JSON = "console-list-export-json";
+    LIST_EXPORT_PDF = "console-list-export-pdf";
+    LIST_EXPORT_BACKGROUND = "console-list-export-background";
+    EXPORT_READY = "console-export-ready";
+    EXPORT_UNTIL = "console-export-until";
+    EXPORT_FETCH = "console-export-fetch";
+    EXPORT_BROKEN = "console-export-broken";
+    EXPORT_PURGED = "console-export-purged";
+    EXPORT_MAKING = "console-export-making";
+    EXPORT_MAKING_HINT = "console-export-making-hint";
+    MAIL_SERVER_OWN = "console-mail-server";
+    STAFF_LINK_MAILED = "console-staff-link-mailed";
     LIST_IMPORT = "console-list-import";
     LIST_SIZE = "console-list-size";
     LIST_SIZE_SET = "console-list-size-set";

@@ -29,6 +29,10 @@ pub(crate) struct Office {
     pub(crate) queued: Notify,
     /// Webhooks and programs that hear of events.
     pub(crate) hooks: Hooks,
+    /// Outgoing mail.
+    pub(crate) mail: crate::mail::Mail,
+    /// What exports need of this machine.
+    pub(crate) exports: crate::config::Exports,
     /// Password hashes computed at once: argon2 is meant to be dear.
     pub(crate) hashing: Semaphore,
     /// What each organisation has set, and which modules it has.
@@ -60,6 +64,7 @@ impl Office {
         keyring: Keyring,
         clock: Arc<dyn Clock>,
         hooks: Hooks,
+        mail: crate::mail::Mail,
     ) -> Self {
         let hashing = Semaphore::new(HASHES_AT_ONCE);
         Self {
@@ -69,6 +74,8 @@ impl Office {
             clock,
             committed: Notify::new(),
             hooks,
+            mail,
+            exports: crate::config::Exports::default(),
             queued: Notify::new(),
             hashing,
             settings: super::setting::Cache::default(),
@@ -85,7 +92,9 @@ impl Office {
     /// One that calls nobody inside and runs no programs.
     #[cfg(test)]
     pub(crate) fn new(db: Db, network: Db, keyring: Keyring, clock: Arc<dyn Clock>) -> Self {
-        Self::with(db, network, keyring, clock, Hooks::for_tests())
+        let mail = crate::mail::Mail::open(&crate::config::Config::default());
+        let mail = mail.expect("the defaults are good");
+        Self::with(db, network, keyring, clock, Hooks::for_tests(), mail)
     }
 
     /// The present instant.

@@ -42,6 +42,7 @@ pub(crate) struct Unit<'a> {
     /// Policy records named since the last event.
     keys: Vec<Key>,
     runs_queued: bool,
+    letters_queued: bool,
     /// Whether there is an event that webhooks may hear.
     happened: bool,
     /// Words of a record that was written; they go with its audit entry.
@@ -107,6 +108,7 @@ impl<'a> Unit<'a> {
             keys: Vec::new(),
             words: None,
             runs_queued: false,
+            letters_queued: false,
             happened: false,
             answer: None,
             noted: Vec::new(),
@@ -326,6 +328,11 @@ impl<'a> Unit<'a> {
         self.runs_queued = true;
     }
 
+    /// The commit wakes the sender of mail.
+    pub(crate) fn wake_sender(&mut self) {
+        self.letters_queued = true;
+    }
+
     /// Raises the version of an organisation's settings, and returns it: what is in memory of
     /// any organisation is read again after the commit. Others who change the same
     /// organisation's settings wait.
@@ -434,6 +441,9 @@ impl<'a> Unit<'a> {
         }
         if self.runs_queued {
             self.office.queued.notify_one();
+        }
+        if self.letters_queued {
+            self.office.mail.woken.notify_one();
         }
         if self.happened {
             self.office.hooks.woken.notify_one();

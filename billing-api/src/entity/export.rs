@@ -11,6 +11,17 @@
 //!
 //! A file that breaks off is never ended properly: the caller sees a broken transfer, not a
 //! short table.
+//!
+//! - this file: the records of exports, and a file that is made while its caller waits.
+//! - [`background`]: files made by a job, kept, and fetched later.
+//! - [`scheduled`]: files that go out by schedule, by mail or to an SFTP server.
+//! - `sftp`: a file goes to an SFTP server.
+//! - [`paper`]: what a PDF has around its table, and values as people read them.
+
+pub(crate) mod background;
+pub(crate) mod paper;
+pub(crate) mod scheduled;
+mod sftp;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -72,12 +83,19 @@ pub(crate) const EXPORT: Entity = Entity {
         Field::new("query", Kind::LongText(4000), Flags::NONE),
         Field::new("columns", Kind::Words(1000, 200), Flags::NONE),
         Field::new("personal", Kind::Words(1000, 200), Flags::LISTED),
-        Field::new("state", Kind::Choice(&["running", "finished", "broken"]), Flags::LISTED),
+        Field::new("state", Kind::Choice(STATES), Flags::LISTED),
         Field::new("row_count", Kind::Integer(0, i64::MAX), Flags::LISTED),
+        // Only of one that is kept.
+        Field::new("file_name", Kind::Text(200), Flags::NONE),
+        Field::new("octets", Kind::Integer(0, i64::MAX), Flags::NONE),
+        Field::new("purge_at", Kind::Time, Flags::NONE),
         Field::new("finished_at", Kind::Time, Flags::NONE),
     ],
     ..Entity::PLAIN
 };
+
+/// What an export can be; one that is queued is made by a job, and purged when its time is over.
+const STATES: &[&str] = &["queued", "running", "finished", "broken", "purged"];
 
 /// An export as somebody wants it again: an entity and a query string for it.
 pub(crate) const EXPORT_TEMPLATE: Entity = Entity {
@@ -231,6 +249,8 @@ pub(crate) struct Export {
     writing: Writing,
     /// What was asked, as it is written down.
     asked: String,
+    /// Values as people read them, where the file is for people.
+    reading: Option<paper::Reading>,
 }
 
 impl Export {
@@ -257,14 +277,14 @@ impl Export {
         let asked: Vec<String> =
             given.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut faults = Vec::new();
-        let writing = Writing {
+        let mut writing = Writing {
             format: word(&mut given, "format", &mut faults).unwrap_or(Format::Csv),
             delimiter: word(&mut given, "delimiter", &mut faults).unwrap_or(Delimiter::Comma),
             header: word(&mut given, "header", &mut faults).unwrap_or(true),
             byte_order_mark: word(&mut given, "bom", &mut faults).unwrap_or(false),
             guard: word(&mut given, "guard", &mut faults).unwrap_or(true),
             sheet: entity.path.to_owned(),
-            directory: None,
+            ..Writing::default()
         };
         for name in ["limit", "cursor", "page", "total"] {
             if given.remove(name).is_some() {
@@ -274,6 +294,7 @@ impl Export {
         }
         let customs = custom::of(office, &actor.path, entity).await?;
         let added = added(&customs, &mut given);
+        let filters = given.clone();
         let mut list = match ListQuery::parse(entity, &customs, given) {
             Ok(list) => list,
             Err(Fault::Invalid(more)) => {
@@ -288,11 +309,20 @@ impl Export {
         list.limit = PAGE_MAX;
         let nested = matches!(writing.format, Format::Json | Format::JsonLines);
         let mut columns = columns(actor, entity, &customs, &list.fields, nested)?;
+        let mut reading = None;
+        if writing.format == Format::Pdf {
+            if list.fields.is_empty() {
+                paper::narrow(entity, &mut columns);
+            }
+            let (paper, found) = paper::of(office, actor, entity, &filters).await?;
+            writing.paper = paper;
+            reading = Some(found);
+        }
         for key in added.into_iter().filter(|_| entity.custom) {
             list.fields.push("custom");
             columns.push(Column { name: format!("custom.{key}"), of: Of::Custom(key) });
         }
-        Ok(Self { entity, list, columns, writing, asked: asked.join("&") })
+        Ok(Self { entity, list, columns, writing, asked: asked.join("&"), reading })
     }
 
     /// The file's format.
@@ -305,6 +335,26 @@ impl Export {
         let at = office.now().to_string();
         let day = at.get(..10).unwrap_or("now").to_owned();
         format!("{}-{day}.{}", self.entity.path, self.writing.format)
+    }
+
+    /// How many rows it would have, counted as far as `most` and one more.
+    pub(crate) async fn exceeds(
+        &self,
+        office: &Office,
+        actor: &Actor,
+        most: i64,
+    ) -> Result<bool, Fault> {
+        read::exceeds(office, actor, self.entity, &self.list, most).await
+    }
+
+    /// What the columns are called in the file.
+    fn headings(&self) -> Vec<String> {
+        match &self.reading {
+            None => self.names(),
+            Some(reading) => {
+                self.columns.iter().map(|column| reading.heading(self.entity, column)).collect()
+            }
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -347,6 +397,9 @@ impl Export {
         let mut records = shown.collect::<Result<Vec<Json>, StoreError>>()?;
         if extends {
             (self.entity.hooks.extend)(Source::Office(office, actor), &mut records).await?;
+        }
+        if let Some(reading) = &self.reading {
+            return reading.rows(office, actor, self.entity, &self.columns, &records).await;
         }
         let row = |record: &Json| self.columns.iter().map(|column| column.cell(record)).collect();
         Ok(records.iter().map(row).collect())
@@ -424,7 +477,7 @@ pub(crate) async fn start(
     let id = begin(&office, &actor, &export).await?;
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
     // Ends with its channel: when the file is whole, or when nobody takes its pieces.
-    tokio::spawn(run(Run { office, actor, export, id, pieces, _slot: slot }, first));
+    tokio::spawn(run(Run { office, actor, export, id, pieces, _slot: Some(slot) }, first));
     Ok(receiver)
 }
 
@@ -477,7 +530,8 @@ struct Run {
     export: Export,
     id: Uuid,
     pieces: mpsc::Sender<Result<Bytes, ExportError>>,
-    _slot: SemaphorePermit<'static>,
+    /// Nothing where a queue of jobs bounds how many there are.
+    _slot: Option<SemaphorePermit<'static>>,
 }
 
 type Page = (Vec<store::Row>, Option<String>);
@@ -513,7 +567,7 @@ impl Run {
     async fn write(&mut self, first: Page) -> (Result<(), ExportError>, u64) {
         let (steps, mut waiting) = mpsc::channel(PAGES_WAITING);
         let (ended, end) = oneshot::channel();
-        let (how, names) = (self.export.writing.clone(), self.export.names());
+        let (how, names) = (self.export.writing.clone(), self.export.headings());
         let sink =
             Sink { pieces: self.pieces.clone(), piece: Vec::new(), handle: Handle::current() };
         tokio::task::spawn_blocking(move || {
@@ -635,17 +689,21 @@ mod tests {
         parameters(query).unwrap()
     }
 
+    async fn whole(mut pieces: Pieces) -> Vec<u8> {
+        let mut file = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            file.extend_from_slice(&piece.unwrap());
+        }
+        file
+    }
+
     async fn exported(
         office: &Arc<Office>,
         actor: &Actor,
         query: &str,
     ) -> Result<(Vec<String>, Vec<Vec<String>>), Fault> {
         let export = Export::parse(office, actor, LABELS, given(query)).await?;
-        let mut pieces = start(office.clone(), actor.clone(), export).await?;
-        let mut file = Vec::new();
-        while let Some(piece) = pieces.recv().await {
-            file.extend_from_slice(&piece.unwrap());
-        }
+        let file = whole(start(office.clone(), actor.clone(), export).await?).await;
         let mut rows = Vec::new();
         let how = sheet::Reading::default();
         let summary = sheet::read(file.as_slice(), &how, |item| {
@@ -699,7 +757,7 @@ mod tests {
                 write::create_in(&mut unit, LABELS, draft).await.unwrap();
             }
             unit.commit().await.unwrap();
-            for format in Format::ALL {
+            for format in Format::ALL.into_iter().filter(|format| *format != Format::Pdf) {
                 let query =
                     format!("format={format}&sort=-name&fields=id,name,kind&delimiter=pipe");
                 let (columns, rows) = exported(&office, &isp, &query).await.unwrap();
@@ -721,6 +779,11 @@ mod tests {
             let after: Json = audit.last().unwrap().get("after").unwrap();
             assert_eq!(after["columns"], json!(["id", "name", "kind"]));
             assert!(after["query"].as_str().unwrap().contains("sort=-name"));
+            // A PDF is for people; what is on its pages, the tests of `sheet` read.
+            let export = Export::parse(&office, &isp, LABELS, given("format=pdf")).await.unwrap();
+            let pdf = whole(start(office.clone(), isp.clone(), export).await.unwrap()).await;
+            assert!(pdf.starts_with(b"%PDF-") && pdf.len() > 20_000, "{}", pdf.len());
+            assert_eq!(ended(&office, &isp).await, ("finished".to_owned(), 1203));
         }
     }
 
@@ -729,7 +792,7 @@ mod tests {
         for (_db, office) in offices().await {
             let office = Arc::new(office);
             let isp = actor(&office, None).await;
-            let query = "format=pdf&delimiter=x&header=maybe&limit=5&nmae=x";
+            let query = "format=odt&delimiter=x&header=maybe&limit=5&nmae=x";
             let Err(fault) = exported(&office, &isp, query).await else { panic!("exported") };
             let mut refused = pointers(fault);
             refused.sort();

@@ -74,6 +74,26 @@ pub(crate) async fn page(
     page_within(office, actor, entity, query, &bounds).await
 }
 
+/// Whether a list has more rows than so many; no more are counted.
+pub(crate) async fn exceeds(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    query: &ListQuery,
+    most: i64,
+) -> Result<bool, Fault> {
+    let bounds = Bounds::of(office, actor, entity, query).await?;
+    let mut args = Args::new();
+    let conditions = conditions(office.db.engine(), entity, actor, query, &bounds, &mut args);
+    let skip = args.push(most);
+    let sql = format!(
+        "SELECT 1 AS found FROM {} WHERE {} LIMIT 1 OFFSET ${skip}",
+        entity.table,
+        conditions.join(" AND ")
+    );
+    Ok(!office.db.dynamic_all(&sql, args).await?.is_empty())
+}
+
 async fn page_within(
     office: &Office,
     actor: &Actor,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::custom::CUSTOM_FIELD;
+use super::export::scheduled::SCHEDULED_EXPORT;
 use super::export::{EXPORT, EXPORT_TEMPLATE};
 use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind, Unique};
@@ -17,6 +18,8 @@ use crate::domain::plan::PLAN;
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
+use crate::mail::queue::MAIL;
+use crate::mail::server::MAIL_SERVER;
 
 /// Every entity the interpreter serves.
 pub(crate) static ENTITIES: &[&Entity] = &[
@@ -33,7 +36,10 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &WEBHOOK,
     &EXPORT,
     &EXPORT_TEMPLATE,
+    &SCHEDULED_EXPORT,
     &IMPORT,
+    &MAIL,
+    &MAIL_SERVER,
     &ROLE,
     &STAFF,
     &TOKEN,

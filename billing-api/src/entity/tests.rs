@@ -33,7 +33,7 @@ pub(crate) async fn offices() -> Vec<(TestDb, Office)> {
 }
 
 /// An organisation below another, and somebody who acts in it.
-pub(super) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
+pub(crate) async fn actor(office: &Office, parent: Option<&Actor>) -> Actor {
     let id = OrganisationId::generate();
     let above = parent.map_or("", |parent| parent.path.as_str());
     let path = format!("{above}{}/", id.0.simple());
@@ -65,7 +65,7 @@ async fn names(office: &Office, actor: &Actor, parameters: &[(&str, &str)]) -> V
     listed.rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-pub(super) fn pointers(fault: Fault) -> Vec<String> {
+pub(crate) fn pointers(fault: Fault) -> Vec<String> {
     match fault {
         Fault::Invalid(faults) => faults.into_iter().map(|fault| fault.pointer).collect(),
         other => panic!("{other:?}"),

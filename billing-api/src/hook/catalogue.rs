@@ -42,6 +42,9 @@ const STAFF: &str =
 const EMPLOYED: &str = r#"{"id":"usr_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Asha Rai","email":"asha@isp.example","status":"active","role_id":"rol_06a8k2v7c4tq9d3m5n1p8r2s6w"}"#;
 const TOKEN: &str = r#"{"id":"tok_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","scopes":["read"]}"#;
 
+const LETTER: &str = r#"{"id":"mai_06a8k2v7c4tq9d3m5n1p8r2s6w","subject":"Your file is ready","recipient":"asha@isp.example","kind":"export_ready","state":"failed","code":550,"error":"the mail server says 550: no such user"}"#;
+const EXPORTED: &str = r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","row_count":25000,"file_name":"customers-2026-03-01.csv"}"#;
+
 /// Events of typed code.
 const TYPED: &[Typed] = &[
     Typed {
@@ -210,6 +213,26 @@ const TYPED: &[Typed] = &[
         kind: "export.finished",
         description: "Records left as a file.",
         example: r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","rows":1200}"#,
+    },
+    Typed {
+        kind: "export.fetched",
+        description: "Somebody fetched the file of an export that was made in the background.",
+        example: EXPORTED,
+    },
+    Typed {
+        kind: "mail.failed",
+        description: "A letter was given up: the server refused it, or did not answer for days.",
+        example: LETTER,
+    },
+    Typed {
+        kind: "mail.retried",
+        description: "A letter that had failed is sent again.",
+        example: LETTER,
+    },
+    Typed {
+        kind: "mail_server.tested",
+        description: "A test letter was sent by a mail server.",
+        example: r#"{"id":"mas_06a8k2v7c4tq9d3m5n1p8r2s6w","host":"mail.isp.example","port":587,"tls":"starttls"}"#,
     },
     Typed {
         kind: "export.broken",

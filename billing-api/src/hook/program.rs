@@ -22,7 +22,7 @@ use daemon::secrets::sha256;
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -259,7 +259,19 @@ fn check(path: &Path, us: u32) -> Result<fs::Metadata, ProgramError> {
 }
 
 /// Ends a process group when dropped, unless its leader was waited for before.
-struct Group(Option<Pid>);
+pub(crate) struct Group(Option<Pid>);
+
+impl Group {
+    /// The group that a child leads which was started in one of its own.
+    pub(crate) fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    /// Its leader was waited for: its number may be a stranger's by now.
+    pub(crate) fn ended(&mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -302,8 +314,7 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let mut group = Group(pid);
+        let mut group = Group::of(&child);
         let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut said, mut complained) = (Said::default(), Said::default());
         let limit = Duration::from_secs(self.timeout_s);
@@ -322,7 +333,7 @@ impl Program {
         .await;
         let (code, error) = match ended {
             Ok(status) => {
-                group.0 = None;
+                group.ended();
                 let status = status.map_err(failed)?;
                 let code = status.code().map(i64::from);
                 let error = (!status.success()).then(|| match code {

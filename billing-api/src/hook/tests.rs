@@ -173,6 +173,7 @@ async fn labs(config: &Config) -> Vec<Lab> {
             Keyring::ephemeral(),
             clock.clone(),
             Hooks::open(config).unwrap(),
+            crate::mail::Mail::open(config).unwrap(),
         ));
         let isp = organisation(&office, None).await;
         let dispatcher = dispatcher(&office);

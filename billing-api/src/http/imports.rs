@@ -18,7 +18,7 @@ use super::{Problem, if_match, replay};
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::import::failed::{self, Told, Wanted};
 use crate::entity::import::{
-    self, FILE_OCTETS_MAX, IMPORT, Import, Said, job, run as runner, undo as back,
+    self, FILE_OCTETS_MAX, IMPORT, Import, Said, job, readable, run as runner, undo as back,
 };
 use crate::entity::{Entity, custom, read};
 
@@ -101,6 +101,7 @@ pub(crate) async fn template_of(
     format: Format,
     delimiter: Delimiter,
 ) -> Result<HttpResponse, Fault> {
+    readable(format, "?format")?;
     let customs = custom::of(office, &actor.path, entity).await?;
     let sheet = entity.path.to_owned();
     let how = Writing { format, delimiter, sheet, ..Writing::default() };
@@ -258,6 +259,7 @@ pub(crate) async fn failed_rows(
     import: &Import,
     wanted: Wanted,
 ) -> Result<HttpResponse, Fault> {
+    readable(wanted.format, "?format")?;
     let arc: Arc<Office> = office.into_inner();
     let file = failed::file(&arc, import, wanted).await?;
     let whole = Whole::of(file).map_err(|error| Fault::Internal(Box::new(error)))?;

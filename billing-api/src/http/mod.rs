@@ -59,7 +59,7 @@ use crate::domain::{Actor, Fault, Office, Page};
 use crate::entity::registry::by_prefix;
 
 pub(crate) use body::REQUEST_OCTETS_MAX;
-pub(crate) use export::file_of;
+pub(crate) use export::{file_kept, file_of};
 pub(crate) use imports::{failed_rows, importing, receive, template_of};
 pub(crate) use problem::Problem;
 use tagged::{Tagged, tagged};
@@ -129,6 +129,10 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/imports/{id}/errors", may("imports.view"), || web::to(imports::errors)),
     get("/api/v1/imports/{id}/error-file", may("imports.view"), || web::to(imports::error_file)),
     post("/api/v1/imports/{id}/undo", may("imports.undo"), || web::to(imports::undo)),
+    // Files made in the background. Besides this, each asks for the export permission of the
+    // file's records.
+    post("/api/v1/exports/order", Need::SignedIn, || web::to(export::order)),
+    get("/api/v1/exports/{id}/file", Need::SignedIn, || web::to(export::kept)),
     // The network.
     get("/api/v1/sessions", may("network.sessions"), || web::to(sessions::list)),
     get("/api/v1/auth-log", may("network.sessions"), || web::to(auth_log::list)),

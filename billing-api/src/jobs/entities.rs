@@ -7,6 +7,7 @@ use store::{Row, StoreError, Value, args};
 use super::registry;
 use super::schedule::Schedule;
 use crate::domain::{Fault, Input, Unit};
+use crate::entity::export::scheduled::DELIVER;
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verbs};
 use crate::store::organisation;
 
@@ -166,6 +167,19 @@ async fn plan(unit: &mut Unit<'_>, draft: &mut Draft, before: Option<&Row>) -> R
         });
         input.finish()?;
     }
+    // Its schedule is the scheduled export's, which would not know of a change here.
+    if kind == DELIVER.name {
+        for (name, pointer) in [
+            ("schedule", "/schedule"),
+            ("zone", "/zone"),
+            ("enabled", "/enabled"),
+            ("arguments", "/arguments"),
+        ] {
+            if draft.value(name).is_some_and(|new| differs(before, name, new)) {
+                return Err(Fault::field(pointer, "is changed at the scheduled export"));
+            }
+        }
+    }
     let (schedule, old_schedule) = text_of(draft, before, "schedule")?;
     let (zone, old_zone) = text_of(draft, before, "zone")?;
     let old_enabled: bool = before.get("enabled")?;
@@ -188,6 +202,16 @@ async fn plan(unit: &mut Unit<'_>, draft: &mut Draft, before: Option<&Row>) -> R
     };
     draft.set("next_at", next);
     Ok(())
+}
+
+/// Whether a column would change.
+fn differs(before: &Row, name: &str, new: &Value) -> bool {
+    match new {
+        Value::Text(new) => before.get::<Option<String>>(name).ok().as_ref() != Some(new),
+        Value::Bool(new) => before.get::<Option<bool>>(name).ok().as_ref() != Some(new),
+        Value::Json(new) => before.get::<Option<Json>>(name).ok().as_ref() != Some(new),
+        _ => true,
+    }
 }
 
 /// A text as it will be, and as it was.

@@ -18,6 +18,7 @@ use super::entities::JOB_RUN;
 use super::kind::{JobError, Kind, Lost, Outcome, backoff};
 use crate::domain::{Actor, Event, Fault, Office, Unit};
 use crate::entity::read::shown;
+use crate::mail::letters;
 use crate::store::job as sql;
 use crate::store::job::Run;
 
@@ -405,6 +406,11 @@ impl Execution {
             let event =
                 Event { kind: &kind, entity_id: id.to_string(), payload, policy: &[] as &[Key] };
             unit.announce(self.run.organisation, event).await?;
+        }
+        if let Verdict::Finish { state: "failed", error, .. } = verdict {
+            let (run, why) = (id.to_string(), error.as_deref().unwrap_or(""));
+            letters::job_failed(&mut unit, self.run.organisation, &run, &self.run.kind, why)
+                .await?;
         }
         unit.commit().await
     }

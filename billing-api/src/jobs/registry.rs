@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::purge;
 use super::schedule::Schedule;
 use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::entity::export::{background, scheduled};
 use crate::entity::import::job as import;
 use crate::entity::read::shown;
 use crate::store::job as sql;
@@ -42,6 +43,9 @@ pub(crate) const KINDS: &[&Kind] = &[
     &import::CHECK,
     &import::UNDO,
     &import::PURGE,
+    &background::RUN,
+    &background::PURGE,
+    &scheduled::DELIVER,
 ];
 
 /// A kind by name.

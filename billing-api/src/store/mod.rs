@@ -45,11 +45,16 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     setting::ALL,
     crate::entity::custom::ALL,
     crate::entity::export::ALL,
+    crate::entity::export::background::ALL,
+    crate::entity::export::scheduled::ALL,
     crate::entity::import::ALL,
     crate::entity::import::failed::ALL,
     crate::entity::import::run::ALL,
     crate::entity::import::undo::ALL,
     crate::entity::search::ALL,
+    crate::mail::letters::ALL,
+    crate::mail::queue::ALL,
+    crate::mail::server::ALL,
     crate::seed::customers::ALL,
 ];
 

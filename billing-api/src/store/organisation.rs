@@ -116,6 +116,9 @@ store::statements! {
             THEN 'labels'
         WHEN EXISTS (SELECT 1 FROM webhook WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'webhooks'
+        WHEN EXISTS (SELECT 1 FROM scheduled_export
+                WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'scheduled exports'
         END AS holds";
     /// Staff of the subtree.
     pub(crate) COUNT_STAFF = "SELECT COUNT(*) AS n FROM staff

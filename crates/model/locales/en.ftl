@@ -412,6 +412,18 @@ setting-security-lockout-minutes-hint = Each further wrong password waits twice 
 setting-security-audit-retention-days = Keep the audit log, days
 setting-security-audit-retention-critical-days = Keep its critical entries, days
 setting-security-audit-retention-critical-days-hint = Deletions, changes of rights and of money.
+setting-group-export = Export
+setting-group-mail = Mail
+setting-export-keep-hours = Files made in the background are kept for hours
+setting-export-attachment-kib = Scheduled exports are attached up to KiB
+setting-export-attachment-kib-hint = A larger file is a link, which needs signing in. 0: always a link.
+setting-mail-reply-to = Answers go to
+setting-mail-reply-to-hint = Without one, answers go to the address the mail server sends from.
+setting-mail-contact = Contact for failures
+setting-mail-contact-hint = Whoever looks after this organisation's jobs and schedules.
+setting-mail-job-failed = Tell the contact of failed jobs
+setting-mail-hourly-max = Letters in an hour, at most
+setting-mail-hourly-max-hint = More wait until the hour is over. Those below may not send more.
 setting-import-undo-window-hours = An import can be undone for hours
 setting-branding-display-name = Name on our pages
 setting-branding-accent-light = Accent colour on light ground
@@ -529,6 +541,17 @@ console-list-export = Export
 console-list-export-csv = CSV, commas
 console-list-export-csv-semicolon = CSV, semicolons
 console-list-export-xlsx = Excel (XLSX)
+console-list-export-pdf = PDF
+console-list-export-background = CSV, in the background
+console-export-ready = The file is ready, with { $rows } rows.
+console-export-until = It is kept until { $until }.
+console-export-fetch = Fetch the file
+console-export-broken = The file could not be made. The log of its job says why.
+console-export-purged = The file is not kept any more. Export the list again.
+console-export-making = The file is being made.
+console-export-making-hint = This page shows when it is ready. You may leave it: you are told by mail where mail is set up, and the list of exports has the file.
+console-mail-server = Mail servers and what was sent
+console-staff-link-mailed = It was sent to them by mail as well.
 console-list-export-json = JSON
 console-list-import = Import
 console-list-size = Rows
@@ -1383,6 +1406,7 @@ permission-group-staff = Staff
 permission-group-roles = Roles
 permission-group-tokens = API tokens
 permission-group-hooks = Webhooks
+permission-group-mail = Mail
 permission-group-jobs = Jobs
 permission-group-audit = Audit log
 permission-group-labels = Labels
@@ -1464,6 +1488,9 @@ permission-hooks-replay = Have deliveries sent again
 permission-hooks-reveal = See the secrets of webhooks
 permission-hooks-export = Export webhooks to a file
 permission-hooks-import = Import webhooks from a file
+permission-mail-view = See mail and mail servers
+permission-mail-edit = Set mail servers, test them, and send mail again
+permission-mail-export = Export the list of mail
 permission-jobs-view = See jobs and their runs
 permission-jobs-create = Schedule jobs
 permission-jobs-edit = Change schedules and maintenance windows
@@ -1515,6 +1542,12 @@ act-webhook-enable-question = { $title } is sent to again.
 act-webhook-disable = Switch off
 act-webhook-disable-done = The webhook is switched off.
 act-webhook-disable-question = Nothing is sent to { $title } any more; what waits is dropped, and can be sent again from the log of deliveries.
+act-mail-retry = Send again
+act-mail-retry-done = The letter waits to be sent again.
+act-mail-retry-question = { $title } is sent again, to the same address.
+act-mail_server-test = Send me a test letter
+act-mail_server-test-done = A test letter to you is on its way. The list of mail says how it fares.
+act-mail_server-test-question = A test letter to your own address is sent by { $title }.
 entity-token-delete = Revoke
 field-role-template = Made from the template
 field-webhook-template = At the other end
@@ -1525,3 +1558,136 @@ hint-token-rate_per_minute = Empty: as many as the configuration allows.
 hint-token-scopes = Never more than whoever made it may do.
 hint-role-second_factor = Its staff cannot sign in without an authenticator app.
 hint-webhook-attempts_max = After the last one a delivery counts as failed.
+
+entity-mail = Letter
+entity-mail-many = Mail
+entity-mail-none = No mail was sent yet. Letters wait here until a mail server has taken them.
+field-mail-subject = Subject
+field-recipient = To
+field-mail-kind = About
+field-mail-attempts = Attempts
+field-next_at = Next attempt
+field-code = Answer code
+field-answer = Answer
+field-server = Mail server
+field-settled_at = Ended
+choice-mail-kind-password-link = Password link
+choice-mail-kind-import-finished = Import finished
+choice-mail-kind-export-ready = Export
+choice-mail-kind-export-scheduled = Scheduled export
+choice-mail-kind-job-failed = Failed job
+choice-mail-kind-test = Test
+choice-mail-state-waiting = Waiting
+choice-mail-state-sent = Sent
+choice-mail-state-failed = Failed
+entity-mail_server = Mail server
+entity-mail_server-many = Mail servers
+entity-mail_server-none = No mail server is set here. The one of the organisation above sends, if it has one.
+field-host = Server
+hint-mail_server-host = Its name or address. Letters of organisations below go through it too, unless they have their own.
+field-port = Port
+hint-mail_server-port = 587 for STARTTLS, 465 for TLS from the start.
+field-tls = Encryption
+choice-tls-starttls = STARTTLS
+choice-tls-tls = TLS from the start
+choice-tls-none = None
+field-username = User name
+field-mail_server-password = Password
+field-from_address = Sender's address
+field-from_name = Sender's name
+field-file_name = File
+field-octets = Size in octets
+field-purge_at = Kept until
+choice-purged = Deleted
+entity-scheduled_export = Scheduled export
+entity-scheduled_export-many = Scheduled exports
+entity-scheduled_export-none = Nothing goes out by schedule yet. Keep an export as a template, then say when and where it goes.
+field-template_id = Template
+hint-scheduled_export-schedule = Minute, hour, day of month, month, day of week: 0 6 * * 1 is Mondays at six.
+field-delivery = Goes by
+choice-delivery-mail = Mail
+choice-delivery-sftp = SFTP
+field-recipients = Recipients
+hint-recipients = For mail: one address in each line.
+hint-scheduled_export-host = For SFTP.
+field-private_key = Private key
+hint-private_key = OpenSSH's or PEM form, without a passphrase. Or give a password.
+field-host_key = Host key
+hint-host_key = What ssh-keyscan prints, checked with whoever runs the server: ssh-ed25519 AAAA… No other is ever taken.
+field-directory = Directory
+field-job_id = Job
+
+paper-made = { $organisation } · { $time } ({ $zone })
+paper-filter = { $field } { $op ->
+    [ne] is not { $value }
+    [lt] below { $value }
+    [lte] up to { $value }
+    [gt] above { $value }
+    [gte] from { $value }
+    [in] is one of { $value }
+    [contains] contains { $value }
+    [null] is empty: { $value }
+   *[other] is { $value }
+}
+paper-search = Search: { $value }
+paper-page = Page [page] of [pages]
+paper-yes = yes
+paper-no = no
+
+# Letters. Lines are short, so that they read well in any mail program.
+
+mail-link-none = sign in to the console and open { $path }
+mail-password-link-subject = Set your password
+mail-password-link-text =
+    Hello { $name },
+
+    somebody who looks after staff made this link for you. With it you
+    set the password you sign in with:
+
+    { $link }
+
+    It works once, until { $until }. If you did not expect
+    this letter, tell whoever looks after your system, and do not open it.
+mail-import-finished-subject = Import finished: { $file }
+mail-import-finished-text =
+    Hello { $name },
+
+    the import of { $file } has come to its end.
+
+    Created: { $created }
+    Updated: { $updated }
+    Skipped: { $skipped }
+    Failed:  { $failed }
+
+    What became of each row: { $link }
+mail-export-ready-subject = Your file is ready: { $file }
+mail-export-ready-text =
+    Hello { $name },
+
+    { $file } is ready, with { $rows } rows. Fetch it here,
+    signed in:
+
+    { $link }
+
+    It is kept until { $until }.
+mail-export-attached-text =
+    Hello { $name },
+
+    { $file } is attached, with { $rows } rows.
+mail-export-failed-subject = Your file could not be made: { $file }
+mail-export-failed-text =
+    Hello { $name },
+
+    { $file } could not be made: { $why }
+mail-job-failed-subject = A job failed: { $job }
+mail-job-failed-text =
+    The job { $job } of { $name } failed:
+
+    { $error }
+
+    Its log: { $link }
+mail-test-subject = Mail works
+mail-test-text =
+    Hello { $name },
+
+    this letter was sent by { $host }, to see whether mail arrives. It does.

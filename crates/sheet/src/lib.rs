@@ -1,7 +1,8 @@
-//! Tables in files: CSV, XLSX, JSON and JSON Lines, read and written a row at a time.
+//! Tables in files: CSV, XLSX, JSON and JSON Lines, read and written a row at a time; PDF written.
 //!
 //! - [`Writer`] takes rows of [`Cell`]s and writes a file into any [`std::io::Write`]. It keeps
-//!   one row in memory, whatever their number; XLSX waits in a temporary file.
+//!   one row in memory, whatever their number; XLSX waits in a temporary file. PDF keeps all of
+//!   them, up to a bound: the widths of its columns follow from what stands in them.
 //! - [`read()`] takes any [`std::io::Read`], finds out what it is (format, delimiter, header) and
 //!   calls a function for each row. What a row got wrong is told with the row's number, and
 //!   reading goes on; what makes the rest unreadable ends it.
@@ -19,7 +20,7 @@ mod read;
 mod write;
 
 pub use read::{Item, Limits, ReadError, Reading, RowFault, Summary, read};
-pub use write::{Cell, WriteError, Writer, Writing};
+pub use write::{Cell, Paper, ROWS_MAX_PDF, WriteError, Writer, Writing};
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,11 +36,17 @@ pub enum Format {
     Json,
     /// One object a line.
     JsonLines,
+    /// Pages to print (ISO 32000); written only, and only with the feature `pdf`.
+    Pdf,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 4] = [Format::Csv, Format::Xlsx, Format::Json, Format::JsonLines];
+    pub const ALL: [Format; 5] =
+        [Format::Csv, Format::Xlsx, Format::Json, Format::JsonLines, Format::Pdf];
+
+    /// Those that can be read as well as written.
+    pub const READ: [Format; 4] = [Format::Csv, Format::Xlsx, Format::Json, Format::JsonLines];
 
     /// Its name, which is also the end of its files' names.
     pub fn name(self) -> &'static str {
@@ -48,6 +55,7 @@ impl Format {
             Self::Xlsx => "xlsx",
             Self::Json => "json",
             Self::JsonLines => "jsonl",
+            Self::Pdf => "pdf",
         }
     }
 
@@ -58,6 +66,7 @@ impl Format {
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Json => "application/json",
             Self::JsonLines => "application/jsonl",
+            Self::Pdf => "application/pdf",
         }
     }
 }

@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 use lab::program::workspace;
 
 /// What the runner looks for, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 10] = [
     ("psql", "postgresql-client"),
+    ("sftp", "openssh-client"),
+    ("pdftotext", "poppler-utils"),
+    ("openssl", "openssl"),
     ("redis-server", "redis-server"),
     ("radclient", "freeradius-utils"),
     ("chromium", "chromium"),

@@ -92,7 +92,7 @@ impl Chosen {
 
     fn said(&self, name: String) -> Result<Said, Fault> {
         let word = |text: &str, name: &str| -> Result<bool, Fault> {
-            let known = Format::ALL.iter().any(|format| format.name() == text)
+            let known = Format::READ.iter().any(|format| format.name() == text)
                 || Delimiter::ALL.iter().any(|delimiter| delimiter.name() == text);
             match (text, known) {
                 ("", _) => Ok(false),

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::Value as Json;
+use sheet::Format;
 
 use super::asked::{Address, Asked, NUMBERED_MAX, SIZES, split};
 use super::control::{Control, Widget};
@@ -14,11 +15,12 @@ use super::slot::Slot;
 use super::{Look, Titles, bulk, columns, offers, require, slots, title_of, toast, value};
 use crate::console::NEEDS;
 use crate::console::failure::Failure;
-use crate::console::guard::{Fields, Signed};
+use crate::console::guard::{self, Fields, Signed};
 use crate::console::page::{self, Place, Toast, Viewer};
 use crate::console::show;
 use crate::console::words::{self, Key};
-use crate::domain::Office;
+use crate::domain::{Fault, Office};
+use crate::entity::export::{EXPORT, Export, background, parameters};
 use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
 use crate::http;
 
@@ -181,8 +183,38 @@ pub(in crate::console) async fn export(
     office: Data<Office>,
     signed: Signed,
 ) -> Result<HttpResponse, Failure> {
-    let file = http::file_of(entity, request.query_string(), office, signed.actor).await;
-    file.map_err(|fault| Failure::new(&request, fault))
+    let result = async {
+        let mut given =
+            parameters(request.query_string()).map_err(|detail| Fault::field("", detail))?;
+        let wanted = given.remove("background").is_some();
+        let query = query_of(&given);
+        // Ordering a job is more than looking: nobody else's page has it done.
+        let own = guard::is_own_origin(&request);
+        let behind = own
+            && (wanted || {
+                let export = Export::parse(&office, &signed.actor, entity, given).await?;
+                let most = background::ROWS_AT_ONCE_MAX;
+                // A PDF of that many is refused at once, with a way out.
+                export.format() != Format::Pdf
+                    && export.exceeds(&office, &signed.actor, most).await?
+            });
+        if behind {
+            let id = background::order(&office, &signed.actor, entity, &query).await?;
+            let id = model::id::show(EXPORT.prefix, id);
+            return Ok(page::go(&format!("/exports/{id}/ready")));
+        }
+        http::file_of(entity, &query, office, signed.actor).await
+    };
+    result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// Parameters as a query string.
+fn query_of(given: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = given
+        .iter()
+        .map(|(name, value)| format!("{}={}", show::encode(name), show::encode(value)))
+        .collect();
+    pairs.join("&")
 }
 
 /// Search, filters, columns, files.
@@ -237,11 +269,13 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
         }
         address.to_string()
     };
-    let formats: [(&[(&str, &str)], Key); 4] = [
+    let formats: [(&[(&str, &str)], Key); 6] = [
         (&[("format", "csv")], words::LIST_EXPORT_CSV),
         (&[("format", "csv"), ("delimiter", "semicolon")], words::LIST_EXPORT_CSV_SEMICOLON),
         (&[("format", "xlsx")], words::LIST_EXPORT_XLSX),
         (&[("format", "json")], words::LIST_EXPORT_JSON),
+        (&[("format", "pdf")], words::LIST_EXPORT_PDF),
+        (&[("format", "csv"), ("background", "true")], words::LIST_EXPORT_BACKGROUND),
     ];
     let list = format!("/{}", view.path());
     let mut options = view.address.without(&["page", "cursor", "limit"]);
@@ -252,7 +286,7 @@ fn files(viewer: &Viewer, view: &View) -> Markup {
                 summary { (words.say(words::LIST_EXPORT)) }
                 div.list {
                     @for (format, name) in formats {
-                        a href=(export(format)) download { (words.say(name)) }
+                        a href=(export(format)) { (words.say(name)) }
                     }
                     a href=(options) { (words.say(words::EXPORT_MORE)) }
                 }

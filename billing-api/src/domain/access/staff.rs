@@ -90,7 +90,7 @@ fn own_hands(actor: &Actor) -> Result<(), Fault> {
 }
 
 /// Makes a link to set a password with, for an invitation or a reset. The password there is
-/// stays good until the link is used.
+/// stays good until the link is used. It is mailed to them where mail can be sent.
 pub(crate) async fn reset_password(
     office: &Office,
     actor: &Actor,
@@ -101,6 +101,8 @@ pub(crate) async fn reset_password(
     let target = target(&mut unit, id).await?;
     let link = account::make_link(&mut unit, id).await?;
     target.note(&mut unit, "staff.link_issued", None).await?;
+    let (token, until) = &link;
+    crate::mail::letters::password_link(&mut unit, id, token, *until).await?;
     unit.commit().await?;
     Ok(link)
 }

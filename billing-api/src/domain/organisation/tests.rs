@@ -252,6 +252,8 @@ async fn every_table_that_belongs_to_an_organisation_is_looked_at_before_deletin
         "data_import",
         "export_template",
         "job_run",
+        "mail",
+        "mail_server",
         "organisation",
     ];
     let holds = sql::HOLDS.postgres;

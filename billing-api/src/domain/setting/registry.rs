@@ -115,6 +115,23 @@ pub(crate) const AUDIT_RETENTION_CRITICAL: Setting =
 /// An import can be undone for so many hours.
 pub(crate) const UNDO_WINDOW: Setting = number("import.undo_window_hours", 0, 720, 24);
 
+/// Where answers to our mail go.
+pub(crate) const MAIL_REPLY_TO: Setting = text("mail.reply_to", Kind::Email);
+/// Who looks after this organisation: told where something went wrong.
+pub(crate) const MAIL_CONTACT: Setting =
+    Setting { inherits: Inherits::Never, ..text("mail.contact", Kind::Email) };
+/// Whether the contact is told of jobs that failed.
+pub(crate) const MAIL_JOB_FAILED: Setting =
+    Setting { default: Default::Flag(false), ..text("mail.job_failed", Kind::Flag) };
+/// Letters of an organisation in an hour. Those below may not send more.
+pub(crate) const MAIL_HOURLY_MAX: Setting =
+    Setting { bound: Bound::AtMost, ..number("mail.hourly_max", 1, 100_000, 500) };
+
+/// The file of an export made in the background is kept for so many hours.
+pub(crate) const EXPORT_KEEP_HOURS: Setting = number("export.keep_hours", 1, 720, 72);
+/// A scheduled export up to this size is attached to the mail; a larger one is a link, KiB.
+pub(crate) const EXPORT_ATTACHMENT_KIB: Setting = number("export.attachment_kib", 0, 20_480, 5_120);
+
 /// The name on our pages, in place of the product's.
 pub(crate) const DISPLAY_NAME: Setting = text("branding.display_name", Kind::Text(60));
 /// The colour of links and buttons on a light ground.
@@ -156,6 +173,12 @@ pub(crate) static ALL: &[&Setting] = &[
     &AUDIT_RETENTION,
     &AUDIT_RETENTION_CRITICAL,
     &UNDO_WINDOW,
+    &EXPORT_KEEP_HOURS,
+    &EXPORT_ATTACHMENT_KIB,
+    &MAIL_REPLY_TO,
+    &MAIL_CONTACT,
+    &MAIL_JOB_FAILED,
+    &MAIL_HOURLY_MAX,
     &DISPLAY_NAME,
     &ACCENT_LIGHT,
     &ACCENT_DARK,
@@ -164,7 +187,8 @@ pub(crate) static ALL: &[&Setting] = &[
 ];
 
 /// The groups with a page of their own, in order; what is in no group here has its own page.
-pub(crate) const GROUPS: [&str; 5] = ["business", "contacts", "operation", "security", "import"];
+pub(crate) const GROUPS: [&str; 7] =
+    ["business", "contacts", "operation", "security", "import", "export", "mail"];
 
 /// A setting by its key.
 pub(crate) fn find(key: &str) -> Option<&'static Setting> {

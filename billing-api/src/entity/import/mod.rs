@@ -260,6 +260,14 @@ pub(crate) struct Said {
     pub(crate) sheet: Option<String>,
 }
 
+/// Refuses a format that can be written and not read: its files would be of no use here.
+pub(crate) fn readable(format: Format, field: &str) -> Result<(), Fault> {
+    if Format::READ.contains(&format) {
+        return Ok(());
+    }
+    Err(Fault::field(field, format!("is one of {}", Format::READ.map(Format::name).join(", "))))
+}
+
 /// Takes a file: it is read through once, its columns are mapped as well as can be guessed, and
 /// it is kept. Nothing is imported yet.
 pub(crate) async fn take(
@@ -271,6 +279,9 @@ pub(crate) async fn take(
 ) -> Result<Uuid, Fault> {
     if importable(entity.name).is_none() {
         return Err(Fault::WrongMethod);
+    }
+    if let Some(format) = said.format {
+        readable(format, "/format")?;
     }
     let _slot = SLOTS.try_acquire().map_err(|_| Fault::TooMany(10))?;
     let reading = Reading {

@@ -23,10 +23,11 @@ use super::rows::{self, FileRow};
 use super::trial::{self, Trial};
 use super::{FIND, IMPORT, Import, KEPT_S, find, record};
 use crate::domain::setting::registry::UNDO_WINDOW;
-use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit, rows_at_once, setting};
+use crate::domain::{Actor, Fault, FieldFault, Office, Rows, Unit, Who, rows_at_once, setting};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, Entity, Flags, Kind, Scope, batch, read, registry, write};
 use crate::jobs::{Kind as JobKind, enqueue};
+use crate::mail::letters;
 
 /// Rows of a transaction.
 pub(super) const ROWS_AT_ONCE: usize = 500;
@@ -231,6 +232,18 @@ async fn finish(
     }
     let row = unit.fetch_one(&FIND, args![path, import.id]).await?;
     record(&mut unit, &format!("import.{state}"), &row).await?;
+    if let (Who::Staff(staff), false) = (actor.who, dry) {
+        let id = model::id::show(super::IMPORT.prefix, import.id);
+        let count = |name: &str| row.get::<i64>(name);
+        let counts = [
+            count("created_count")?,
+            count("updated_count")?,
+            count("skipped_count")?,
+            count("failed_count")?,
+        ];
+        let file: String = row.get("name")?;
+        letters::import_finished(&mut unit, staff, &id, &file, counts).await?;
+    }
     unit.commit().await
 }
 

@@ -38,7 +38,9 @@ pub(super) fn candidates(
         }
         Kind::Email => vec![json!(format!("{mark}{n}@example.net"))],
         Kind::Integer(min, max) | Kind::Rate(min, max) | Kind::Seconds(min, max) => {
-            vec![json!(min.max(1).min(max)), json!(max.min(1_000_000).max(min)), json!(min)]
+            let wide = max.min(1_000_000).max(min);
+            // The last is a port of mail.
+            [min.max(1).min(max), wide, min, 25.clamp(min, max)].map(Json::from).into()
         }
         Kind::Flag => vec![json!(false), json!(true)],
         Kind::Time => {
@@ -58,7 +60,8 @@ pub(super) fn candidates(
         Kind::Network => vec![json!(format!("10.{}.{}.0/24", n / 250 % 250, n % 250))],
         Kind::Money => vec![json!({"amount": 100, "currency": "USD"})],
         Kind::Words(_, max) => {
-            let words = std::iter::once(mark.to_owned())
+            let words = [mark.to_owned(), format!("{mark}@example.net")]
+                .into_iter()
                 .chain(TEXTS.iter().map(|text| (*text).to_owned()))
                 .filter(|word| word.len() <= max);
             words.map(|word| json!([word])).collect()

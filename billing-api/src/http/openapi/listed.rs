@@ -201,7 +201,7 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
                 Parameter {
                     name: "format",
                     about: "CSV, where nothing is said",
-                    schema: || json!({"enum": Format::ALL.map(Format::name)}),
+                    schema: || json!({"enum": Format::READ.map(Format::name)}),
                 },
                 Parameter {
                     name: "delimiter",

@@ -173,6 +173,7 @@ pub fn read(
     };
     match format {
         Format::Xlsx => xlsx::read(source, how, &mut each),
+        Format::Pdf => Err(ReadError::Foreign(PDF)),
         Format::Csv | Format::Json | Format::JsonLines => {
             check_text(source.head())?;
             source.skip_mark();
@@ -187,6 +188,9 @@ pub fn read(
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> ControlFlow<()>;
 
 const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A table in a PDF is lines and letters; its cells cannot be told apart for certain.
+const PDF: &str = "this is a PDF, which cannot be read; export it as CSV or XLSX";
 
 fn sniff(head: &[u8]) -> Result<Format, ReadError> {
     if head.starts_with(b"PK\x03\x04") {
@@ -206,6 +210,9 @@ fn sniff(head: &[u8]) -> Result<Format, ReadError> {
 
 /// Refuses what is no text of ours, with a hint for those whose spreadsheet wrote it.
 fn check_text(head: &[u8]) -> Result<(), ReadError> {
+    if head.starts_with(b"%PDF-") {
+        return Err(ReadError::Foreign(PDF));
+    }
     if head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
         return Err(ReadError::Foreign(
             "this is an old or a password-protected workbook; save it as .xlsx without password",

@@ -2,6 +2,8 @@
 
 mod csv;
 mod json;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod xlsx;
 
 use std::io::{self, Write};
@@ -46,6 +48,49 @@ pub struct Writing {
     /// Where an XLSX waits until it is whole; the system's directory for temporary files if
     /// none is named. It should be on a disk: what lies there is as long as the table.
     pub directory: Option<PathBuf>,
+    /// What a PDF has around its table.
+    pub paper: Paper,
+}
+
+/// Rows of a PDF, at most: who reads more wants a spreadsheet.
+pub const ROWS_MAX_PDF: u64 = 10_000;
+
+/// What a PDF has around its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paper {
+    /// What stands above the table.
+    pub title: String,
+    /// Lines below the title: whose it is, which filters, when.
+    pub notes: Vec<String>,
+    /// What stands left at the foot of every page.
+    pub foot: String,
+    /// What stands right: `{page}` and `{pages}` are filled in.
+    pub page: String,
+    /// The words for true and false.
+    pub flags: [String; 2],
+    /// The language of the text, BCP 47.
+    pub language: String,
+    /// Font files for text. The first that has a character draws it.
+    pub fonts: Vec<PathBuf>,
+    /// The same for the title and the names of columns.
+    pub bold: Vec<PathBuf>,
+}
+
+impl Default for Paper {
+    /// English, in the fonts of Debian's package fonts-dejavu-core.
+    fn default() -> Self {
+        let font = |name: &str| PathBuf::from(format!("/usr/share/fonts/truetype/dejavu/{name}"));
+        Self {
+            title: String::new(),
+            notes: Vec::new(),
+            foot: String::new(),
+            page: "Page {page} of {pages}".to_owned(),
+            flags: ["yes".to_owned(), "no".to_owned()],
+            language: "en".to_owned(),
+            fonts: vec![font("DejaVuSans.ttf")],
+            bold: vec![font("DejaVuSans-Bold.ttf")],
+        }
+    }
 }
 
 impl Default for Writing {
@@ -58,6 +103,7 @@ impl Default for Writing {
             guard: true,
             sheet: "Sheet1".to_owned(),
             directory: None,
+            paper: Paper::default(),
         }
     }
 }
@@ -87,6 +133,34 @@ pub enum WriteError {
     /// The table has more columns than the format allows, or none.
     #[error("a table cannot have {0} columns in this format")]
     Columns(usize),
+    /// A PDF has a bound, because all of it is in memory.
+    #[error("a PDF has at most {ROWS_MAX_PDF} rows; narrow the list, or choose CSV or XLSX")]
+    TooManyRows,
+    /// The same in characters.
+    #[error("there is too much text for a PDF; narrow the list, or choose CSV or XLSX")]
+    TooMuchText,
+    /// A page has room for only so many columns.
+    #[error("a page has room for {most} columns, not {columns}; choose fewer with ?fields")]
+    TooWide {
+        /// How many there are.
+        columns: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A font is not installed, or is none.
+    #[error("the font {} cannot be used; the package fonts-dejavu-core brings it", path.display())]
+    Font {
+        /// The file.
+        path: PathBuf,
+        /// Why not, where the file could not be read.
+        source: Option<io::Error>,
+    },
+    /// This build has no PDF.
+    #[error("PDF is not part of this build")]
+    NoPdf,
+    /// The PDF could not be put together.
+    #[error("the PDF could not be written: {0}")]
+    Pdf(String),
     /// The XLSX could not be put together.
     #[error("the workbook could not be written")]
     Workbook(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -103,9 +177,11 @@ enum Kind {
     Json(json::Json),
     // Larger than the others by far.
     Xlsx(Box<xlsx::Xlsx>),
+    #[cfg(feature = "pdf")]
+    Pdf(Box<pdf::Pdf>),
 }
 
-/// Writes one table. CSV, JSON and JSON Lines reach the sink row by row, XLSX at the end.
+/// Writes one table. CSV, JSON and JSON Lines reach the sink row by row, XLSX and PDF at the end.
 pub struct Writer<W> {
     sink: W,
     kind: Kind,
@@ -125,6 +201,10 @@ impl<W: Write + Send> Writer<W> {
             Format::Json => Kind::Json(json::Json::begin(&mut sink, false, &columns)?),
             Format::JsonLines => Kind::Json(json::Json::begin(&mut sink, true, &columns)?),
             Format::Xlsx => Kind::Xlsx(Box::new(xlsx::Xlsx::begin(how, &columns)?)),
+            #[cfg(feature = "pdf")]
+            Format::Pdf => Kind::Pdf(Box::new(pdf::Pdf::begin(how, &columns)?)),
+            #[cfg(not(feature = "pdf"))]
+            Format::Pdf => return Err(WriteError::NoPdf),
         };
         Ok(Self { sink, kind, columns, rows: 0 })
     }
@@ -139,6 +219,8 @@ impl<W: Write + Send> Writer<W> {
             Kind::Csv(csv) => csv.push(&mut self.sink, row)?,
             Kind::Json(json) => json.push(&mut self.sink, row, self.rows == 0)?,
             Kind::Xlsx(xlsx) => xlsx.push(row, &self.columns)?,
+            #[cfg(feature = "pdf")]
+            Kind::Pdf(pdf) => pdf.push(row)?,
         }
         self.rows += 1;
         Ok(())
@@ -160,6 +242,8 @@ impl<W: Write + Send> Writer<W> {
             Kind::Csv(_) => {}
             Kind::Json(json) => json.end(&mut self.sink, self.rows == 0)?,
             Kind::Xlsx(xlsx) => xlsx.end(&mut self.sink)?,
+            #[cfg(feature = "pdf")]
+            Kind::Pdf(pdf) => self.sink.write_all(&pdf.end()?)?,
         }
         self.sink.flush()?;
         Ok(self.sink)
@@ -259,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_in_every_format() {
-        for format in Format::ALL {
+        let all = Format::ALL.into_iter();
+        for format in all.filter(|f| *f != Format::Pdf || cfg!(feature = "pdf")) {
             let how = Writing { format, ..Writing::default() };
             let fill = || {
                 let mut writer = Writer::new(Full(100), &how, vec!["a".to_owned()])?;

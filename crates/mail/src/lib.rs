@@ -1,0 +1,15 @@
+//! Outgoing mail: a letter, and the way it goes to a mail server.
+//!
+//! - [`address`]: what is an address, and what only looks like one.
+//! - [`letter`]: a letter becomes a message (RFC 5322, MIME); nothing in it can become a header.
+//! - [`server`]: the SMTP dialogue (RFC 5321) with one server, and what its answer means.
+//!
+//! No queue here: whoever sends keeps the letter until the server has taken it.
+
+pub mod address;
+pub mod letter;
+pub mod server;
+
+pub use address::{Address, AddressError};
+pub use letter::{Attachment, Letter, LetterError};
+pub use server::{Client, Failure, Reach, Security, Server, SetupError};

@@ -1,0 +1,340 @@
+//! The dialogue with one mail server, and what its answer means.
+//!
+//! Every step has a time limit. The name is resolved here, its addresses are checked where the
+//! server was named by somebody who may not reach our own network, and the connection goes to
+//! one that was checked. Certificates are checked against the name and the machine's authorities.
+//!
+//! A line of an answer is counted by `lettre` only once it has ended (1,000 octets, 100,000 for an
+//! answer), and it has no setting for that: a server that never ends a line makes us hold what it
+//! sends within one step's time limit.
+//!
+//! What the server says about the letter decides: 4xx is tried again, 5xx is final (RFC 5321
+//! §4.2.1). What goes wrong before there is a letter on the table, a wrong password included, is
+//! about the server, and is tried again: whoever looks after it sets it right.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use model::Secret;
+use outcall::{Guard, Refused};
+use tokio::time::timeout;
+
+use crate::{Letter, LetterError};
+
+/// Octets of a server's answer that are kept.
+const ANSWER_OCTETS_MAX: usize = 1000;
+/// Addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 4;
+
+/// Whether the connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// It is not: for a server on this machine.
+    None,
+    /// After STARTTLS (RFC 3207), which the server must offer.
+    StartTls,
+    /// From the first octet (RFC 8314).
+    Tls,
+}
+
+impl Security {
+    /// Every kind with its word.
+    pub const WORDS: &'static [&'static str] = &["starttls", "tls", "none"];
+
+    /// The kind of a word; an unknown one is the strictest.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "none" => Self::None,
+            "starttls" => Self::StartTls,
+            _ => Self::Tls,
+        }
+    }
+}
+
+/// Which addresses may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Any: whoever named the server runs this machine.
+    Any,
+    /// Public ones, and what the configuration allows besides.
+    Public,
+}
+
+/// A mail server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is encrypted.
+    pub security: Security,
+    /// Who we are to it, and the password.
+    pub account: Option<(String, Secret<String>)>,
+    /// Which addresses its name may have.
+    pub reach: Reach,
+}
+
+/// Why a letter was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The letter itself cannot be sent.
+    #[error(transparent)]
+    Letter(#[from] LetterError),
+    /// The server may not be called.
+    #[error("the mail server: {0}")]
+    Refused(Refused),
+    /// Its name is unknown.
+    #[error("the name {0} cannot be resolved")]
+    Name(String),
+    /// A step took too long.
+    #[error("the mail server did not answer in time: {0}")]
+    TimedOut(&'static str),
+    /// It could not be reached, or the dialogue broke off.
+    #[error("{step}: {detail}")]
+    Server {
+        /// What was being done.
+        step: &'static str,
+        /// What went wrong.
+        detail: String,
+    },
+    /// It says: not now.
+    #[error("the mail server says {code}: {text}")]
+    Later {
+        /// Its code, 4xx.
+        code: u16,
+        /// Its words.
+        text: String,
+    },
+    /// It says: never.
+    #[error("the mail server says {code}: {text}")]
+    Never {
+        /// Its code, 5xx.
+        code: u16,
+        /// Its words.
+        text: String,
+    },
+}
+
+impl Failure {
+    /// Whether it would be the same the next time.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Letter(_) | Self::Never { .. })
+    }
+
+    /// The server's code, where it gave one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Later { code, .. } | Self::Never { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+/// Why mail cannot be sent at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The certificates that are trusted besides cannot be read.
+    #[error("the certificates cannot be read: {0}")]
+    Certificates(String),
+}
+
+/// Sends letters.
+#[derive(Clone)]
+pub struct Client {
+    guard: Arc<Guard>,
+    step: Duration,
+    hello: ClientId,
+    extra: Option<Certificate>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// `step`: how long each step may take. `authorities`: certificates (PEM) that are trusted
+    /// besides the machine's.
+    pub fn new(
+        guard: Guard,
+        step: Duration,
+        authorities: Option<&[u8]>,
+    ) -> Result<Self, SetupError> {
+        let read = |pem| {
+            Certificate::from_pem(pem).map_err(|error| SetupError::Certificates(error.to_string()))
+        };
+        let extra = authorities.map(read).transpose()?;
+        Ok(Self { guard: Arc::new(guard), step, hello: ClientId::default(), extra })
+    }
+
+    /// How long a letter may take in all: what is under way longer has been lost.
+    pub fn limit(&self) -> Duration {
+        // Resolve, connect to some addresses, STARTTLS, sign in, envelope, data, quit.
+        self.step * (6 + ADDRESSES_MAX as u32)
+    }
+
+    /// Sends a letter; what the server answered.
+    pub async fn send(&self, server: &Server, letter: &Letter) -> Result<String, Failure> {
+        let (envelope, message) = letter.message()?;
+        let mut connection = self.open(server).await?;
+        let sent = self
+            .step("sending", async {
+                connection.send(&envelope, &message).await.map_err(|e| answered("sending", &e))
+            })
+            .await;
+        let answer = sent.inspect(|_| ()).map(|response| words(&response));
+        if answer.is_ok() {
+            // It has been taken; how the goodbye goes changes nothing.
+            let _ = timeout(self.step, connection.quit()).await;
+        }
+        answer
+    }
+
+    /// Connects, encrypts and signs in, and sends nothing.
+    pub async fn check(&self, server: &Server) -> Result<(), Failure> {
+        let mut connection = self.open(server).await?;
+        let _ = timeout(self.step, connection.quit()).await;
+        Ok(())
+    }
+
+    async fn open(&self, server: &Server) -> Result<AsyncSmtpConnection, Failure> {
+        let addresses = self.resolve(server).await?;
+        let tls = match server.security {
+            Security::None => None,
+            Security::StartTls | Security::Tls => Some(self.parameters(&server.host)?),
+        };
+        let first = tls.clone().filter(|_| server.security == Security::Tls);
+        let mut connection = self.connect(&addresses, first).await?;
+        if let (Security::StartTls, Some(tls)) = (server.security, tls) {
+            self.step("STARTTLS", async {
+                let upgraded = connection.starttls(tls, &self.hello).await;
+                upgraded.map_err(|error| broken("STARTTLS", &error))
+            })
+            .await?;
+        }
+        if let Some((user, password)) = &server.account {
+            let credentials = Credentials::new(user.clone(), password.expose().clone());
+            self.step("signing in", async {
+                let signed =
+                    connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await;
+                signed.map(drop).map_err(|error| broken("signing in", &error))
+            })
+            .await?;
+        }
+        Ok(connection)
+    }
+
+    /// Tries the addresses of a server in their order.
+    async fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        tls: Option<TlsParameters>,
+    ) -> Result<AsyncSmtpConnection, Failure> {
+        let mut failed = Failure::TimedOut("connecting");
+        for address in addresses.iter().take(ADDRESSES_MAX) {
+            let connecting = AsyncSmtpConnection::connect_tokio1(
+                *address,
+                Some(self.step),
+                &self.hello,
+                tls.clone(),
+                None,
+            );
+            let connected = self.step("connecting", async {
+                connecting.await.map_err(|error| broken("connecting", &error))
+            });
+            match connected.await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failed = failure,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn resolve(&self, server: &Server) -> Result<Vec<SocketAddr>, Failure> {
+        let host = server.host.as_str();
+        let unknown = |_: io::Error| Failure::Name(host.to_owned());
+        let found: Vec<SocketAddr> = self
+            .step("resolving", async {
+                let found = tokio::net::lookup_host((host, server.port)).await;
+                Ok(found.map_err(unknown)?.collect())
+            })
+            .await?;
+        if server.reach == Reach::Public {
+            let addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+            self.guard.addresses(host, &addresses).map_err(Failure::Refused)?;
+        }
+        if found.is_empty() {
+            return Err(Failure::Name(host.to_owned()));
+        }
+        Ok(found)
+    }
+
+    fn parameters(&self, host: &str) -> Result<TlsParameters, Failure> {
+        let mut builder = TlsParameters::builder(host.to_owned());
+        if let Some(extra) = &self.extra {
+            builder = builder.add_root_certificate(extra.clone());
+        }
+        builder.build().map_err(|error| broken("TLS", &error))
+    }
+
+    async fn step<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        match timeout(self.step, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::TimedOut(what)),
+        }
+    }
+}
+
+/// The words of an answer, as much as is kept.
+fn words(response: &Response) -> String {
+    let text: Vec<&str> = response.message().collect();
+    format!("{} {}", response.code(), cut(&text.join(" ")))
+}
+
+fn cut(text: &str) -> String {
+    let mut plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    plain.truncate(plain.floor_char_boundary(ANSWER_OCTETS_MAX));
+    plain
+}
+
+/// An answer to the letter: its code decides.
+fn answered(step: &'static str, error: &lettre::transport::smtp::Error) -> Failure {
+    let Some(code) = error.status().map(u16::from) else { return broken(step, error) };
+    let text = detail(error);
+    match error.is_permanent() {
+        true => Failure::Never { code, text },
+        false => Failure::Later { code, text },
+    }
+}
+
+/// An answer to anything before the letter: it is about the server.
+fn broken(step: &'static str, error: &lettre::transport::smtp::Error) -> Failure {
+    let said = error.status().map(|code| format!("the mail server says {code}: "));
+    Failure::Server { step, detail: format!("{}{}", said.unwrap_or_default(), detail(error)) }
+}
+
+fn detail(error: &lettre::transport::smtp::Error) -> String {
+    let mut parts = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(step) = cause {
+        parts.push(step.to_string());
+        cause = step.source();
+    }
+    if parts.is_empty() {
+        parts.push(error.to_string());
+    }
+    cut(&parts.join(": "))
+}
