@@ -269,7 +269,7 @@ async fn a_file_is_kept_sealed_and_forgotten_when_its_time_is_over() {
         let pieces = office.db.dynamic_all(sql, args![id]).await.unwrap();
         assert!(pieces.len() > 2);
         for piece in &pieces {
-            assert!(!piece.get::<String>("sealed").unwrap().contains("Asha"));
+            assert!(!piece.get::<String>("sealed").unwrap().contains("Asha,device"));
         }
         // Pieces that were exchanged do not open.
         let sql =
