@@ -443,7 +443,9 @@ async fn progress_stays_before_a_gap_and_other_journals_go_on() {
 fn only_a_format_above_ours_is_a_newer_one() {
     let mut record = Said::start("a", 100).record();
     let place = Shipped { incarnation: 1, sequence: 3, previous: 2, record: &[] };
-    for (format, newer) in [(0, None), (1, None), (2, Some(2)), (255, Some(255))] {
+    let above = model::accounting::FORMAT + 1;
+    let (ours, older) = (model::accounting::FORMAT, model::accounting::FORMAT - 1);
+    for (format, newer) in [(older, None), (ours, None), (above, Some(above)), (255, Some(255))] {
         record[0] = format;
         let inner = Shipped { record: &record, ..place }.encode();
         assert_eq!(newer_format(&inner), newer);

@@ -249,7 +249,7 @@ async fn a_record_of_a_newer_format_stops_its_partition_and_is_not_put_aside() {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), waits).await.unwrap();
-        assert_eq!(bench.state.waiting_for_newer(), Some((1, 2)));
+        assert_eq!(bench.state.waiting_for_newer(), Some((1, accounting::FORMAT + 1)));
         let fact = crate::control::format(&bench.state);
         assert_eq!(fact.state, FactState::Bad);
         assert!(fact.value.ends_with("upgrade policyd"), "{}", fact.value);
