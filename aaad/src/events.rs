@@ -35,6 +35,7 @@ impl Reporter {
                         _ => counter!("aaad_events_lost_total").increment(1),
                     }
                 }
+                // A bus that is away tells nobody when it is back.
                 () = tokio::time::sleep(RETRY), if !unsent.is_empty() => {}
                 () = self.stop.soft() => {}
             }

@@ -78,6 +78,7 @@ impl NetworkEvents {
 
     async fn pause(&self) {
         tokio::select! {
+            // Neither a bus or database that is away nor another's lease tells when it changes.
             () = tokio::time::sleep(WAIT) => {}
             () = self.stop.soft() => {}
         }

@@ -68,6 +68,7 @@ pub(crate) async fn main(args: Args) -> Ended {
         }
         query.after = Some(answer.newest);
         tokio::select! {
+            // The daemon answers questions and calls nobody: what follows a log asks again.
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
             _ = tokio::signal::ctrl_c() => return Ok(DONE),
         }

@@ -113,6 +113,7 @@ impl AuthLog {
 
     async fn pause(&self) {
         tokio::select! {
+            // A bus or database that is away tells nobody when it is back.
             () = tokio::time::sleep(RETRY) => {}
             () = self.stop.soft() => {}
         }
