@@ -43,3 +43,9 @@ pub use lab::{Isp, Lab, Way};
 pub use nas::{Nas, Reply, Session, Status};
 pub use peer::{CoaPeer, CoaRequest, Manner};
 pub use waiting::{PATIENCE, SECOND, eventually};
+
+/// Whether the searching tests take the time they want: `tests/run --long`.
+#[must_use]
+pub fn long() -> bool {
+    std::env::var_os("LASTMILE_TEST_LONG").is_some()
+}

@@ -10,10 +10,11 @@ use std::process::{Command, Output};
 use lab::Lab;
 use serde_json::json;
 
-/// How long schemathesis may take, seconds; it ends in order then.
-const SECONDS: &str = "75";
+/// How long schemathesis may take, seconds, in the suite and in its long form; it ends in order
+/// then.
+const SECONDS: [&str; 2] = ["75", "3600"];
 /// Cases per operation in each of its phases.
-const EXAMPLES: &str = "25";
+const EXAMPLES: [&str; 2] = ["25", "250"];
 /// The same cases each time.
 const SEED: &str = "20";
 
@@ -69,6 +70,7 @@ fn the_api_answers_as_its_description_says() {
         .expect("run the validator");
     assert!(valid.status.success(), "{}", told(&valid));
 
+    let long = usize::from(lab::long());
     let token = lab.api().token().expect("the lab has a token");
     let ended = Command::new(python("schemathesis"))
         .arg("run")
@@ -77,7 +79,7 @@ fn the_api_answers_as_its_description_says() {
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--checks", CHECKS, "--seed", SEED, "--generation-deterministic"])
         // One: Python 3.11 loses count of its recursion when two threads parse at once.
-        .args(["--max-examples", EXAMPLES, "--max-time", SECONDS, "--workers", "1"])
+        .args(["--max-examples", EXAMPLES[long], "--max-time", SECONDS[long], "--workers", "1"])
         .args(["--request-timeout", "10", "--no-color"])
         .args(["--warnings", "off"])
         // It looks for settings and keeps what it found in the directory it is started in.

@@ -26,6 +26,11 @@ fn faults() -> Vec<(&'static str, &'static str, Fault)> {
         ("Stale", "It was changed since the version in If-Match", Fault::Stale),
         ("TooLong", "The body is too long", Fault::TooLong(super::super::body::BODY_OCTETS_MAX)),
         (
+            "AddressTooLong",
+            "The address of the request is too long",
+            Fault::AddressTooLong(super::super::target::TARGET_OCTETS_MAX),
+        ),
+        (
             "WrongMedia",
             "The body is of a kind that is not read here",
             Fault::WrongMedia("text/plain".to_owned(), "application/json"),
@@ -45,6 +50,7 @@ fn faults() -> Vec<(&'static str, &'static str, Fault)> {
 
 /// The name of the answer for each status.
 const BY_STATUS: &[(u16, &str)] = &[
+    (400, NOT_HTTP),
     (401, "Unauthenticated"),
     (403, "Forbidden"),
     (404, "NotFound"),
@@ -52,16 +58,22 @@ const BY_STATUS: &[(u16, &str)] = &[
     (409, "Conflict"),
     (412, "Stale"),
     (413, "TooLong"),
+    (414, "AddressTooLong"),
     (415, "WrongMedia"),
     (422, "Invalid"),
     (429, "TooMany"),
     (503, "Unavailable"),
 ];
 
-/// Adds answers for these statuses, where there is none yet.
+/// What the server itself answers, before there is a request that one of ours could see.
+const NOT_HTTP: &str = "NotHttp";
+
+/// Adds answers for these statuses, where there is none yet, and those that come before it is
+/// known what is asked for.
 pub(super) fn errors(responses: &mut Json, statuses: &[u16]) {
     let Some(map) = responses.as_object_mut() else { return };
-    for (status, name) in BY_STATUS.iter().filter(|(status, _)| statuses.contains(status)) {
+    let named = |status: &u16| [400, 414].contains(status) || statuses.contains(status);
+    for (status, name) in BY_STATUS.iter().filter(|(status, _)| named(status)) {
         map.entry(status.to_string())
             .or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
@@ -168,6 +180,9 @@ pub(super) fn components(entities: impl Iterator<Item = (String, Json)>) -> Json
         });
         responses.insert(name.to_owned(), response);
     }
+    let not_http = "What came is not HTTP, such as a header with octets that none may have: \
+                    answered without a body, and the connection is closed";
+    responses.insert(NOT_HTTP.to_owned(), json!({"description": not_http}));
     json!({
         "schemas": schemas,
         "responses": responses,
