@@ -421,6 +421,10 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
     // `ipv6_address` has `address` in it, which is another field.
     let all = names.clone();
     names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
+    if names.is_empty() && constraint.contains("organisation") {
+        let detail = format!("the organisation has another {} already", entity.name);
+        return Fault::Conflict { pointer: "/organisation_id", detail };
+    }
     Fault::Conflict {
         pointer: names.first().map_or("", |name| registry::pointer(name)),
         detail: format!("another {} has this {}", entity.name, names.join(" and ")),

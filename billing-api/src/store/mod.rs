@@ -10,6 +10,7 @@ pub(crate) mod auth_log;
 pub(crate) mod customer;
 pub(crate) mod hook;
 pub(crate) mod idempotency;
+pub(crate) mod identity_provider;
 pub(crate) mod job;
 pub(crate) mod nas;
 pub(crate) mod organisation;
@@ -34,6 +35,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     customer::ALL,
     hook::ALL,
     idempotency::ALL,
+    identity_provider::ALL,
     job::ALL,
     nas::ALL,
     organisation::ALL,

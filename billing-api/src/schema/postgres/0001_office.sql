@@ -35,6 +35,8 @@ CREATE TABLE organisation (
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- Under this name its sign-in page has its brand and its identity providers.
+    host_name TEXT,
     -- An organisation's record is its own: what is scoped by this column is scoped here too.
     organisation_id UUID GENERATED ALWAYS AS (id) STORED,
     external_source TEXT,
@@ -51,6 +53,7 @@ CREATE UNIQUE INDEX organisation_path ON organisation (path);
 CREATE INDEX organisation_name ON organisation (name, id);
 CREATE INDEX organisation_created ON organisation (created_at, id);
 CREATE INDEX organisation_updated ON organisation (updated_at, id);
+CREATE UNIQUE INDEX organisation_host_name ON organisation (host_name) WHERE deleted_at IS NULL AND host_name IS NOT NULL;
 -- One root: the parent of all others.
 CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
 
