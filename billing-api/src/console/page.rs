@@ -163,7 +163,11 @@ impl Notice {
 
     pub(super) fn toast(self, words: &Words) -> Toast {
         let text = Self::ALL.iter().find(|(own, ..)| *own == self).map(|(.., key)| words.say(*key));
-        Toast { text: text.unwrap_or_default(), problem: matches!(self, Self::Stale | Self::ProviderSilent), undo: None }
+        Toast {
+            text: text.unwrap_or_default(),
+            problem: matches!(self, Self::Stale | Self::ProviderSilent),
+            undo: None,
+        }
     }
 }
 
@@ -395,13 +399,7 @@ pub(super) fn document(words: &Words, brand: &Brand, title: &str, body: &Markup)
 }
 
 /// A page that goes on by itself, as if its reader had followed a link on it.
-pub(super) fn moving(
-    words: &Words,
-    brand: &Brand,
-    title: &str,
-    on: &str,
-    body: &Markup,
-) -> Markup {
+pub(super) fn moving(words: &Words, brand: &Brand, title: &str, on: &str, body: &Markup) -> Markup {
     let at_once = html! { meta http-equiv="refresh" content=(format!("0;url={on}")); };
     headed(words, brand, title, Theme::Auto, &at_once, body)
 }

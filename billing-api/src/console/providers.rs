@@ -66,7 +66,11 @@ pub(super) async fn begin(
 }
 
 /// `GET /login/callback/{id}`: back from the provider, and on.
-pub(super) async fn back(request: HttpRequest, office: Data<Office>, id: Path<String>) -> HttpResponse {
+pub(super) async fn back(
+    request: HttpRequest,
+    office: Data<Office>,
+    id: Path<String>,
+) -> HttpResponse {
     let query = Fields::of_query(&request);
     let parameter = |name: &&str| {
         let value = query.raw(name);

@@ -243,8 +243,8 @@ async fn before(
                 return Err(Fault::field("/legal_entity", detail));
             }
             let host: Option<String> = row.get("host_name")?;
-            let changed = draft.value("host_name").is_some()
-                && draft.text("host_name") != host.as_deref();
+            let changed =
+                draft.value("host_name").is_some() && draft.text("host_name") != host.as_deref();
             if changed && id == unit.actor.organisation {
                 let detail = "is set by those above the organisation";
                 return Err(Fault::field("/host_name", detail));

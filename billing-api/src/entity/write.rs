@@ -209,9 +209,9 @@ pub(super) async fn check_references(
         let Kind::Reference(_, table) = field.kind else { continue };
         let Some(id) = draft.id(field.name) else { continue };
         let scope = registry::by_table(table).map_or(Scope::Own, |entity| entity.scope);
-        // What is one's own is looked for in the caller's subtree, what is inherited from where
+        // What is one's own is looked for from the caller, what is inherited from where
         // the record will live.
-        let from = if scope == Scope::Own { unit.actor.path.as_str() } else { path };
+        let from = if scope.by_caller() { unit.actor.path.as_str() } else { path };
         let args = args![from, id];
         let sql = format!(
             "SELECT 1 AS found FROM {table} WHERE {} AND id = $2 AND deleted_at IS NULL",

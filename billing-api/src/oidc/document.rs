@@ -62,7 +62,8 @@ impl Document {
             optional(name)?.ok_or_else(|| format!("the discovery document has no {name}"))
         };
         let list = |name: &str| json[name].as_array().map(Vec::as_slice);
-        let has = |name: &str, word: &str| list(name).is_some_and(|list| list.iter().any(|w| w == word));
+        let has =
+            |name: &str, word: &str| list(name).is_some_and(|list| list.iter().any(|w| w == word));
         if list("response_types_supported").is_some() && !has("response_types_supported", "code") {
             return Err("the provider does not offer the authorization code flow".to_owned());
         }
@@ -79,7 +80,8 @@ impl Document {
             Some(_) if has(methods, "client_secret_basic") => Proof::Basic,
             Some(_) if has(methods, "client_secret_post") => Proof::Post,
             Some(_) => {
-                let detail = "the provider takes neither client_secret_basic nor client_secret_post";
+                let detail =
+                    "the provider takes neither client_secret_basic nor client_secret_post";
                 return Err(detail.to_owned());
             }
         };

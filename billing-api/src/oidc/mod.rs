@@ -24,7 +24,4 @@ mod token;
 
 mod person;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use fetch::Providers;

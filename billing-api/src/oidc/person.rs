@@ -129,17 +129,8 @@ async fn by_email(
     let name = person.name.as_deref().unwrap_or(&email);
     let by = unit.actor.label();
     // Without a password: none is right.
-    let args = args![
-        id,
-        provider.organisation,
-        email.as_str(),
-        name,
-        "",
-        locale,
-        role,
-        unit.now,
-        by
-    ];
+    let args =
+        args![id, provider.organisation, email.as_str(), name, "", locale, role, unit.now, by];
     match unit.execute(&access_sql::INSERT_STAFF, args).await {
         Err(store::StoreError::Unique { .. }) => return Err(Fault::Stale.into()),
         written => written?,

@@ -174,7 +174,9 @@ fn may_call(office: &Office, text: &str, root: bool) -> Result<(), String> {
     let guard = if root { office.hooks.anywhere.guard() } else { public };
     let url = guard.url(text).map_err(|refused| refused.to_string())?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback: Option<IpAddr> = host.parse().ok().filter(IpAddr::is_loopback);
+    // That name leads nowhere else (RFC 6761 §6.3).
+    let address = if host == "localhost" { "127.0.0.1" } else { host };
+    let loopback: Option<IpAddr> = address.parse().ok().filter(IpAddr::is_loopback);
     if let Some(address) = loopback {
         return public.address(address).map_err(|refused| refused.to_string());
     }
@@ -190,7 +192,10 @@ fn check(draft: &Draft, input: &mut Input) {
     let domains = draft.json("email_domains").and_then(|list| list.as_array());
     for domain in domains.into_iter().flatten().filter_map(|domain| domain.as_str()) {
         if !domain.contains('.') || !crate::mail::server::is_host(domain) {
-            input.fault("email_domains", format!("\"{domain}\" is not a domain such as isp.example"));
+            input.fault(
+                "email_domains",
+                format!("\"{domain}\" is not a domain such as isp.example"),
+            );
         }
     }
 }
@@ -204,7 +209,8 @@ fn before<'a>(
     Box::pin(async move {
         role::lock(unit).await?;
         if verb == Verb::Created {
-            for (field, value) in [("email_trusted", false), ("required", false), ("enabled", true)] {
+            for (field, value) in [("email_trusted", false), ("required", false), ("enabled", true)]
+            {
                 draft.fill(field, value);
             }
             draft.fill("email_domains", json!([]));
@@ -237,7 +243,8 @@ fn after<'a>(unit: &'a mut Unit<'_>, written: Written<'a>) -> Step<'a> {
             let sealed = office.keyring.seal(&id, secret.expose().as_bytes())?;
             unit.execute(&sql::SET_SECRET, args![written.id, Some(sealed)]).await?;
         }
-        let row = unit.fetch_optional(&sql::LOAD, args![unit.actor.path.as_str(), written.id]).await?;
+        let row =
+            unit.fetch_optional(&sql::LOAD, args![unit.actor.path.as_str(), written.id]).await?;
         let Some(row) = row else { return keep_within(unit, written.after).await };
         let provider = Provider::of(&row)?;
         allowed(unit, &provider.path).await?;
@@ -327,9 +334,8 @@ pub(crate) async fn test(
     let provider = Provider::of(&row)?;
     // Before the unit begins: nobody waits for a transaction that waits for a network.
     let problem = fetch::read(office, &provider).await.err().map(|Silent(text)| text);
-    let problem: Option<String> = problem.map(|text| {
-        text.chars().filter(|c| !c.is_control()).take(PROBLEM_MAX).collect()
-    });
+    let problem: Option<String> =
+        problem.map(|text| text.chars().filter(|c| !c.is_control()).take(PROBLEM_MAX).collect());
     let mut unit = Unit::begin(office, actor).await?;
     let args = args![actor.path.as_str(), id, unit.now, problem];
     if unit.execute(&sql::CHECKED, args).await? != 1 {
@@ -338,8 +344,12 @@ pub(crate) async fn test(
     let row = crate::entity::write::load(&mut unit, ENTITY, id, false).await?;
     let payload = read::shown(ENTITY, &row, &[])?;
     let entity_id = provider.shown_id();
-    let event =
-        Event { kind: "identity_provider.checked", entity_id, payload: payload.clone(), policy: &[] };
+    let event = Event {
+        kind: "identity_provider.checked",
+        entity_id,
+        payload: payload.clone(),
+        policy: &[],
+    };
     unit.record(provider.organisation, event, None).await?;
     unit.commit().await?;
     Ok(payload)

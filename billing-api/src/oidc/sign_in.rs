@@ -13,9 +13,9 @@ use store::args;
 use uuid::Uuid;
 
 use super::fetch::{self, Silent};
+use super::person::{self, Stranger};
 use super::provider::Provider;
 use super::token::{self, Expected, Untrue};
-use super::person::{self, Stranger};
 use crate::domain::access::Visitor;
 use crate::domain::access::attempts::of_address;
 use crate::domain::access::sign_in::Step;
@@ -277,8 +277,7 @@ async fn refuse(
     let mut unit = Unit::begin(office, &actor).await?;
     let entity_id = provider.shown_id();
     let address = visitor.address.to_canonical();
-    let payload =
-        json!({"id": entity_id, "reason": reason, "email": email, "address": address});
+    let payload = json!({"id": entity_id, "reason": reason, "email": email, "address": address});
     let event = Event { kind: "identity_provider.refused", entity_id, payload, policy: &[] };
     unit.record(provider.organisation, event, None).await?;
     unit.commit().await

@@ -17,6 +17,7 @@ pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod preference;
+pub(crate) mod prefix;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
@@ -42,6 +43,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     plan::ALL,
     policy::ALL,
     preference::ALL,
+    prefix::ALL,
     purge::ALL,
     service::ALL,
     setting::ALL,

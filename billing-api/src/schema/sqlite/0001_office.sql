@@ -299,6 +299,17 @@ CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE
 CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
+-- What services have of the IPv6 address space: no two have a part of the same. First and last
+-- address, in 32 hexadecimal digits.
+CREATE TABLE service_prefix (
+    service_id BLOB NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+    field TEXT NOT NULL,
+    first_address TEXT NOT NULL,
+    last_address TEXT NOT NULL,
+    PRIMARY KEY (service_id, field)
+);
+CREATE INDEX service_prefix_first ON service_prefix (first_address);
+
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
 -- in the whole installation.
 CREATE TABLE access_identity (
@@ -356,6 +367,8 @@ CREATE TABLE nas (
     ipv6_counters TEXT NOT NULL,
     -- What becomes of unsigned Access-Requests: learn, warn or require.
     message_authenticator TEXT NOT NULL DEFAULT 'learn',
+    -- Whether organisations below may use it.
+    shared BOOLEAN NOT NULL DEFAULT FALSE,
     -- The RADIUS client it was first seen behind.
     seen_client_id BLOB,
     seen_at INTEGER,
