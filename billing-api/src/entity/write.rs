@@ -422,7 +422,8 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
     let all = names.clone();
     names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
     if names.is_empty() && constraint.contains("organisation") {
-        let detail = format!("the organisation has another {} already", entity.name);
+        let name = entity.name.replace('_', " ");
+        let detail = format!("the organisation has another {name} already");
         return Fault::Conflict { pointer: "/organisation_id", detail };
     }
     Fault::Conflict {
