@@ -3,8 +3,8 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Problem;
 use super::caller::Caller;
+use super::{Problem, shown};
 use crate::domain::Office;
 use crate::entity::Entity;
 use crate::oidc::provider::{self, IDENTITY_PROVIDER};
@@ -20,7 +20,8 @@ pub(super) async fn check(
 ) -> Result<HttpResponse, Problem> {
     let result = async {
         let id = PROVIDERS.id(&id)?;
-        Ok(HttpResponse::Ok().json(provider::test(&office, &caller.0, id).await?))
+        let view = provider::test(&office, &caller.0, id).await?;
+        Ok(shown(view["version"].as_i64().unwrap_or_default(), &view))
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
