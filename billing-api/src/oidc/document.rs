@@ -54,8 +54,14 @@ impl Document {
         let optional = |name: &str| -> Result<Option<String>, String> {
             match json[name].as_str() {
                 None => Ok(None),
-                Some(url) if url.len() <= URL_OCTETS_MAX => Ok(Some(url.to_owned())),
-                Some(_) => Err(format!("{name} of the discovery document is too long")),
+                // It becomes a header as it stands; a fragment would swallow what is added.
+                Some(url)
+                    if url.len() <= URL_OCTETS_MAX
+                        && url.bytes().all(|b| b.is_ascii_graphic() && b != b'#') =>
+                {
+                    Ok(Some(url.to_owned()))
+                }
+                Some(_) => Err(format!("{name} of the discovery document is no address of use")),
             }
         };
         let needed = |name: &str| -> Result<String, String> {
@@ -207,6 +213,12 @@ mod tests {
         for (field, value, part) in [
             ("token_endpoint", Json::Null, "no token_endpoint"),
             ("jwks_uri", json!(7), "no jwks_uri"),
+            (
+                "token_endpoint",
+                json!("https://id.example/\r\nSet-Cookie: a=b"),
+                "no address of use",
+            ),
+            ("authorization_endpoint", json!("https://id.example/#a"), "no address of use"),
             ("response_types_supported", json!(["token"]), "code flow"),
             ("id_token_signing_alg_values_supported", json!(["HS256", "none"]), "no algorithm"),
             ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), "neither"),
