@@ -352,7 +352,7 @@ fn view(
             div.offers {
                 p.dim { (words.say(words::PROVIDER_OR)) }
                 @for (id, name) in offers {
-                    a.button href=(format!("/login/with/{id}?next={}", show::encode(next))) {
+                    a.button.quiet href=(format!("/login/with/{id}?next={}", show::encode(next))) {
                         (words.say_with(words::PROVIDER_WITH, &[("name", name.clone().into())]))
                     }
                 }
