@@ -121,7 +121,7 @@ const TYPED: &[Typed] = &[
     Typed {
         kind: "identity_provider.refused",
         description: "Somebody who came through an identity provider was not let in.",
-        example: r#"{"id":"idp_06a8k2v7c4tq9d3m5n1p8r2s6w","reason":"email_unverified","email":"asha@isp.example","address":"192.0.2.7"}"#,
+        example: r#"{"id":"idp_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Google","reason":"email_unverified","email":"asha@isp.example","address":"192.0.2.7"}"#,
     },
     Typed {
         kind: "staff.role_changed",

@@ -97,6 +97,7 @@ impl SecondFactor {
 /// A provider, ready to be asked.
 pub(crate) struct Provider {
     pub(super) id: Uuid,
+    pub(super) name: String,
     pub(super) organisation: OrganisationId,
     /// The path of its organisation: whom it can speak of.
     pub(super) path: String,
@@ -116,6 +117,7 @@ impl Provider {
         let texts = domains.iter().filter_map(|text| text.as_str().map(str::to_owned));
         Ok(Self {
             id: row.get("id")?,
+            name: row.get("name")?,
             organisation: row.get("organisation_id")?,
             path: row.get("home_path")?,
             issuer: row.get("issuer")?,

@@ -277,7 +277,8 @@ async fn refuse(
     let mut unit = Unit::begin(office, &actor).await?;
     let entity_id = provider.shown_id();
     let address = visitor.address.to_canonical();
-    let payload = json!({"id": entity_id, "reason": reason, "email": email, "address": address});
+    let payload = json!({"id": entity_id, "name": provider.name, "reason": reason,
+        "email": email, "address": address});
     let event = Event { kind: "identity_provider.refused", entity_id, payload, policy: &[] };
     unit.record(provider.organisation, event, None).await?;
     unit.commit().await
