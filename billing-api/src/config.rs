@@ -73,8 +73,9 @@ impl Default for Config {
 pub struct Http {
     /// Where to listen. Put a TLS proxy in front before it leaves the machine.
     pub listen: SocketAddr,
-    /// How the console is reached, `https://office.example.net`: what links in mail begin with.
-    /// Empty: mail has no links, and links with secrets in them are not mailed.
+    /// How the console is reached, `https://office.example.net`: what links in mail begin with, and
+    /// where identity providers send people back to. Empty: mail has no links, links with secrets
+    /// in them are not mailed, and identity providers work on the machine itself alone.
     pub public_url: String,
     /// Threads that serve requests.
     pub workers: usize,

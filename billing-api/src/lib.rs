@@ -14,6 +14,7 @@
 //! - `mail`: what people are told by letter.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `network_events`: bus → events of what `aaad` noticed.
+//! - `oidc`: signing in through other directories.
 //! - `jobs`: work outside of requests, by schedule or by hand.
 //! - `first_start`: what an empty database is given.
 //! - `seed`: services and customers by the million, to measure with.
@@ -31,6 +32,7 @@ mod jobs;
 mod mail;
 mod nas_seen;
 mod network_events;
+mod oidc;
 mod relay;
 mod run;
 mod seed;

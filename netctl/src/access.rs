@@ -6,7 +6,7 @@ use crate::exit::{DONE, Ended, NO, put, put_json};
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// Take away the list of addresses that staff sign in from, where it shuts everybody out
+    /// Take away what shuts staff out: the list of addresses, and that passwords are not taken
     Open {
         #[command(flatten)]
         ask: Ask,
@@ -21,9 +21,10 @@ pub(crate) async fn main(verb: Verb) -> Ended {
         put_json(&serde_json::json!({ "opened": opened }))?;
     } else {
         put(if opened {
-            "Staff sign in from everywhere again; lists of their own and of partners still hold.\n"
+            "Staff sign in from everywhere again, with passwords too; lists of their own and what\n\
+             partners decided still hold.\n"
         } else {
-            "The provider has no list of addresses.\n"
+            "The provider has no list of addresses, and takes passwords.\n"
         })?;
     }
     Ok(if opened { DONE } else { NO })

@@ -109,7 +109,8 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             // Nothing but this machine: what a page fetches from elsewhere becomes a complaint.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*, \
+             EXCLUDE localhost, EXCLUDE *.localhost",
             "--lang=en",
             "--window-size=1280,900",
             &format!("--user-data-dir={}", profile.path().display()),

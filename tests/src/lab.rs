@@ -200,7 +200,7 @@ impl Lab {
             ("DATABASE__URL", url.clone().into()),
             ("NETWORK__URL", url.into()),
             // What webhooks lead to is on this machine, at a port of its own.
-            ("CALLS__ALLOW", r#"["127.0.0.0/8"]"#.into()),
+            ("CALLS__ALLOW", r#"["127.0.0.0/8", "::1/128"]"#.into()),
             ("CALLS__PORTS", "[]".into()),
             ("FIRST_START__TOKEN", token.into()),
             ("FIRST_START__ADMIN_PASSWORD", password.into()),

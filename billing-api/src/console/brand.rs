@@ -1,11 +1,12 @@
 //! Whose console it is: name, logo and accent colours of the viewer's organisation; before
-//! anybody is signed in, of the root.
+//! anybody is signed in, of the one under whose name the page is asked for, else of the root.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
+use model::OrganisationId;
 
 use super::guard::Fields;
 use super::words::{self, Words};
@@ -40,6 +41,14 @@ impl Brand {
     /// That of the root. A sign-in page is shown without one where it cannot be read.
     pub(super) async fn of_root(office: &Office) -> Self {
         setting::of_root(office).await.map(|layers| Self::of(&layers)).unwrap_or_default()
+    }
+
+    /// That of an organisation whose own name a page is asked for under.
+    pub(super) async fn of_organisation(office: &Office, id: OrganisationId) -> Self {
+        match setting::of(office, id).await {
+            Ok(layers) => Self::of(&layers),
+            Err(_) => Self::of_root(office).await,
+        }
     }
 
     /// The name at the head of every page.

@@ -1,5 +1,5 @@
 //! The console's cookies: of a session, of a sign-in that is not complete, of a browser that is
-//! known.
+//! known, of a question to an identity provider.
 //!
 //! None is ever read by a script. Over TLS their names begin with `__Host-`, so that no other
 //! name of the same domain can set one.
@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Challenge,
     /// Of a browser somebody has signed in with.
     Browser,
+    /// Of what an identity provider is being asked.
+    Provider,
 }
 
 impl Kind {
@@ -35,6 +37,8 @@ impl Kind {
             (Self::Session, true) => "__Host-lastmile_session",
             (Self::Challenge, false) => "lastmile_sign_in",
             (Self::Challenge, true) => "__Host-lastmile_sign_in",
+            (Self::Provider, false) => "lastmile_provider",
+            (Self::Provider, true) => "__Host-lastmile_provider",
             (Self::Browser, false) => "lastmile_browser",
             (Self::Browser, true) => "__Host-lastmile_browser",
         }
@@ -43,7 +47,7 @@ impl Kind {
     fn age(self) -> Duration {
         match self {
             Self::Session => Duration::days(30),
-            Self::Challenge => Duration::minutes(10),
+            Self::Challenge | Self::Provider => Duration::minutes(10),
             Self::Browser => Duration::days(365),
         }
     }
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
-        for kind in [Kind::Session, Kind::Challenge, Kind::Browser] {
+        for kind in [Kind::Session, Kind::Challenge, Kind::Browser, Kind::Provider] {
             let text = cookie(kind, Some("lms_x"), true).to_string();
             for part in ["__Host-lastmile_", "HttpOnly", "SameSite=", "Secure", "Path=/"] {
                 assert!(text.contains(part), "{text}");

@@ -7,12 +7,22 @@ use model::identity::{IdentityKind, MacAddress};
 use model::{NasId, ServiceId};
 
 use super::failure::Failure;
-use super::form::Body;
+use super::form::{Body, Filled, Input};
 use super::guard::{Post, Signed};
-use super::page::{self, Column, Notice, Viewer};
+use super::page::{self, Column, Notice, Place, Viewer};
 use super::services::service_id;
 use super::words;
 use crate::domain::{Fault, Office, PAGE_MAX, identity, nas, service};
+use crate::http::Problem;
+
+const KIND: Input = Input::new("kind", words::IDENTITY_KIND);
+const VALUE: Input = Input::new("value", words::IDENTITY_VALUE);
+const NAS: Input = Input::new("nas_id", words::IDENTITY_NAS).optional();
+const PASSWORD: Input = Input::new("password", words::IDENTITY_PASSWORD)
+    .kind("password")
+    .autocomplete("new-password")
+    .optional();
+const INPUTS: [Input; 4] = [KIND, VALUE, NAS, PASSWORD];
 
 /// The section on the page of a service.
 pub(super) async fn section(
@@ -21,11 +31,7 @@ pub(super) async fn section(
     service: &service::View,
 ) -> Result<Markup, Fault> {
     let edit = signed.actor.rights.has("services.edit");
-    let nas = match edit && signed.actor.rights.has("network.view") {
-        true => nas::list(office, &signed.actor, None, PAGE_MAX).await?.rows,
-        false => Vec::new(),
-    };
-    let nas: Vec<(NasId, String)> = nas.into_iter().map(|nas| (nas.id, nas.name)).collect();
+    let nas = if edit { nas_of(office, signed).await? } else { Vec::new() };
     Ok(render(&signed.viewer, service, edit, &nas))
 }
 
@@ -45,11 +51,53 @@ pub(super) async fn add(
         if !post.fields.get("nas_id").is_empty() {
             body = body.text(&post.fields, "nas_id");
         }
-        let new = identity::New::parse(&body.octets())?;
-        identity::add(&office, &post.signed.actor, id, new, None).await?;
-        Ok(page::go(&Notice::IdentityAdded.after(&format!("/services/{id}"))))
+        let signed = &post.signed;
+        let fault = match identity::New::parse(&body.octets()) {
+            Ok(new) => match identity::add(&office, &signed.actor, id, new, None).await {
+                Ok(_) => {
+                    let address = Notice::IdentityAdded.after(&format!("/services/{id}"));
+                    return Ok(page::go(&address));
+                }
+                Err(fault) => fault,
+            },
+            Err(fault) => fault,
+        };
+        let status = Problem::status(&fault).0;
+        let words = &signed.viewer.words;
+        let filled = Filled::sent(&INPUTS, &post.fields).refused(words, &INPUTS, fault)?;
+        let service = service::find(&office, &signed.actor, id).await?;
+        let nas = nas_of(&office, signed).await?;
+        Ok(page::send(status, again(&signed.viewer, &service, &nas, &filled)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
+}
+
+/// The form alone, with what is wrong with it.
+fn again(
+    viewer: &Viewer,
+    service: &service::View,
+    nas: &[(NasId, String)],
+    filled: &Filled,
+) -> Markup {
+    let words = &viewer.words;
+    let title = words.say(words::IDENTITY_ADD);
+    let about = service.login.clone().unwrap_or_default();
+    let back = format!("/services/{}", service.id);
+    let body = html! {
+        h1 { (title) }
+        p { a href=(back) { (about) } }
+        (form(viewer, &format!("{back}/identities"), nas, filled, true))
+    };
+    page::page(viewer, Some(Place::At("services")), &title, None, &body)
+}
+
+/// The NAS that a port can be one of, where the viewer may see any.
+async fn nas_of(office: &Office, signed: &Signed) -> Result<Vec<(NasId, String)>, Fault> {
+    if !signed.actor.rights.has("network.view") {
+        return Ok(Vec::new());
+    }
+    let nas = nas::list(office, &signed.actor, None, PAGE_MAX).await?.rows;
+    Ok(nas.into_iter().map(|nas| (nas.id, nas.name)).collect())
 }
 
 /// `POST /services/{id}/identities/{identity}/remove`
@@ -121,7 +169,7 @@ fn render(viewer: &Viewer, service: &service::View, edit: bool, nas: &[(NasId, S
             h2 { (words.say(words::IDENTITIES_TITLE)) }
             p.dim { (words.say(words::IDENTITIES_ABOUT)) }
             (page::table(&words.say(words::IDENTITIES_TITLE), &columns, &rows))
-            @if edit { (form(viewer, &at, nas)) }
+            @if edit { (form(viewer, &at, nas, &Filled::default(), false)) }
         }
     }
 }
@@ -140,44 +188,36 @@ fn remove_button(viewer: &Viewer, at: &str, value: &str) -> Markup {
     }
 }
 
-fn form(viewer: &Viewer, at: &str, nas: &[(NasId, String)]) -> Markup {
+/// `alone`: on a page of its own, where there is room for hints.
+fn form(
+    viewer: &Viewer,
+    at: &str,
+    nas: &[(NasId, String)],
+    filled: &Filled,
+    alone: bool,
+) -> Markup {
     let words = &viewer.words;
     let kinds = [IdentityKind::Mac, IdentityKind::Circuit, IdentityKind::Port, IdentityKind::Login];
-    html! {
-        form.filter method="post" action=(at) {
-            (page::csrf(viewer))
-            div.field {
-                label for="way-kind" { (words.say(words::IDENTITY_KIND)) }
-                select id="way-kind" name="kind" {
-                    @for kind in kinds {
-                        @if kind != IdentityKind::Port || !nas.is_empty() {
-                            option value=(kind.as_str()) { (words.identity(kind)) }
-                        }
-                    }
-                }
-            }
-            div.field {
-                label for="way-value" { (words.say(words::IDENTITY_VALUE)) }
-                input id="way-value" name="value" required autocomplete="off"
-                    autocapitalize="none" spellcheck="false";
-            }
-            @if !nas.is_empty() {
-                div.field {
-                    label for="way-nas" { (words.say(words::IDENTITY_NAS)) }
-                    select id="way-nas" name="nas_id" {
-                        option value="" { (words.say(words::IDENTITY_NO_NAS)) }
-                        @for (id, name) in nas { option value=(id) { (name) } }
-                    }
-                }
-            }
-            div.field {
-                label for="way-password" { (words.say(words::IDENTITY_PASSWORD)) }
-                input id="way-password" name="password" type="password"
-                    autocomplete="new-password" aria-describedby="way-password-hint";
-            }
-            button type="submit" { (words.say(words::IDENTITY_ADD)) }
-        }
-        p.dim id="way-password-hint" { (words.say(words::IDENTITY_PASSWORD_HINT)) }
+    let kinds: Vec<(String, String)> = kinds
+        .into_iter()
+        .filter(|kind| *kind != IdentityKind::Port || !nas.is_empty())
+        .map(|kind| (kind.as_str().to_owned(), words.identity(kind)))
+        .collect();
+    let mut known = vec![(String::new(), words.say(words::IDENTITY_NO_NAS))];
+    known.extend(nas.iter().map(|(id, name)| (id.to_string(), name.clone())));
+    let fields = html! {
+        (page::csrf(viewer))
+        (filled.problems(words, &INPUTS))
+        (filled.select(words, &KIND, &kinds, false))
+        (filled.input(words, &VALUE))
+        @if !nas.is_empty() { (filled.select(words, &NAS, &known, false)) }
+        (filled.input(words, &PASSWORD))
+        button type="submit" { (words.say(words::IDENTITY_ADD)) }
+    };
+    let hint = html! { p.dim { (words.say(words::IDENTITY_PASSWORD_HINT)) } };
+    match alone {
+        true => html! { form.card method="post" action=(at) { (fields) (hint) } },
+        false => html! { form.filter method="post" action=(at) { (fields) } (hint) },
     }
 }
 
@@ -217,5 +257,20 @@ mod tests {
         assert_eq!(text.matches("/remove\"").count(), 3);
         let text = render(&viewer(), &service, false, &[]).into_string();
         assert!(!text.contains("<form"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_way_in_stands_at_its_field() {
+        let service = service("asha", CustomerId::generate(), PlanId::generate());
+        let fields = [("kind", "mac"), ("value", "<aa:bb>"), ("password", "hunter2")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let sent = Filled::sent(&INPUTS, &super::super::guard::Fields(fields));
+        let words = &viewer().words;
+        let fault = Fault::field("/value", "is not a MAC address");
+        let filled = sent.refused(words, &INPUTS, fault).unwrap();
+        let text = again(&viewer(), &service, &[], &filled).into_string();
+        assert!(text.contains("is not a MAC address") && text.contains("aria-invalid"), "{text}");
+        assert!(text.contains("&lt;aa:bb&gt;") && !text.contains("hunter2"), "{text}");
+        assert!(text.contains(r#"value="mac" selected"#), "{text}");
     }
 }

@@ -15,6 +15,7 @@ use super::brand::Brand;
 use super::cookies::{self, Kind};
 use super::failure::Failure;
 use super::guard::{self, Fields, Post, Signed};
+use super::place::Place;
 use super::words::{self, Key, Words};
 use super::{page, qr, show};
 use crate::domain::access::sign_in::{self as domain, Challenge, Due, Step};
@@ -44,11 +45,34 @@ pub(super) async fn form(
     if signed.is_some() {
         return page::go(next);
     }
-    let words = Words::of(&request);
-    let brand = Brand::of_root(&office).await;
     let had = cookies::value(&request, Kind::Session).is_some();
-    let ended = had.then(|| words.say(words::LOGIN_ENDED));
-    page::send(StatusCode::OK, view(&words, &brand, next, "", ended.as_deref()))
+    let ended = had.then(|| Words::of(&request).say(words::LOGIN_ENDED));
+    show_again(&request, &office, next, "", StatusCode::OK, ended.as_deref()).await
+}
+
+/// The sign-in page, with what went wrong.
+pub(super) async fn again(
+    request: &HttpRequest,
+    office: &Office,
+    next: &str,
+    status: StatusCode,
+    problem: &str,
+) -> HttpResponse {
+    show_again(request, office, next, "", status, Some(problem)).await
+}
+
+async fn show_again(
+    request: &HttpRequest,
+    office: &Office,
+    next: &str,
+    email: &str,
+    status: StatusCode,
+    problem: Option<&str>,
+) -> HttpResponse {
+    let words = Words::of(request);
+    let place = Place::of(request, office).await;
+    let (brand, offers) = (place.brand(office).await, place.offers(office).await);
+    page::send(status, view(&words, &brand, &offers, next, email, problem))
 }
 
 /// `POST /login`
@@ -62,14 +86,13 @@ pub(super) async fn sign_in(
     let next = guard::safe_next(fields.get("next"));
     let (email, password) = (fields.get("email"), Secret::from(fields.raw("password")));
     let words = Words::of(&request);
-    let brand = Brand::of_root(&office).await;
     let visitor = cookies::visitor(&request, &web);
     let fault = match domain::sign_in(&office, &visitor, email, password).await {
         Ok(step) => return go_on(&request, next, &step),
         Err(fault) => fault,
     };
     let (status, text) = complaint(&request, &words, words::LOGIN_PASSWORD, fault)?;
-    Ok(page::send(status, view(&words, &brand, next, email, Some(&text))))
+    Ok(show_again(&request, &office, next, email, status, Some(&text)).await)
 }
 
 /// What to say of a fault above the form it came from; one that is not about the form is a page
@@ -100,7 +123,11 @@ pub(super) fn complaint(
 }
 
 /// To what is due, or in.
-fn go_on(request: &HttpRequest, next: &str, step: &Step) -> Result<HttpResponse, Failure> {
+pub(super) fn go_on(
+    request: &HttpRequest,
+    next: &str,
+    step: &Step,
+) -> Result<HttpResponse, Failure> {
     let mut response = match step {
         Step::Entered { .. } => page::go(next),
         Step::Due { .. } => page::go(&format!("/login/step?next={}", show::encode(next))),
@@ -121,7 +148,7 @@ pub(super) async fn step(
     web: Data<Web>,
 ) -> Result<HttpResponse, Failure> {
     let words = Words::of(&request);
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let next = Fields::of_query(&request);
     let next = guard::safe_next(next.get("next"));
     let (visitor, cookie) = (cookies::visitor(&request, &web), challenge(&request));
@@ -150,7 +177,7 @@ pub(super) async fn code(
 ) -> Result<HttpResponse, Failure> {
     let fields = fields(&request, form)?;
     let (words, next) = (Words::of(&request), guard::safe_next(fields.get("next")));
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let (visitor, cookie) = (cookies::visitor(&request, &web), challenge(&request));
     match domain::prove_code(&office, &visitor, &cookie, fields.get("code")).await {
         Ok(step) => go_on(&request, next, &step),
@@ -171,7 +198,7 @@ pub(super) async fn enrolment(
 ) -> Result<HttpResponse, Failure> {
     let fields = fields(&request, form)?;
     let (words, next) = (Words::of(&request), guard::safe_next(fields.get("next")));
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let (visitor, cookie) = (cookies::visitor(&request, &web), challenge(&request));
     let proven = domain::complete_enrolment(&office, &visitor, &cookie, fields.get("code")).await;
     match proven {
@@ -212,7 +239,7 @@ pub(super) async fn new_password(
 ) -> Result<HttpResponse, Failure> {
     let fields = fields(&request, form)?;
     let (words, next) = (Words::of(&request), guard::safe_next(fields.get("next")));
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let (visitor, cookie) = (cookies::visitor(&request, &web), challenge(&request));
     let new = Secret::from(fields.raw("new_password"));
     match domain::renew_password(&office, &visitor, &cookie, new).await {
@@ -232,7 +259,7 @@ pub(super) async fn link(
     web: Data<Web>,
 ) -> Result<HttpResponse, Failure> {
     let words = Words::of(&request);
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let query = Fields::of_query(&request);
     let visitor = cookies::visitor(&request, &web);
     let found = account::of_link(&office, &visitor, query.get("token")).await;
@@ -250,7 +277,7 @@ pub(super) async fn use_link(
 ) -> Result<HttpResponse, Failure> {
     let fields = fields(&request, form)?;
     let words = Words::of(&request);
-    let brand = Brand::of_root(&office).await;
+    let brand = Place::of(&request, &office).await.brand(&office).await;
     let visitor = cookies::visitor(&request, &web);
     let (token, new) = (fields.get("token"), Secret::from(fields.raw("new_password")));
     match account::use_link(&office, &visitor, token, new).await {
@@ -301,7 +328,14 @@ fn card(
     page::document(words, brand, &title, &body)
 }
 
-fn view(words: &Words, brand: &Brand, next: &str, email: &str, problem: Option<&str>) -> Markup {
+fn view(
+    words: &Words,
+    brand: &Brand,
+    offers: &[(String, String)],
+    next: &str,
+    email: &str,
+    problem: Option<&str>,
+) -> Markup {
     let inside = html! {
         div.field {
             label for="f-email" { (words.say(words::LOGIN_EMAIL)) }
@@ -314,6 +348,16 @@ fn view(words: &Words, brand: &Brand, next: &str, email: &str, problem: Option<&
                 autocomplete="current-password" autofocus[!email.is_empty()];
         }
         button type="submit" { (words.say(words::LOGIN_SUBMIT)) }
+        @if !offers.is_empty() {
+            div.offers {
+                p.dim { (words.say(words::PROVIDER_OR)) }
+                @for (id, name) in offers {
+                    a.button.quiet href=(format!("/login/with/{id}?next={}", show::encode(next))) {
+                        (words.say_with(words::PROVIDER_WITH, &[("name", name.clone().into())]))
+                    }
+                }
+            }
+        }
     };
     card(words, brand, words::LOGIN_TITLE, "/login", next, problem, &inside)
 }
@@ -426,16 +470,25 @@ mod tests {
     fn the_sign_in_page_keeps_the_address_and_never_the_password() {
         let words = Words::english();
         let text =
-            view(&words, &Brand::default(), "/nas?a=\"b", "a\"b@example.net", Some("Wrong."))
+            view(&words, &Brand::default(), &[], "/nas?a=\"b", "a\"b@example.net", Some("Wrong."))
                 .into_string();
         assert!(text.contains(r#"name="next" value="/nas?a=&quot;b""#));
         assert!(text.contains(r#"value="a&quot;b@example.net""#));
         assert!(text.contains(r#"role="alert">Wrong.<"#));
         assert!(
-            !view(&words, &Brand::default(), "/", "", None)
+            !view(&words, &Brand::default(), &[], "/", "", None)
                 .into_string()
                 .contains("role=\"alert\"")
         );
+    }
+
+    #[test]
+    fn providers_are_offered_below_the_password() {
+        let offers = [("idp_1".to_owned(), "North <Net>".to_owned())];
+        let words = Words::english();
+        let text = view(&words, &Brand::default(), &offers, "/nas?q=a", "", None).into_string();
+        assert!(text.contains("/login/with/idp_1?next=%2Fnas%3Fq%3Da"), "{text}");
+        assert!(text.contains("North &lt;Net&gt;"), "{text}");
     }
 
     #[test]

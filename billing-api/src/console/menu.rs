@@ -37,6 +37,7 @@ const GROUPS: &[(Key, &[&str])] = &[
             "organisations",
             "staff",
             "roles",
+            "identity-providers",
             "tokens",
             "custom-fields",
             "mail",

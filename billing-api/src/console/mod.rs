@@ -29,6 +29,7 @@ mod organisations;
 mod overview;
 mod plans;
 mod prefer;
+mod providers;
 mod records;
 mod roles;
 mod services;
@@ -47,6 +48,7 @@ mod form;
 mod menu;
 mod once;
 mod page;
+mod place;
 mod qr;
 mod rights;
 mod setting_form;
@@ -81,6 +83,10 @@ pub(crate) const PAGES: &[Route] = &[
     post("/login/code", Need::Public, || web::to(login::code)),
     post("/login/enrolment", Need::Public, || web::to(login::enrolment)),
     post("/login/password", Need::Public, || web::to(login::new_password)),
+    // Through an identity provider: to it, back, and in.
+    get("/login/with/{id}", Need::Public, || web::to(providers::begin)),
+    get("/login/callback/{id}", Need::Public, || web::to(providers::back)),
+    get("/login/callback/{id}/in", Need::Public, || web::to(providers::complete)),
     get("/set-password", Need::Public, || web::to(login::link)),
     post("/set-password", Need::Public, || web::to(login::use_link)),
     post("/logout", Need::SignedIn, || web::to(login::sign_out)),
@@ -150,6 +156,7 @@ pub(crate) const PAGES: &[Route] = &[
     // Staff.
     post("/staff/{id}/link", may("staff.edit"), || web::to(staff::link)),
     post("/staff/{id}/end-session", may("staff.edit"), || web::to(staff::end_session)),
+    post("/identity-providers/{id}/check", may("staff.edit"), || web::to(providers::check)),
     // Roles and tokens.
     post("/roles/{id}/clone", may("roles.create"), || web::to(roles::clone)),
     post("/roles/{id}/assign", may("roles.edit"), || web::to(roles::assign)),
@@ -218,6 +225,7 @@ async fn extra(
         "export" => exports::of_export(office, signed, id).await,
         "staff" => staff::of_staff(office, signed, entity, id).await,
         "export_template" => records::of_template(office, signed, id).await,
+        "identity_provider" => providers::of_provider(request, office, signed, id).await,
         "role" => roles::of_role(office, signed, entity, id).await,
         "token" => tokens::of_token(office, signed, id).await,
         "webhook" => webhooks::of_webhook(office, signed, entity, id).await,

@@ -124,10 +124,12 @@ pub(super) enum Notice {
     Replayed,
     IdentityAdded,
     IdentityRemoved,
+    ProviderChecked,
+    ProviderSilent,
 }
 
 impl Notice {
-    const ALL: [(Notice, &'static str, Key); 15] = [
+    const ALL: [(Notice, &'static str, Key); 17] = [
         (Self::PlanChanged, "plan-changed", words::DONE_PLAN_CHANGED),
         (Self::JobStarted, "job-started", words::JOB_STARTED),
         (Self::RunCancelled, "run-cancelled", words::RUN_CANCELLED),
@@ -143,6 +145,8 @@ impl Notice {
         (Self::Replayed, "replayed", words::DONE_REPLAYED),
         (Self::IdentityAdded, "identity-added", words::DONE_IDENTITY_ADDED),
         (Self::IdentityRemoved, "identity-removed", words::DONE_IDENTITY_REMOVED),
+        (Self::ProviderChecked, "provider-checked", words::PROVIDER_WELL),
+        (Self::ProviderSilent, "provider-silent", words::PROVIDER_BADLY),
     ];
 
     /// The notice of `?done=…`.
@@ -159,7 +163,11 @@ impl Notice {
 
     pub(super) fn toast(self, words: &Words) -> Toast {
         let text = Self::ALL.iter().find(|(own, ..)| *own == self).map(|(.., key)| words.say(*key));
-        Toast { text: text.unwrap_or_default(), problem: self == Self::Stale, undo: None }
+        Toast {
+            text: text.unwrap_or_default(),
+            problem: matches!(self, Self::Stale | Self::ProviderSilent),
+            undo: None,
+        }
     }
 }
 
@@ -390,7 +398,24 @@ pub(super) fn document(words: &Words, brand: &Brand, title: &str, body: &Markup)
     themed(words, brand, title, Theme::Auto, body)
 }
 
+/// A page that goes on by itself, as if its reader had followed a link on it.
+pub(super) fn moving(words: &Words, brand: &Brand, title: &str, on: &str, body: &Markup) -> Markup {
+    let at_once = html! { meta http-equiv="refresh" content=(format!("0;url={on}")); };
+    headed(words, brand, title, Theme::Auto, &at_once, body)
+}
+
 fn themed(words: &Words, brand: &Brand, title: &str, theme: Theme, body: &Markup) -> Markup {
+    headed(words, brand, title, theme, &html! {}, body)
+}
+
+fn headed(
+    words: &Words,
+    brand: &Brand,
+    title: &str,
+    theme: Theme,
+    further: &Markup,
+    body: &Markup,
+) -> Markup {
     let args = [("page", title.to_owned().into()), ("product", brand.name(words).into())];
     let title = words.say_with(words::TITLE, &args);
     html! {
@@ -402,6 +427,7 @@ fn themed(words: &Words, brand: &Brand, title: &str, theme: Theme, body: &Markup
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
+                (further)
                 link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
                 link rel="stylesheet" href=(assets::address("console.css"));
                 (brand.style())

@@ -17,7 +17,7 @@ use crate::http::access::Need;
 use crate::store::{access, organisation};
 
 /// What anybody may ask for.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 13] = [
     "/assets/{name}",
     "/brand/theme.css",
     "/brand/logo/{hash}",
@@ -26,6 +26,9 @@ const PUBLIC: [&str; 10] = [
     "/login/code",
     "/login/enrolment",
     "/login/password",
+    "/login/with/{id}",
+    "/login/callback/{id}",
+    "/login/callback/{id}/in",
     "/set-password",
     "/{page:.*}",
 ];

@@ -446,6 +446,24 @@ keys! {
     LOGIN_WRONG = "console-login-wrong";
     LOGIN_ENDED = "console-login-ended";
     LOGIN_TOO_MANY = "console-login-too-many";
+    PROVIDER_OR = "console-provider-or";
+    PROVIDER_WITH = "console-provider-with";
+    PROVIDER_GOING = "console-provider-going";
+    PROVIDER_GO_ON = "console-provider-go-on";
+    PROVIDER_NO_ADDRESS = "console-provider-no-address";
+    PROVIDER_FOREIGN = "console-provider-foreign";
+    PROVIDER_CANCELLED = "console-provider-cancelled";
+    PROVIDER_SILENT = "console-provider-silent";
+    PROVIDER_UNTRUE = "console-provider-untrue";
+    PROVIDER_STRANGER = "console-provider-stranger";
+    PROVIDER_REGISTER = "console-provider-register";
+    PROVIDER_REGISTER_TEXT = "console-provider-register-text";
+    PROVIDER_LINK_TEXT = "console-provider-link-text";
+    PROVIDER_CHECK = "console-provider-check";
+    PROVIDER_CHECK_GO = "console-provider-check-go";
+    PROVIDER_NOT_CHECKED = "console-provider-not-checked";
+    PROVIDER_WELL = "console-provider-well";
+    PROVIDER_BADLY = "console-provider-badly";
 
     // Overview.
     OVERVIEW_FIGURES = "console-overview-figures";

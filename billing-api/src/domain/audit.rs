@@ -20,7 +20,7 @@ pub(crate) const CATEGORIES: &[&str] =
 
 /// The records of each category but `records`.
 const OF_CATEGORY: &[(&str, &[&str])] = &[
-    ("authentication", &["staff", "role", "token"]),
+    ("authentication", &["staff", "role", "token", "identity_provider"]),
     (
         "financial",
         &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
@@ -49,6 +49,7 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
 const CRITICAL: &[&str] = &[
     "role",
     "token",
+    "identity_provider",
     "organisation",
     "settings",
     "modules",
@@ -64,6 +65,7 @@ const CRITICAL: &[&str] = &[
 /// What staff do every day with their own accounts.
 const DAILY: &[&str] = &[
     "signed_in",
+    "linked",
     "sign_in_failed",
     "password_changed",
     "recovery_codes_renewed",

@@ -12,7 +12,7 @@ use store::{Row, StoreError, args};
 use super::{Actor, Event, Fault, Office, Page, Unit};
 use crate::entity::query::ListQuery;
 use crate::entity::{
-    Draft, Entity, Field, Flags, Hooks, Kind, Unique, Verb, Written, read, search, write,
+    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique, Verb, Written, read, search, write,
 };
 use crate::store::nas as sql;
 use crate::store::organisation;
@@ -50,6 +50,7 @@ pub(crate) const NAS: Entity = Entity {
     path: "nas",
     table: "nas",
     prefix: NasId::PREFIX,
+    scope: Scope::Shared,
     permission: "network",
     module: Some("network.routers"),
     custom: true,
@@ -90,6 +91,8 @@ pub(crate) const NAS: Entity = Entity {
         Field::new("coa_secret", Kind::Secret(SECRET_OCTETS_MAX), Flags::WRITABLE),
         Field::new("ipv6_counters", Kind::Choice(&["included", "separate"]), KEPT),
         Field::new("message_authenticator", Kind::Choice(SIGNING), KEPT.and(Flags::LISTED)),
+        // Organisations below see it and tie services to it; it stays its owner's.
+        Field::new("shared", Kind::Flag, KEPT.and(Flags::LISTED)),
         // When it was first heard of, where nobody registered it.
         Field::new("seen_at", Kind::Time, Flags::LISTED),
     ],
@@ -119,6 +122,7 @@ async fn before(
         draft.fill("accepts_coa", true);
         draft.fill("ipv6_counters", Ipv6Counters::default().as_str());
         draft.fill("message_authenticator", Signing::default().as_str());
+        draft.fill("shared", false);
     }
     if let Some(secret) = draft.secret("coa_secret") {
         let id = NasId(draft.record).to_string();

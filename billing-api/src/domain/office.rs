@@ -41,6 +41,8 @@ pub(crate) struct Office {
     pub(crate) policy: Policy,
     /// Backups that are made by themselves, where there is a folder for them.
     pub(crate) backups: Option<Backups>,
+    /// What is known of identity providers.
+    pub(crate) providers: crate::oidc::Providers,
     /// Failed sign-ins, counted in memory.
     pub(crate) attempts: Attempts,
     /// Requests per token, counted in memory.
@@ -81,6 +83,7 @@ impl Office {
             settings: super::setting::Cache::default(),
             policy: Policy::default(),
             backups: None,
+            providers: crate::oidc::Providers::default(),
             attempts: Attempts::default(),
             usage: Usage::default(),
             numbers: Numbers::default(),

@@ -15,12 +15,16 @@ use store::{Row, StoreError, args, changed_one};
 use super::setting::{self, Change, registry};
 use super::{Actor, Fault, Input, Office, Page, Unit};
 use crate::entity::Kind::{Choice, Flag, Integer, LongText, Reference, Text, Zone};
-use crate::entity::{Draft, Entity, Field, Flags, Hooks, Source, Verb, Verbs, Written, write};
+use crate::entity::{
+    Draft, Entity, Field, Flags, Hooks, Source, Unique, Verb, Verbs, Written, write,
+};
 use crate::store::organisation as sql;
 use crate::store::organisation::Kept;
 
 /// Longest name, characters.
 const NAME_CHARACTERS_MAX: usize = 100;
+/// Longest host name (RFC 1035 §2.3.4, without the root's dot).
+const HOST_CHARACTERS_MAX: usize = 253;
 /// Organisations from the root to the lowest.
 const DEPTH_MAX: usize = 16;
 
@@ -125,6 +129,7 @@ pub(crate) const ORGANISATION: Entity = Entity {
     verbs: Verbs::CREATE.and(Verbs::UPDATE).and(Verbs::DELETE),
     tenant: true,
     home: Some("parent_id"),
+    unique: &[Unique::everywhere(&["host_name"])],
     fields: &[
         Field::new(
             "name",
@@ -155,6 +160,8 @@ pub(crate) const ORGANISATION: Entity = Entity {
         Field::new("currency", Text(3), AT_FIRST.and(Flags::FILLED).and(Flags::LISTED)),
         Field::new("zone", Zone, AT_FIRST.and(Flags::FILLED).and(Flags::LISTED)),
         Field::new("locale", Text(35), AT_FIRST.and(Flags::FILLED)),
+        // Set by those above alone: whoever has a name can show a sign-in page under it.
+        Field::new("host_name", Text(HOST_CHARACTERS_MAX), Flags::WRITABLE),
         Field::new("address", LongText(500), Flags::WRITABLE),
         Field::new("manager_id", Reference(StaffId::PREFIX, "staff"), Flags::WRITABLE),
         Field::new("children", Integer(0, i64::MAX), Flags::COMPUTED),
@@ -191,6 +198,9 @@ fn check(draft: &Draft, input: &mut Input) {
             Ok(_) => {}
         }
     }
+    if draft.text("host_name").is_some_and(|name| normal_host(name).is_none()) {
+        input.fault("host_name", "is a name such as office.partner.example, without a port");
+    }
     if let Some(locale) = draft.text("locale")
         && let Err(detail) = setting::Kind::Locale.check(&Value::String(locale.to_owned()))
     {
@@ -204,6 +214,15 @@ async fn before(
     draft: &mut Draft,
     row: Option<&Row>,
 ) -> Result<(), Fault> {
+    if let Some(name) = draft.text("host_name").and_then(normal_host) {
+        // A page under the console's own name is the provider's.
+        let own = unit.office().mail.public_url.as_deref().unwrap_or_default();
+        let own = own.split_once("://").map_or("", |(_, rest)| rest);
+        if own.split(['/', ':']).next().is_some_and(|own| own.eq_ignore_ascii_case(&name)) {
+            return Err(Fault::field("/host_name", "is the name of the console itself"));
+        }
+        draft.set("host_name", name);
+    }
     let Some(row) = row else { return found(unit, draft).await };
     let id: OrganisationId = row.get("id")?;
     let parent: Option<OrganisationId> = row.get("parent_id")?;
@@ -222,6 +241,13 @@ async fn before(
             };
             if !detail.is_empty() {
                 return Err(Fault::field("/legal_entity", detail));
+            }
+            let host: Option<String> = row.get("host_name")?;
+            let changed =
+                draft.value("host_name").is_some() && draft.text("host_name") != host.as_deref();
+            if changed && id == unit.actor.organisation {
+                let detail = "is set by those above the organisation";
+                return Err(Fault::field("/host_name", detail));
             }
             let name = draft.text("name").unwrap_or(&name).to_owned();
             refuse_sibling(unit, parent, &name, id).await?;
@@ -316,6 +342,35 @@ async fn extend(mut source: Source<'_, '_>, rows: &mut [Value]) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// A host name as it is kept and compared: in lower case, without the root's dot. Nothing where
+/// it is none that a browser could ask for: an address, a single label.
+fn normal_host(name: &str) -> Option<String> {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_name = name.contains('.')
+        && name.len() <= HOST_CHARACTERS_MAX
+        && name.parse::<std::net::IpAddr>().is_err()
+        && crate::mail::server::is_host(&name);
+    is_name.then_some(name)
+}
+
+/// Whose name a host name is, for those who are nobody yet.
+pub(crate) async fn by_host(office: &Office, host: &str) -> Result<Option<OrganisationId>, Fault> {
+    let Some(name) = normal_host(host) else { return Ok(None) };
+    let row = office.db.fetch_optional(&sql::BY_HOST, args![name]).await?;
+    Ok(row.map(|row| row.get("id")).transpose()?)
+}
+
+/// The host name of an organisation, where it has one.
+pub(crate) async fn host_of(office: &Office, id: OrganisationId) -> Result<Option<String>, Fault> {
+    let row = office.db.fetch_optional(&sql::HOST, args![id]).await?;
+    Ok(row.map(|row| row.get("host_name")).transpose()?.flatten())
+}
+
+/// The root of the tree.
+pub(crate) async fn root(office: &Office) -> Result<OrganisationId, Fault> {
+    Ok(office.db.fetch_one(&sql::FIND_ROOT, args![]).await?.get("id")?)
 }
 
 /// What a new organisation needs.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Row, Statement, StoreError, args};
 
-use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan};
+use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, prefix};
 use crate::entity::{
     Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
@@ -244,6 +244,7 @@ async fn before(
         let login = normalise_login(login);
         draft.set("login", login);
     }
+    prefix::hold(unit, verb, draft, row).await?;
     let organisation = match (draft.organisation, row) {
         (Some(organisation), _) => organisation,
         (None, Some(row)) => row.get("organisation_id")?,
@@ -329,7 +330,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
         Verb::Deleted => {
             let args = args![service, unit.now, by];
             unit.execute(&sql::DELETE_IDENTITIES, args).await?;
-            return Ok(());
+            return prefix::forget(unit, service).await;
         }
         Verb::Restored => {
             let deleted_at: Option<Ts> = match written.before {
@@ -337,6 +338,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
                 None => None,
             };
             live_roots(unit, row).await?;
+            prefix::keep(unit, service, row).await?;
             let args = args![service, deleted_at, unit.now, by];
             return match unit.execute(&sql::RESTORE_IDENTITIES, args).await {
                 Err(StoreError::Unique { .. }) => Err(login_taken("")),
@@ -344,6 +346,9 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
             };
         }
         Verb::Created | Verb::Updated => {}
+    }
+    if prefix::is_said(written.draft) {
+        prefix::keep(unit, service, row).await?;
     }
     if written.draft.has("plan_id") {
         let plan = live_roots(unit, row).await?;

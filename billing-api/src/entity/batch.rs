@@ -162,9 +162,9 @@ async fn check_references(
         for draft in drafts {
             let Some(id) = draft.id(field.name) else { continue };
             let home = draft.organisation.and_then(|organisation| paths.get(&organisation));
-            let from = match scope {
-                Scope::Own => unit.actor.path.as_str(),
-                _ => home.map_or(unit.actor.path.as_str(), String::as_str),
+            let from = match scope.by_caller() {
+                true => unit.actor.path.as_str(),
+                false => home.map_or(unit.actor.path.as_str(), String::as_str),
             };
             wanted.entry(from).or_default().insert(id);
         }

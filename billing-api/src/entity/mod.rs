@@ -56,6 +56,9 @@ pub(crate) enum Scope {
     Own,
     /// The subtree, and what the ancestors have: those below may use it, not change it.
     Inherited,
+    /// The subtree, and what the ancestors share: the table has a column `shared`. Those below may
+    /// use it, not change it.
+    Shared,
     /// Everybody's. Rows have no owner that matters, and only typed code writes them.
     #[allow(dead_code, reason = "nothing global is described yet")]
     Global,
@@ -64,7 +67,16 @@ pub(crate) enum Scope {
 /// The rows of the caller's subtree; `$1` is the path of the caller's organisation.
 const SUBTREE: &str = "organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')";
 
+/// The same, and what those above share.
+const SHARED: &str = "(organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+     OR (shared AND organisation_id IN (SELECT id FROM organisation WHERE $1 LIKE path || '%')))";
+
 impl Scope {
+    /// Whether what may be referred to depends on who asks, and not on where the record lives.
+    pub(crate) fn by_caller(self) -> bool {
+        matches!(self, Self::Own | Self::Shared)
+    }
+
     /// The condition on rows a caller reads; `$1` is the path of the caller's organisation.
     pub(crate) fn readable(self) -> &'static str {
         match self {
@@ -73,6 +85,7 @@ impl Scope {
                 "organisation_id IN (SELECT id FROM organisation
                  WHERE path LIKE $1 || '%' OR $1 LIKE path || '%')"
             }
+            Self::Shared => SHARED,
             Self::Global => "$1 IS NOT NULL",
         }
     }
@@ -81,7 +94,7 @@ impl Scope {
     pub(crate) const WRITABLE: &'static str = SUBTREE;
 
     /// The condition on rows that a record of an organisation may refer to; `$1` is the path of
-    /// that organisation. What is one's own may be in the subtree: a customer of a branch can
+    /// that organisation, or the caller's where [`Scope::by_caller`] says so. What is one's own may be in the subtree: a customer of a branch can
     /// carry the ISP's ticket. What is inherited must be one's own or an ancestor's: nobody is
     /// put on the plan of somebody beside or below them.
     pub(crate) fn usable(self) -> &'static str {
@@ -90,6 +103,7 @@ impl Scope {
             Self::Inherited => {
                 "organisation_id IN (SELECT id FROM organisation WHERE $1 LIKE path || '%')"
             }
+            Self::Shared => SHARED,
             Self::Global => "$1 IS NOT NULL",
         }
     }

@@ -174,7 +174,7 @@ impl Bounds {
         query.within(entity, &actor.rights)?;
         let organisations = match entity.scope {
             Scope::Own => subtree(office, actor).await?,
-            Scope::Inherited | Scope::Global => None,
+            Scope::Inherited | Scope::Shared | Scope::Global => None,
         };
         let found = match &query.search {
             Some(text) => {
@@ -229,7 +229,7 @@ fn conditions(
             // One that the caller cannot look into is one that does not exist.
             match entity.scope {
                 Scope::Own => "top.path LIKE $1 || '%'",
-                Scope::Inherited | Scope::Global => {
+                Scope::Inherited | Scope::Shared | Scope::Global => {
                     "(top.path LIKE $1 || '%' OR $1 LIKE top.path || '%')"
                 }
             }

@@ -20,6 +20,7 @@ use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
 use crate::mail::queue::MAIL;
 use crate::mail::server::MAIL_SERVER;
+use crate::oidc::provider::IDENTITY_PROVIDER;
 
 /// Every entity the interpreter serves.
 pub(crate) static ENTITIES: &[&Entity] = &[
@@ -42,6 +43,7 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &MAIL_SERVER,
     &ROLE,
     &STAFF,
+    &IDENTITY_PROVIDER,
     &TOKEN,
     &AUDIT_ENTRY,
     &ORGANISATION,

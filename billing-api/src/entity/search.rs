@@ -76,11 +76,17 @@ pub(super) async fn ids(
     };
     let own = match entity.scope {
         Scope::Own => organisations,
-        Scope::Inherited | Scope::Global => None,
+        Scope::Inherited | Scope::Shared | Scope::Global => None,
     };
     let mut args = args![actor.path.as_str(), entity.name];
     let readable = match entity.scope {
         Scope::Own => owned(engine, own, &mut args),
+        // Whether it is shared stands with the record, not with its words.
+        Scope::Shared => format!(
+            "record_id IN (SELECT id FROM {} WHERE {})",
+            entity.table,
+            Scope::Shared.readable()
+        ),
         scope => scope.readable().to_owned(),
     };
     let matched = matched(engine, words, own, &mut args);

@@ -209,9 +209,9 @@ pub(super) async fn check_references(
         let Kind::Reference(_, table) = field.kind else { continue };
         let Some(id) = draft.id(field.name) else { continue };
         let scope = registry::by_table(table).map_or(Scope::Own, |entity| entity.scope);
-        // What is one's own is looked for in the caller's subtree, what is inherited from where
+        // What is one's own is looked for from the caller, what is inherited from where
         // the record will live.
-        let from = if scope == Scope::Own { unit.actor.path.as_str() } else { path };
+        let from = if scope.by_caller() { unit.actor.path.as_str() } else { path };
         let args = args![from, id];
         let sql = format!(
             "SELECT 1 AS found FROM {table} WHERE {} AND id = $2 AND deleted_at IS NULL",
@@ -421,6 +421,11 @@ pub(crate) fn taken(entity: &Entity, constraint: &str) -> Fault {
     // `ipv6_address` has `address` in it, which is another field.
     let all = names.clone();
     names.retain(|name| !all.iter().any(|other| other != name && other.contains(name)));
+    if names.is_empty() && constraint.contains("organisation") {
+        let name = entity.name.replace('_', " ");
+        let detail = format!("the organisation has another {name} already");
+        return Fault::Conflict { pointer: "/organisation_id", detail };
+    }
     Fault::Conflict {
         pointer: names.first().map_or("", |name| registry::pointer(name)),
         detail: format!("another {} has this {}", entity.name, names.join(" and ")),

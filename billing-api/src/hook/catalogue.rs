@@ -99,6 +99,31 @@ const TYPED: &[Typed] = &[
         example: EMPLOYED,
     },
     Typed {
+        kind: "staff.linked",
+        description: "Somebody came in through an identity provider for the first time.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "staff.unlinked",
+        description: "No identity provider knows somebody any more.",
+        example: EMPLOYED,
+    },
+    Typed {
+        kind: "identity_provider.checked",
+        description: "An identity provider was asked what it offers.",
+        example: r#"{"id":"idp_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Google","issuer":"https://accounts.google.com","check_problem":null}"#,
+    },
+    Typed {
+        kind: "identity_provider.released",
+        description: "Passwords are taken again beside the identity providers of the root.",
+        example: r#"{"id":"org_06a8k2v7c4tq9d3m5n1p8r2s6w","released":1}"#,
+    },
+    Typed {
+        kind: "identity_provider.refused",
+        description: "Somebody who came through an identity provider was not let in.",
+        example: r#"{"id":"idp_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"Google","reason":"email_unverified","email":"asha@isp.example","address":"192.0.2.7"}"#,
+    },
+    Typed {
         kind: "staff.role_changed",
         description: "Somebody was given another role.",
         example: EMPLOYED,

@@ -35,13 +35,18 @@ use daemon::exit::chain;
 use outcall::Caller;
 use tokio::sync::Notify;
 
-use crate::config::{Config, Webhooks};
+use crate::config::{Calls, Config, Webhooks};
 use program::Program;
+
+/// All addresses.
+const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// What webhooks need at hand. Part of the office.
 pub(crate) struct Hooks {
     /// Calls to the outside.
     pub(crate) caller: Caller,
+    /// Calls to wherever the root's own staff say: whoever sets these runs this machine.
+    pub(crate) anywhere: Caller,
     /// How long a call may take, seconds.
     pub(crate) call_s: u32,
     /// The programs that hear of events.
@@ -56,13 +61,16 @@ impl Hooks {
     pub(crate) fn open(config: &Config) -> Result<Self, String> {
         config.webhooks.check()?;
         let caller = Caller::new(&config.calls).map_err(|error| chain(&error))?;
+        let allow = EVERYWHERE.iter().filter_map(|net| net.parse().ok()).collect();
+        let anywhere = Calls { allow, ports: Vec::new(), ..config.calls.clone() };
+        let anywhere = Caller::new(&anywhere).map_err(|error| chain(&error))?;
         let programs = match &config.hooks_file {
             None => Vec::new(),
             Some(path) => program::load(path, &catalogue::kinds())
                 .map_err(|error| format!("hooks_file: {}", chain(&error)))?,
         };
         let (call_s, settings) = (config.calls.timeout_s, config.webhooks.clone());
-        Ok(Self { caller, call_s, programs, settings, woken: Notify::new() })
+        Ok(Self { caller, anywhere, call_s, programs, settings, woken: Notify::new() })
     }
 
     /// No programs, and nothing inside may be called.

@@ -17,6 +17,7 @@ mod export;
 mod headers;
 mod health;
 mod identities;
+mod identity_providers;
 mod imports;
 mod jobs;
 mod limit;
@@ -180,6 +181,9 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/staff/{id}/sessions", may("staff.view"), || web::to(staff::sessions)),
     post("/api/v1/roles/assign", may("roles.edit"), || web::to(staff::assign)),
     post("/api/v1/roles/{id}/clone", may("roles.create"), || web::to(staff::clone_role)),
+    post("/api/v1/identity-providers/{id}/check", may("staff.edit"), || {
+        web::to(identity_providers::check)
+    }),
     // API tokens.
     post("/api/v1/tokens", may("tokens.create"), || web::to(tokens::create)),
     post("/api/v1/tokens/{id}/rotate", may("tokens.edit"), || web::to(tokens::rotate)),

@@ -34,6 +34,19 @@ fn body(host: &str, port: u16) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn a_second_server_of_one_organisation_says_whose_it_would_be() {
+    for (_test, office) in offices().await {
+        let root = actor(&office, None).await;
+        let new = || write::parse(SERVERS, &[], &body("127.0.0.1", 1), true).unwrap();
+        write::create(&office, &root, SERVERS, new()).await.unwrap();
+        let second = write::create(&office, &root, SERVERS, new()).await;
+        let Err(Fault::Conflict { pointer, detail }) = second else { panic!("{second:?}") };
+        assert_eq!(pointer, "/organisation_id");
+        assert_eq!(detail, "the organisation has another mail server already");
+    }
+}
+
+#[tokio::test]
 async fn a_letter_waits_sealed_and_is_tried_again_while_the_server_is_away() {
     for (_test, office) in offices().await {
         let root = actor(&office, None).await;

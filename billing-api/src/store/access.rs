@@ -163,9 +163,11 @@ store::statements! {
     pub(crate) USABLE_ROLE = "SELECT r.id FROM role r
         JOIN organisation o ON o.id = r.organisation_id
         WHERE $1 LIKE o.path || '%' AND r.id = $2 AND r.deleted_at IS NULL";
-    /// Whether somebody has a role.
-    pub(crate) ROLE_IN_USE = "SELECT COUNT(*) AS staff FROM staff
-        WHERE role_id = $1 AND deleted_at IS NULL";
+    /// Whether somebody has a role, or is given it at the first sign-in.
+    pub(crate) ROLE_IN_USE = "SELECT
+            (SELECT COUNT(*) FROM staff WHERE role_id = $1 AND deleted_at IS NULL) AS staff,
+            (SELECT COUNT(*) FROM identity_provider
+                WHERE role_id = $1 AND deleted_at IS NULL) AS providers";
 
     /// A live staff session by the hash of its cookie, with whoever really sits there.
     pub(crate) FIND_SESSION = "SELECT x.id, x.created_at, x.seen_at, s.id AS staff_id, s.name, s.email,
@@ -229,15 +231,15 @@ store::statements! {
 
     /// Begins the second half of a sign-in.
     pub(crate) INSERT_CHALLENGE = "INSERT INTO staff_challenge
-        (id, staff_id, token_hash, attempts, passed, created_at, expires_at)
-        VALUES ($1, $2, $3, 0, FALSE, $4, $5)";
+        (id, staff_id, token_hash, attempts, passed, created_at, expires_at, provider_id)
+        VALUES ($1, $2, $3, 0, FALSE, $4, $5, $6)";
     /// The second factor was proven, something else is due.
     pub(crate) PASS_CHALLENGE = "UPDATE staff_challenge SET passed = TRUE WHERE id = $1";
     /// Takes one attempt of a sign-in that is not complete, while it has any.
     pub(crate) TAKE_CHALLENGE = "UPDATE staff_challenge SET attempts = attempts + 1
         WHERE token_hash = $1 AND expires_at > $2 AND attempts < $3";
     /// A sign-in that is not complete.
-    pub(crate) FIND_CHALLENGE = "SELECT id, staff_id, passed FROM staff_challenge
+    pub(crate) FIND_CHALLENGE = "SELECT id, staff_id, passed, provider_id FROM staff_challenge
         WHERE token_hash = $1 AND expires_at > $2 AND attempts < $3";
     /// Ends it.
     pub(crate) DELETE_CHALLENGE = "DELETE FROM staff_challenge WHERE id = $1";

@@ -10,12 +10,14 @@ pub(crate) mod auth_log;
 pub(crate) mod customer;
 pub(crate) mod hook;
 pub(crate) mod idempotency;
+pub(crate) mod identity_provider;
 pub(crate) mod job;
 pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod preference;
+pub(crate) mod prefix;
 pub(crate) mod purge;
 pub(crate) mod service;
 pub(crate) mod session;
@@ -34,12 +36,14 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     customer::ALL,
     hook::ALL,
     idempotency::ALL,
+    identity_provider::ALL,
     job::ALL,
     nas::ALL,
     organisation::ALL,
     plan::ALL,
     policy::ALL,
     preference::ALL,
+    prefix::ALL,
     purge::ALL,
     service::ALL,
     setting::ALL,

@@ -37,9 +37,11 @@ store::statements! {
         sqlite: "SELECT vendor FROM nas WHERE id = $1 AND deleted_at IS NULL",
         postgres: "SELECT vendor FROM nas WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
     };
-    /// One NAS.
+    /// One NAS that services may be tied to: of the subtree, or shared by those above.
     pub(crate) FIND = "SELECT * FROM nas
-        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+        WHERE (organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+            OR (shared AND organisation_id IN
+                (SELECT id FROM organisation WHERE $1 LIKE path || '%')))
           AND id = $2 AND deleted_at IS NULL";
     /// Whether a NAS exists, in any organisation: ids of NAS seen by aaad are derived.
     pub(crate) EXISTS = "SELECT 1 AS found FROM nas WHERE id = $1";

@@ -10,6 +10,11 @@ store::statements! {
     /// Any organisation; not scoped, for those who just proved who they are.
     pub(crate) FIND = "SELECT id, parent_id, path, name, currency, zone, locale
                 FROM organisation WHERE id = $1 AND deleted_at IS NULL";
+    /// Whose name a host name is; for those who are nobody yet.
+    pub(crate) BY_HOST = "SELECT id FROM organisation
+        WHERE host_name = $1 AND deleted_at IS NULL";
+    /// The host name of an organisation.
+    pub(crate) HOST = "SELECT host_name FROM organisation WHERE id = $1";
     /// The caller's subtree.
     pub(crate) SUBTREE = "SELECT id, parent_id FROM organisation WHERE path LIKE $1 || '%'";
     /// One of the caller's subtree.
@@ -99,6 +104,9 @@ store::statements! {
             THEN 'staff'
         WHEN EXISTS (SELECT 1 FROM role WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'roles'
+        WHEN EXISTS (SELECT 1 FROM identity_provider
+                WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'identity providers'
         WHEN EXISTS (SELECT 1 FROM api_token WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'API tokens'
         WHEN EXISTS (SELECT 1 FROM plan WHERE organisation_id = $1 AND deleted_at IS NULL)

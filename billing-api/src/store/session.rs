@@ -95,9 +95,11 @@ pub(crate) mod office {
     store::statements! {
         /// The organisations of a subtree.
         pub(crate) SUBTREE = "SELECT id FROM organisation WHERE path LIKE $1 || '%'";
-        /// The names of all NAS of a subtree.
+        /// The names of all NAS of a subtree, and of those that are shared above it.
         pub(crate) NAS_NAMES = "SELECT id, name FROM nas
-            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')";
+            WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+              OR (shared AND organisation_id IN
+                  (SELECT id FROM organisation WHERE $1 LIKE path || '%'))";
     }
 }
 

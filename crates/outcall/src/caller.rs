@@ -145,7 +145,7 @@ pub struct Answer {
     pub status: u16,
     /// Retry-After as sent; [`crate::retry_after::seconds`] reads it.
     pub retry_after: Option<String>,
-    /// The first [`BODY_OCTETS_KEPT`] octets of the body.
+    /// The first octets of the body: [`BODY_OCTETS_KEPT`], unless the call asked for more.
     pub body: Vec<u8>,
     /// Whether the body was longer, or broke off.
     pub truncated: bool,
@@ -221,6 +221,15 @@ impl Caller {
 
     /// Makes a call. Any status is an answer.
     pub async fn call(&self, request: Request<'_>) -> Result<Answer, CallError> {
+        self.call_keeping(request, BODY_OCTETS_KEPT).await
+    }
+
+    /// As [`Caller::call`], and keeps so many octets of the body.
+    pub async fn call_keeping(
+        &self,
+        request: Request<'_>,
+        octets: usize,
+    ) -> Result<Answer, CallError> {
         let url = self.guard.url(request.url).map_err(CallError::Url)?;
         let mut builder = self.client.request(request.method, url).body(request.body);
         for (name, value) in &request.headers {
@@ -245,17 +254,17 @@ impl Caller {
             address: response.remote_addr(),
         };
         // The status is the answer; a body that breaks off or never ends takes nothing from it.
-        while answer.body.len() <= BODY_OCTETS_KEPT {
+        while answer.body.len() <= octets {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
-                    let room = BODY_OCTETS_KEPT + 1 - answer.body.len();
+                    let room = octets + 1 - answer.body.len();
                     answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 }
                 Ok(None) => return Ok(answer),
                 Err(_) => break,
             }
         }
-        answer.body.truncate(BODY_OCTETS_KEPT);
+        answer.body.truncate(octets);
         answer.truncated = true;
         Ok(answer)
     }

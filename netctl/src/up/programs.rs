@@ -455,6 +455,9 @@ fn billing_config(settings: &Settings, place: &Place) -> billing_api::Config {
         ..billing_api::Config::default()
     };
     config.http.listen = settings.http;
+    config.http.public_url.clone_from(&settings.public_url);
+    // Who reaches it over TLS never sends a session in the clear.
+    config.http.secure_cookie = settings.public_url.starts_with("https://");
     config.first_start.admin_password = settings.admin_password.clone();
     config.first_start.token = settings.token.clone();
     config.first_start.clients = (settings.nas.iter())

@@ -23,6 +23,9 @@ pub struct Settings {
     pub data: PathBuf,
     /// Console and API.
     pub http: SocketAddr,
+    /// How the console is reached, behind a TLS proxy say: what links in mail begin with, and where
+    /// identity providers send people back to. Empty: nobody said.
+    pub public_url: String,
     /// RADIUS authentication.
     pub auth: SocketAddr,
     /// RADIUS accounting.
@@ -57,6 +60,7 @@ impl Default for Settings {
         Self {
             data: PathBuf::from("var"),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: String::new(),
             auth: SocketAddr::from(([0, 0, 0, 0], 1812)),
             acct: SocketAddr::from(([0, 0, 0, 0], 1813)),
             nas: Vec::new(),

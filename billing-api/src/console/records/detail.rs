@@ -14,7 +14,7 @@ use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Signed};
 use crate::console::page::{self, Place, Toast, Viewer};
 use crate::console::words::{self, Words};
-use crate::domain::{Actor, Fault, Office};
+use crate::domain::{Actor, Fault, Office, organisation};
 use crate::entity::query::ListQuery;
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Action, Entity, Flags, Kind, Source, Verbs, custom, read};
@@ -110,15 +110,24 @@ pub(super) async fn show(
                 Part::Related(load(&office, actor, words, other, field, &id).await?)
             }
         };
-        let actions = action::offered(&office, actor, entity, &row).await?;
+        // What is an ancestor's is there to be used, and for others to change.
+        let home = row["organisation_id"].as_str().and_then(|id| id.parse().ok());
+        let own = match organisation::readable(&office, actor, home).await {
+            Err(Fault::NotFound(_)) => false,
+            found => found.map(|_| true)?,
+        };
+        let actions = match own {
+            true => action::offered(&office, actor, entity, &row).await?,
+            false => Vec::new(),
+        };
         let view = View {
             entity,
             id: &id,
             row,
             version,
             titles,
-            edit: offers(actor, entity, Verbs::UPDATE, "edit"),
-            delete: offers(actor, entity, Verbs::DELETE, "delete"),
+            edit: own && offers(actor, entity, Verbs::UPDATE, "edit"),
+            delete: own && offers(actor, entity, Verbs::DELETE, "delete"),
             actions,
             tabs,
             tab,

@@ -91,6 +91,6 @@ fn texts(list: &serde_json::Value) -> Vec<&str> {
 }
 
 /// What a role's list of permissions grants; nothing where there is no role.
-fn role_rights(permissions: Option<serde_json::Value>) -> Rights {
+pub(crate) fn role_rights(permissions: Option<serde_json::Value>) -> Rights {
     permissions.map_or(Rights::NONE, |list| Rights::of(&texts(&list)))
 }

@@ -137,11 +137,13 @@ pub(crate) async fn keep_an_administrator(unit: &mut Unit<'_>) -> Result<(), Fau
 
 /// That nobody has a role that is about to be deleted.
 pub(crate) async fn refuse_in_use(unit: &mut Unit<'_>, id: RoleId) -> Result<(), Fault> {
-    let staff: i64 = unit.fetch_one(&sql::ROLE_IN_USE, args![id]).await?.get("staff")?;
-    if staff == 0 {
-        return Ok(());
-    }
-    let detail = format!("{staff} of the staff have this role; give them another first");
+    let row = unit.fetch_one(&sql::ROLE_IN_USE, args![id]).await?;
+    let (staff, providers): (i64, i64) = (row.get("staff")?, row.get("providers")?);
+    let detail = match (staff, providers) {
+        (0, 0) => return Ok(()),
+        (0, _) => "an identity provider gives this role to new staff".to_owned(),
+        _ => format!("{staff} of the staff have this role; give them another first"),
+    };
     Err(Fault::Conflict { pointer: "", detail })
 }
 

@@ -4,20 +4,20 @@
 //! Those below may be stricter and never looser. Allow-lists add up: an address has to be in
 //! every list from the root down. Nobody shuts themselves out: a list that leaves out the address
 //! of whoever sets it is refused, tokens are not bound by it, and `netctl access open` on the
-//! machine itself takes the root's list away.
+//! machine itself takes the root's list away, and what makes an identity provider required there.
 
 use std::net::IpAddr;
 
 use model::{OrganisationId, Ts};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::args;
 
 use super::attempts::Lockout;
 use super::{Policy, allow_list};
 use crate::domain::actor::Who;
 use crate::domain::setting::{self, Change, Defaults, From, Layers, Setting, registry};
-use crate::domain::{Actor, Fault, Office, Unit};
-use crate::store::{access as sql, organisation};
+use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::store::{access as sql, identity_provider, organisation};
 
 /// The rules for the staff of one organisation.
 #[derive(Debug, Clone)]
@@ -124,16 +124,27 @@ pub(crate) async fn keep_a_way_in(
     Err(Fault::field(format!("/{key}"), detail))
 }
 
-/// Takes the root's allow-list away: the way back in for whoever may use the machine itself.
-/// Whether there was one.
+/// Takes the root's allow-list away, and lets its staff sign in with passwords where an identity
+/// provider was required: the way back in for whoever may use the machine itself. Whether there
+/// was anything in the way.
 pub(crate) async fn open(office: &Office) -> Result<bool, Fault> {
     let row = office.db.fetch_one(&organisation::FIND_ROOT, args![]).await?;
     let root = organisation::organisation(&row)?;
     let actor = Actor::system("netctl", root.id, root.path.clone());
     let mut unit = Unit::begin(office, &actor).await?;
     let layers = setting::open(&mut unit, root.id, None).await?;
+    let by = actor.label();
+    let released = unit.execute(&identity_provider::RELEASE, args![root.id, unit.now, by]).await?;
+    if released > 0 {
+        let payload = json!({"id": root.id, "released": released});
+        let (kind, entity_id) = ("identity_provider.released", root.id.to_string());
+        unit.record(root.id, Event { kind, entity_id, payload, policy: &[] }, None).await?;
+    }
     let key = registry::ALLOW_LIST.key;
-    let Some(before) = layers.own(key).cloned() else { return Ok(false) };
+    let Some(before) = layers.own(key).cloned() else {
+        unit.commit().await?;
+        return Ok(released > 0);
+    };
     let changes = [Change { key: key.to_owned(), before: Some(before), after: None }];
     setting::apply(&mut unit, root.id, &root.path, &changes).await?;
     setting::record(&mut unit, root.id, "settings.changed", layers.version, &changes).await?;

@@ -20,6 +20,7 @@ use super::rules::{self, Rules};
 use super::{Rights, Visitor, account, allow_list, password, recovery, role_rights, session, totp};
 use crate::domain::actor::Who;
 use crate::domain::{Actor, Event, Fault, Office, Unit};
+use crate::oidc::provider;
 use crate::store::access as sql;
 
 /// How long the steps may take together, seconds.
@@ -67,6 +68,8 @@ pub(crate) struct Account {
     totp: Option<Sealed>,
     pub(crate) totp_confirmed: bool,
     must_change_password: bool,
+    /// The provider that they came through in place of a password, where they did.
+    provider: Option<uuid::Uuid>,
     /// Whether the role demands a second factor, or their organisation.
     pub(crate) second_factor: bool,
     /// What their organisation decided about signing in.
@@ -96,6 +99,7 @@ impl Account {
             totp: row.get("totp")?,
             totp_confirmed: confirmed.is_some(),
             must_change_password: row.get("must_change_password")?,
+            provider: None,
             second_factor: by_role || rules.second_factor,
             rules,
             rights: role_rights(row.get("permissions")?),
@@ -113,7 +117,7 @@ impl Account {
     }
 
     /// Whether they may come from an address.
-    fn admits(&self, address: std::net::IpAddr) -> bool {
+    pub(crate) fn admits(&self, address: std::net::IpAddr) -> bool {
         allow_list::admits(&self.allow_list, address) && self.rules.admits(address)
     }
 
@@ -133,13 +137,14 @@ impl Account {
         }
     }
 
-    /// What is still to be done after the password, `passed` being the second factor.
+    /// What is still to be done after the password or the provider, `passed` being the second
+    /// factor.
     fn due(&self, passed: bool) -> Option<Due> {
         if !passed && self.totp_confirmed {
             Some(Due::Code)
         } else if !passed && self.second_factor {
             Some(Due::Enrolment)
-        } else if self.must_change_password {
+        } else if self.must_change_password && self.provider.is_none() {
             Some(Due::Password)
         } else {
             None
@@ -209,6 +214,11 @@ pub(crate) async fn sign_in(
         return Err(Fault::Unauthenticated);
     };
     office.attempts.succeeded(&counts, &[pair]);
+    // Told to those alone who know the password.
+    if let Some(name) = provider::required(office, account.organisation_id).await? {
+        let detail = format!("your organisation signs in through {name}, not with passwords");
+        return Err(Fault::Conflict { pointer: "", detail });
+    }
     let actor = account.actor();
     let mut unit = Unit::begin(office, &actor).await?;
     if browser.is_none() {
@@ -216,21 +226,48 @@ pub(crate) async fn sign_in(
     }
     let step = match account.due(false) {
         None => enter(&mut unit, &account, visitor, browser).await?,
-        Some(_) => {
-            let challenge = random_token("lmc_");
-            let args = args![
-                ChallengeId::generate(),
-                account.id,
-                sha256(challenge.expose().as_bytes()).to_vec(),
-                unit.now,
-                unit.now.plus_seconds(CHALLENGE_S)
-            ];
-            unit.execute(&sql::INSERT_CHALLENGE, args).await?;
-            Step::Due { challenge: Some(challenge) }
-        }
+        Some(_) => challenge(&mut unit, &account).await?,
     };
     unit.commit().await?;
     Ok(step)
+}
+
+/// Lets somebody in whom a provider has proven; `passed` where no second factor is asked for.
+/// What others fail at with passwords holds nobody up here: there is nothing to be guessed.
+pub(crate) async fn by_provider(
+    office: &Office,
+    visitor: &Visitor,
+    account: Account,
+    provider: uuid::Uuid,
+    passed: bool,
+) -> Result<Step, Fault> {
+    let account = Account { provider: Some(provider), ..account };
+    let actor = account.actor();
+    let mut unit = Unit::begin(office, &actor).await?;
+    let step = match account.due(passed) {
+        None => {
+            let browser = known_browser_in(&mut unit, visitor, account.id).await?;
+            enter(&mut unit, &account, visitor, browser).await?
+        }
+        Some(_) => challenge(&mut unit, &account).await?,
+    };
+    unit.commit().await?;
+    Ok(step)
+}
+
+/// Begins the second half of a sign-in.
+async fn challenge(unit: &mut Unit<'_>, account: &Account) -> Result<Step, Fault> {
+    let challenge = random_token("lmc_");
+    let args = args![
+        ChallengeId::generate(),
+        account.id,
+        sha256(challenge.expose().as_bytes()).to_vec(),
+        unit.now,
+        unit.now.plus_seconds(CHALLENGE_S),
+        account.provider
+    ];
+    unit.execute(&sql::INSERT_CHALLENGE, args).await?;
+    Ok(Step::Due { challenge: Some(challenge) })
 }
 
 /// An address as it is compared.
@@ -302,7 +339,8 @@ impl Challenge {
         let args = args![hash.clone(), office.now(), CODES_MAX];
         let row = office.db.fetch_optional(&sql::FIND_CHALLENGE, args).await?;
         let row = row.ok_or(Fault::Unauthenticated)?;
-        let account = Account::load(office, row.get("staff_id")?).await?;
+        let mut account = Account::load(office, row.get("staff_id")?).await?;
+        account.provider = row.get("provider_id")?;
         if !account.admits(visitor.address) {
             return Err(Fault::Unauthenticated);
         }
@@ -490,6 +528,10 @@ async fn enter(
     let mut payload = account.view();
     payload["address"] = json!(visitor.address.to_canonical());
     payload["second_factor"] = json!(account.totp_confirmed);
+    if let Some(provider) = account.provider {
+        payload["identity_provider_id"] =
+            json!(model::id::show(provider::IDENTITY_PROVIDER.prefix, provider));
+    }
     let entity_id = account.id.to_string();
     let event = Event { kind: "staff.signed_in", entity_id, payload, policy: &[] };
     unit.record(account.organisation_id, event, None).await?;

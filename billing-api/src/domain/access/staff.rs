@@ -13,6 +13,7 @@ use super::{Rights, Visitor, account, role, role_rights, session};
 use crate::domain::{Actor, Event, Fault, Office, Unit};
 use crate::entity::Action;
 use crate::store::access as sql;
+use crate::store::identity_provider;
 
 /// How long one may act as another, seconds.
 const IMPERSONATION_S: i64 = 3600;
@@ -140,6 +141,13 @@ pub(crate) const ACTIONS: &[Action] = &[
         ..Action::PLAIN
     },
     Action {
+        name: "forget-providers",
+        permission: "staff.edit",
+        harms: true,
+        run: |unit, id, expected, _| Box::pin(forget_providers(unit, StaffId(id), expected)),
+        ..Action::PLAIN
+    },
+    Action {
         name: "reset-second-factor",
         permission: "staff.edit",
         harms: true,
@@ -176,6 +184,22 @@ async fn reset_second_factor(
     account::clear_second_factor(unit, id).await?;
     session::end_others(unit, id, None).await?;
     target.note(unit, "staff.second_factor_disabled", None).await
+}
+
+/// No identity provider knows somebody any more: the next sign-in through one goes by the e-mail
+/// address again, as the first did.
+async fn forget_providers(
+    unit: &mut Unit<'_>,
+    id: StaffId,
+    expected: Option<i64>,
+) -> Result<(), Fault> {
+    own_hands(unit.actor)?;
+    let target = expected_target(unit, id, expected).await?;
+    if unit.execute(&identity_provider::FORGET_SUBJECTS, args![id]).await? == 0 {
+        return Ok(());
+    }
+    session::end_others(unit, id, None).await?;
+    target.note(unit, "staff.unlinked", None).await
 }
 
 /// Forgets what was failed at in somebody's name, so that nobody waits for it.

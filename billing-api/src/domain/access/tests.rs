@@ -18,6 +18,7 @@ use crate::entity::write::{self, Made};
 use crate::entity::{Draft, Entity, Verbs};
 use crate::store::{MIGRATIONS, access as sql, organisation};
 
+mod providers;
 mod rules;
 
 const PASSWORD: &str = "seven grey geese cross";

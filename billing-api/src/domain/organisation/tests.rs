@@ -329,3 +329,58 @@ async fn the_description_lists_them_by_their_own_id_and_hides_what_is_above() {
         assert_eq!(pointers(&zone), ["/zone"], "and a zone is a setting");
     }
 }
+
+#[tokio::test]
+async fn a_host_name_is_given_by_those_above_and_is_nobody_elses() {
+    for test in store::testing::engines("billing").await {
+        let (mut office, isp) = office(&test).await;
+        office.mail.public_url = Some("https://Office.Example:8443/x".to_owned());
+        let north = json!({"kind": "partner", "name": "North", "host_name": "Go.North.example."});
+        let north = below(&office, &isp, north).await;
+        let south = below(&office, &isp, json!({"kind": "partner", "name": "South"})).await;
+        let host = organisation::host_of(&office, north.organisation).await.unwrap();
+        assert_eq!(host.as_deref(), Some("go.north.example"));
+        for asked in ["go.north.example", "GO.north.example", "go.north.example."] {
+            let found = organisation::by_host(&office, asked).await.unwrap();
+            assert_eq!(found, Some(north.organisation), "{asked}");
+        }
+        for asked in ["", "north.example", "a.go.north.example", "go.north.example:80", "%"] {
+            assert_eq!(organisation::by_host(&office, asked).await.unwrap(), None, "{asked}");
+        }
+
+        // Not by itself, not what another has, and nothing that is no name.
+        for body in [json!({"host_name": "isp.example"}), json!({"host_name": null})] {
+            let fault = edit(&office, &north, &north, body).await.unwrap_err();
+            assert_eq!(pointers(&fault), ["/host_name"]);
+        }
+        let same = json!({"host_name": "GO.NORTH.example", "name": "North 2"});
+        edit(&office, &north, &north, same).await.unwrap();
+        let own = json!({"host_name": "isp.example"});
+        assert_eq!(pointers(&edit(&office, &isp, &isp, own).await.unwrap_err()), ["/host_name"]);
+        let taken = edit(&office, &isp, &south, json!({"host_name": "go.north.example"})).await;
+        let Err(Fault::Conflict { pointer: "/host_name", .. }) = taken else { panic!("{taken:?}") };
+        for bad in [
+            "localhost",
+            "192.0.2.1",
+            "a b.example",
+            "x.example:443",
+            "-x.example",
+            "é.example",
+            "https://x.example",
+            "office.example",
+            "OFFICE.example.",
+        ] {
+            let fault = edit(&office, &isp, &south, json!({ "host_name": bad })).await.unwrap_err();
+            assert_eq!(pointers(&fault), ["/host_name"], "{bad}");
+        }
+
+        // A partner gives one to those below it; one that is gone leaves its name.
+        let hill = json!({"kind": "branch", "name": "Hill", "host_name": "hill.example"});
+        let hill = below(&office, &north, hill).await;
+        delete(&office, &north, hill.organisation, None).await.unwrap();
+        assert_eq!(organisation::by_host(&office, "hill.example").await.unwrap(), None);
+        edit(&office, &isp, &south, json!({"host_name": "hill.example"})).await.unwrap();
+        let back = write::restore(&office, &north, DESCRIPTION, hill.organisation.0).await;
+        assert!(matches!(back, Err(Fault::Conflict { .. })), "{back:?}");
+    }
+}

@@ -265,3 +265,81 @@ async fn what_a_chosen_field_is_computed_from_is_not_cut_and_neighbours_are_not_
         }
     }
 }
+
+/// A service with something of the IPv6 address space.
+async fn with_net(
+    office: &Office,
+    actor: &Actor,
+    roots: (&Made, &Made),
+    login: &str,
+    nets: Value,
+) -> Result<Made, Fault> {
+    let mut body = json!({"customer_id": roots.0.view["id"], "plan_id": roots.1.view["id"],
+        "login": login, "password": "s3cret-enough"});
+    for (field, net) in nets.as_object().unwrap() {
+        body[field] = net.clone();
+    }
+    let draft = write::parse(SERVICES, &[], body.to_string().as_bytes(), true)?;
+    write::create(office, actor, SERVICES, draft).await
+}
+
+#[tokio::test]
+async fn what_overlaps_with_anothers_prefix_is_refused() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let (asha, fast) = (customer(&office, &isp).await, plan(&office, &isp, "Fast").await);
+        let roots = (&asha, &fast);
+        let own = json!({"ipv6_address": "2001:db8:1::7", "ipv6_prefix": "2001:db8:1::/64",
+            "delegated_prefix": "2001:db8:1::/56"});
+        let first = with_net(&office, &isp, roots, "a", own).await.unwrap();
+        for (n, (field, net)) in [
+            ("delegated_prefix", "2001:db8:1:80::/57"),
+            ("delegated_prefix", "2001:db8::/32"),
+            ("delegated_prefix", "2001:db8:1::/57"),
+            ("ipv6_prefix", "2001:db8:1:ff::/64"),
+            ("ipv6_address", "2001:db8:1:ff:ffff:ffff:ffff:ffff"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let made = with_net(&office, &isp, roots, &format!("b{n}"), json!({field: net})).await;
+            let Err(Fault::Conflict { pointer, detail }) = made else { panic!("{net}: {made:?}") };
+            assert_eq!(pointer, format!("/{field}"));
+            assert!(!detail.contains("2001"), "{detail}");
+        }
+        // What lies beside it is free, and so is all of it once the service is gone.
+        let beside = json!({"delegated_prefix": "2001:db8:1:100::/56"});
+        let beside = with_net(&office, &isp, roots, "c", beside).await.unwrap();
+        let wider = json!({"delegated_prefix": "2001:db8:1::/55"}).to_string();
+        let wider = || write::parse(SERVICES, &[], wider.as_bytes(), false).unwrap();
+        let moved = write::update(&office, &isp, SERVICES, beside.id, wider(), None).await;
+        assert!(matches!(moved, Err(Fault::Conflict { pointer: "/delegated_prefix", .. })));
+        write::delete(&office, &isp, SERVICES, first.id, None).await.unwrap();
+        write::update(&office, &isp, SERVICES, beside.id, wider(), None).await.unwrap();
+        let back = write::restore(&office, &isp, SERVICES, first.id).await;
+        assert!(matches!(back, Err(Fault::Conflict { .. })), "{back:?}");
+        let none = json!({"delegated_prefix": null}).to_string();
+        let none = write::parse(SERVICES, &[], none.as_bytes(), false).unwrap();
+        write::update(&office, &isp, SERVICES, beside.id, none, None).await.unwrap();
+        write::restore(&office, &isp, SERVICES, first.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_overlap_at_once_one_is_refused() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let (asha, fast) = (customer(&office, &isp).await, plan(&office, &isp, "Fast").await);
+        let roots = (&asha, &fast);
+        for n in 0..12 {
+            let wide = json!({"delegated_prefix": format!("2001:db8:{n:x}00::/40")});
+            let narrow = json!({"ipv6_prefix": format!("2001:db8:{n:x}07:5::/64")});
+            let (one, other) = (format!("w{n}"), format!("n{n}"));
+            let (one, other) = tokio::join!(
+                with_net(&office, &isp, roots, &one, wide),
+                with_net(&office, &isp, roots, &other, narrow),
+            );
+            assert_ne!(one.is_ok(), other.is_ok(), "{:?}: {one:?} {other:?}", test.engine());
+        }
+    }
+}

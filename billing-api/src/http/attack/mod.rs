@@ -132,6 +132,76 @@ async fn attack_addresses(world: &World) -> usize {
     attacks
 }
 
+/// What one shares is there for those below, to read and to use; not to change, and not for those
+/// beside. Who is online on it stays everybody's own business.
+async fn attack_shared(world: &World) -> usize {
+    let mut attacks = 0;
+    for of in &world.tenants {
+        let (nas, whole) = world.share_nas(of).await;
+        let path = format!("{}/nas/{nas}", super::API);
+        for by in &world.tenants {
+            let at = format!("the shared NAS of {} by {}", of.name, by.name);
+            let below = by.reads(of, Scope::Inherited);
+            let own = by.reads(of, Scope::Own);
+            // Theirs alone, whoever shares the device.
+            let sessions = format!("{}/sessions?limit=500", super::API);
+            let answer = world.ask(by, Method::GET, &sessions, None, &[]).await;
+            let rows = answer.json()["data"].as_array().cloned().unwrap_or_default();
+            let rows = rows.iter().filter(|row| row["nas_id"] == nas.as_str()).count();
+            let theirs = world.tenants.iter().filter(|other| by.reads(other, Scope::Own)).count();
+            assert_eq!((answer.status, rows), (200, theirs), "{at}: {answer:?}");
+            let list = format!("{}/nas?limit=500", super::API);
+            let listed = world.ask(by, Method::GET, &list, None, &[]).await;
+            assert_eq!(listed.body.contains(&nas), below, "{at}");
+            let found = format!("{}/nas?q={}", super::API, &of.mark()[..5]);
+            let found = world.ask(by, Method::GET, &found, None, &[]).await;
+            assert_eq!(found.body.contains(&nas), below, "{at}");
+            let service = by.ids("service").first().cloned().unwrap();
+            let tie = |id: &str| {
+                let path = format!("{}/services/{service}", super::API);
+                (Method::PATCH, path, Some(json!({"nas_id": id})))
+            };
+            if below {
+                let read = world.ask(by, Method::GET, &path, None, &[]).await;
+                assert_eq!(read.status, 200, "{at}: {read:?}");
+                assert!(!read.body.contains("secret"), "{at}: {read:?}");
+                let (method, service, body) = tie(&nas);
+                let tied = world.ask(by, method, &service, body.as_ref(), &[]).await;
+                assert_eq!(tied.status, 200, "{at}: {tied:?}");
+                let free = json!({"nas_id": null});
+                world.ask(by, Method::PATCH, &service, Some(&free), &[]).await;
+            } else {
+                same(world, by, &at, &nas, |id| {
+                    (Method::GET, format!("{}/nas/{id}", super::API), None)
+                })
+                .await;
+                let answer = same(world, by, &at, &nas, tie).await;
+                assert_eq!(answer.status, 422, "{at}: {answer:?}");
+            }
+            if !own {
+                let one = |id: &str| format!("{}/nas/{id}", super::API);
+                for (method, after, body) in [
+                    (Method::PATCH, "", Some(json!({"name": "mine"}))),
+                    (Method::PATCH, "", Some(json!({"shared": false, "secret": "testing123"}))),
+                    (Method::DELETE, "", None),
+                    (Method::POST, "/restore", None),
+                ] {
+                    let request =
+                        |id: &str| (method.clone(), format!("{}{after}", one(id)), body.clone());
+                    let answer = same(world, by, &at, &nas, request).await;
+                    assert_eq!(answer.status, 404, "{at}: {method}{after} {answer:?}");
+                }
+            }
+            attacks += 6;
+        }
+        let now = world.ask(of, Method::GET, &path, None, &[]).await;
+        assert_eq!(now.json(), whole, "nobody changed it");
+        let gone = world.ask(of, Method::DELETE, &path, None, &[]).await;
+        assert_eq!(gone.status, 204, "{gone:?}");
+    }
+    attacks
+}
+
 /// Ids in bodies: every reference that can be written, and the organisation.
 async fn attack_bodies(world: &World) -> usize {
     let mut attacks = 0;
@@ -463,6 +533,7 @@ async fn nobody_learns_of_another_tenants_records() {
         let mut attacks = attack_addresses(&world).await;
         attacks += attack_bodies(&world).await;
         attacks += attack_bulk(&world).await;
+        attacks += attack_shared(&world).await;
         assert_eq!(world.everything().await, before, "nothing of anybody's was changed");
         attacks += attack_lists(&world).await;
         attacks += attack_the_rest(&world).await;

@@ -87,7 +87,8 @@ impl Tenant {
     pub(super) fn reads(&self, other: &Tenant, scope: Scope) -> bool {
         let below = other.path.starts_with(&self.path);
         match scope {
-            Scope::Own => below,
+            // What could be shared is not, unless it is said.
+            Scope::Own | Scope::Shared => below,
             Scope::Inherited => below || self.path.starts_with(&other.path),
             Scope::Global => true,
         }
@@ -324,7 +325,7 @@ impl World {
 
     async fn create(&self, tenant: &Tenant, entity: &'static Entity) {
         let own = match entity.scope {
-            Scope::Own => format!("{}own", tenant.mark()),
+            Scope::Own | Scope::Shared => format!("{}own", tenant.mark()),
             _ => tenant.mark().to_owned(),
         };
         let path = format!("{}/{}", super::super::API, entity.path);
@@ -363,6 +364,26 @@ impl World {
             }
         }
         panic!("no body was found that creates a {}: {last:?}", entity.name);
+    }
+
+    /// A NAS that a tenant shares, with somebody of everybody's online on it; its id, and itself.
+    pub(super) async fn share_nas(&self, tenant: &Tenant) -> (String, Json) {
+        let n = self.fresh();
+        let body = json!({"name": format!("{} shared", tenant.mark()), "secret": "testing123",
+            "address": format!("10.200.{}.{}", n / 250 % 250, n % 250 + 1), "shared": true});
+        let path = format!("{}/nas", super::super::API);
+        let made = self.ask(tenant, Method::POST, &path, Some(&body), &[]).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let nas: NasId = id.parse().unwrap();
+        for other in &self.tenants {
+            let (session, login) = (SessionId::generate(), format!("{}own", other.name));
+            let (client, now) = (TokenId::generate(), self.office.now());
+            let args = args![session, other.organisation, client, nas, login.as_str(), now];
+            self.office.network.execute(&SESSION, args).await.unwrap();
+        }
+        let whole = self.ask(tenant, Method::GET, &format!("{path}/{id}"), None, &[]).await;
+        (id, whole.json())
     }
 
     /// Does the jobs that wait.

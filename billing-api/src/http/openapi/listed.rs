@@ -14,6 +14,7 @@ use crate::entity::import::failed::Told;
 use crate::entity::registry::ENTITIES;
 use crate::entity::{Field, Flags, Kind};
 use crate::jobs::entities::JOB_RUN;
+use crate::oidc::provider::IDENTITY_PROVIDER;
 
 /// Method, pattern, and what there is to say. A route that is missing here is in the document
 /// with its pattern and its permission alone.
@@ -287,6 +288,15 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
             }],
             answer: Answer::Record(|| entity::shape(&SERVICE)),
             conditional: true,
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::POST,
+        "/api/v1/identity-providers/{id}/check",
+        Operation {
+            summary: "Asks an identity provider what it offers; check_problem says what is wrong",
+            answer: Answer::Record(|| entity::shape(&IDENTITY_PROVIDER)),
             ..Operation::PLAIN
         },
     ),

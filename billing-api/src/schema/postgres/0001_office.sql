@@ -35,6 +35,8 @@ CREATE TABLE organisation (
     currency TEXT NOT NULL,
     zone TEXT NOT NULL,
     locale TEXT NOT NULL,
+    -- Under this name its sign-in page has its brand and its identity providers.
+    host_name TEXT,
     -- An organisation's record is its own: what is scoped by this column is scoped here too.
     organisation_id UUID GENERATED ALWAYS AS (id) STORED,
     external_source TEXT,
@@ -51,6 +53,7 @@ CREATE UNIQUE INDEX organisation_path ON organisation (path);
 CREATE INDEX organisation_name ON organisation (name, id);
 CREATE INDEX organisation_created ON organisation (created_at, id);
 CREATE INDEX organisation_updated ON organisation (updated_at, id);
+CREATE UNIQUE INDEX organisation_host_name ON organisation (host_name) WHERE deleted_at IS NULL AND host_name IS NOT NULL;
 -- One root: the parent of all others.
 CREATE UNIQUE INDEX organisation_root ON organisation ((1)) WHERE parent_id IS NULL;
 
@@ -296,6 +299,17 @@ CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE
 CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
 CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
+-- What services have of the IPv6 address space: no two have a part of the same. First and last
+-- address, in 32 hexadecimal digits.
+CREATE TABLE service_prefix (
+    service_id UUID NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+    field TEXT NOT NULL,
+    first_address TEXT NOT NULL,
+    last_address TEXT NOT NULL,
+    PRIMARY KEY (service_id, field)
+);
+CREATE INDEX service_prefix_first ON service_prefix (first_address);
+
 -- How a service is recognised. A packet names no organisation, so values are unique per kind
 -- in the whole installation.
 CREATE TABLE access_identity (
@@ -353,6 +367,8 @@ CREATE TABLE nas (
     ipv6_counters TEXT NOT NULL,
     -- What becomes of unsigned Access-Requests: learn, warn or require.
     message_authenticator TEXT NOT NULL DEFAULT 'learn',
+    -- Whether organisations below may use it.
+    shared BOOLEAN NOT NULL DEFAULT FALSE,
     -- The RADIUS client it was first seen behind.
     seen_client_id UUID,
     seen_at TIMESTAMPTZ,

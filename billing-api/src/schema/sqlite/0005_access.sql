@@ -145,3 +145,69 @@ CREATE TABLE api_token_usage (
 
 -- Who really acted, where somebody acted as another.
 ALTER TABLE audit_entry ADD COLUMN impersonator TEXT;
+
+-- Providers that staff sign in through (OpenID Connect). Each is for the staff of its organisation
+-- and of those below.
+CREATE TABLE identity_provider (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    -- What stands on the button.
+    name TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    -- Sealed to the id.
+    client_secret TEXT,
+    -- Domains of addresses that may come in for the first time; none: all.
+    email_domains TEXT NOT NULL DEFAULT '[]',
+    -- Whether its addresses count as verified where it does not say.
+    email_trusted BOOLEAN NOT NULL,
+    -- The role of those who are not staff yet; absent: only staff come in.
+    role_id BLOB REFERENCES role (id),
+    -- unless_proven, always or if_demanded.
+    second_factor TEXT NOT NULL,
+    -- Whether passwords are not taken any more.
+    required BOOLEAN NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    -- What came of the last check; a problem where it failed.
+    checked_at INTEGER,
+    check_problem TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX identity_provider_name ON identity_provider (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX identity_provider_role ON identity_provider (role_id);
+CREATE INDEX identity_provider_created ON identity_provider (organisation_id, created_at);
+CREATE INDEX identity_provider_updated ON identity_provider (organisation_id, updated_at);
+CREATE UNIQUE INDEX identity_provider_external ON identity_provider (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- Whom a provider knows as whom. One member of staff is one subject of a provider: another person
+-- who is given the same address there later is not taken for the first.
+CREATE TABLE staff_subject (
+    id BLOB PRIMARY KEY,
+    staff_id BLOB NOT NULL REFERENCES staff (id) ON DELETE CASCADE,
+    provider_id BLOB NOT NULL REFERENCES identity_provider (id) ON DELETE CASCADE,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX staff_subject_subject ON staff_subject (provider_id, issuer, subject);
+CREATE UNIQUE INDEX staff_subject_staff ON staff_subject (staff_id, provider_id, issuer);
+
+-- Answers of providers that were taken: none is taken twice.
+CREATE TABLE provider_answer (
+    -- SHA-256 of the state it carried.
+    state_hash BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX provider_answer_expires ON provider_answer (expires_at);
+
+-- The provider that somebody came through; absent: a password was right.
+ALTER TABLE staff_challenge ADD COLUMN provider_id BLOB REFERENCES identity_provider (id) ON DELETE CASCADE;
