@@ -455,6 +455,7 @@ fn billing_config(settings: &Settings, place: &Place) -> billing_api::Config {
         ..billing_api::Config::default()
     };
     config.http.listen = settings.http;
+    config.exports.sftp_directory = place.sftp();
     config.first_start.admin_password = settings.admin_password.clone();
     config.first_start.token = settings.token.clone();
     config.first_start.clients = (settings.nas.iter())
