@@ -268,6 +268,9 @@ pub struct Exports {
     pub sftp: PathBuf,
     /// How long sending a file may take, seconds.
     pub sftp_timeout_s: u32,
+    /// Where a file, and the key or the password for its server, stand while the client sends it;
+    /// of this process alone, and swept at each start.
+    pub sftp_directory: PathBuf,
     /// The fonts of a PDF; the first that has a character draws it.
     pub fonts: Vec<PathBuf>,
     /// The same for titles and the names of columns.
@@ -280,6 +283,7 @@ impl Default for Exports {
         Self {
             sftp: PathBuf::from("/usr/bin/sftp"),
             sftp_timeout_s: 600,
+            sftp_directory: PathBuf::from("/var/lib/lastmile/billing-api/sftp"),
             fonts: vec![font("DejaVuSans.ttf")],
             fonts_bold: vec![font("DejaVuSans-Bold.ttf")],
         }

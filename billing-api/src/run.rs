@@ -29,6 +29,7 @@ use crate::control::Control;
 use crate::domain::Office;
 use crate::domain::access::flush::Flush;
 use crate::domain::access::rules;
+use crate::entity::export::sftp;
 use crate::first_start::{self, Tell, Welcome};
 use crate::hook::Hooks;
 use crate::hook::dispatcher::Dispatcher;
@@ -130,6 +131,10 @@ impl Opened {
         let hooks = Hooks::open(&config).map_err(RunError::Config)?;
         let mail = Mail::open(&config).map_err(RunError::Config)?;
         config.exports.check().map_err(RunError::Config)?;
+        sftp::sweep(&config.exports).map_err(|error| {
+            let directory = config.exports.sftp_directory.display();
+            RunError::Config(format!("exports.sftp_directory: {directory}: {error}"))
+        })?;
         let mut office = Office::with(db, network, keyring, parts.clock.clone(), hooks, mail);
         office.exports = config.exports.clone();
         office.policy = policy(&config.access)?;

@@ -102,6 +102,7 @@ mod tests {
             format: Format::Csv,
             state: state.to_owned(),
             rows: 25_000,
+            octets: 1_000_000,
             purge_at: Some("2026-03-04T09:30:00Z".parse().unwrap()),
             view: serde_json::Value::Null,
         }

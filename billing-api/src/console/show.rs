@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use model::Ts;
 
 use super::words::{self, Words};
+pub(super) use crate::entity::export::encode;
 
 /// `2026-03-01 09:30`, by the reader's calendar and clock.
 pub(super) fn minute(words: &Words, at: Ts) -> String {
@@ -153,20 +154,6 @@ pub(super) fn scaled(text: &str, decimals: u32) -> Option<i64> {
     let missing = decimals.checked_sub(u32::try_from(part.len()).ok()?)?;
     let number: i64 = format!("{whole}{part}").parse().ok()?;
     number.checked_mul(10i64.checked_pow(missing)?)
-}
-
-/// Makes a text safe inside a query string (RFC 3986 §2.3: all but the unreserved is escaped).
-pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

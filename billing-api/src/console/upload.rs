@@ -87,7 +87,8 @@ impl FromRequest for PostImport {
             }
             let payload = web::Payload::from_request(&request, &mut payload).await;
             let payload = payload.map_err(|_| unreadable(&request))?;
-            let sent = match http::receive(payload, FILE_OCTETS_MAX + FIELDS_OCTETS_MAX).await {
+            let most = FILE_OCTETS_MAX + FIELDS_OCTETS_MAX;
+            let sent = match http::receive(&signed.actor, payload, most).await {
                 Ok(body) => Ok(proven(&request, body).await?),
                 Err(Fault::TooLong(_)) => Err(Fault::TooLong(FILE_OCTETS_MAX)),
                 Err(fault) => Err(fault),

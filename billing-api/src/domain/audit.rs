@@ -166,13 +166,14 @@ async fn name_actors(source: Source<'_, '_>, rows: &mut [Json]) -> Result<(), Fa
 
 /// The newest entries whose record, before or after, has a text. The log has no index of words:
 /// that would cost every change more than the change itself. So the newest entries that pass the
-/// list's other filters are looked through, and no more than [`SEARCHED_MAX`].
+/// list's other filters are looked through, and no more than [`SEARCHED_MAX`]. The flag says that
+/// there may be others: more that fit, or, where every one is wanted, more than are looked through.
 async fn search(
     office: &Office,
     within: Option<&[Uuid]>,
     query: &ListQuery,
     text: &str,
-) -> Result<Vec<Uuid>, Fault> {
+) -> Result<(Vec<Uuid>, bool), Fault> {
     let engine = office.db.engine();
     let mut args = Args::new();
     let mut conditions = vec![match within {
@@ -188,6 +189,15 @@ async fn search(
             args.push(id)
         ));
     }
+    let conditions = conditions.join(" AND ");
+    let mut more = false;
+    if query.whole {
+        let mut args = args.clone();
+        let skip = args.push(SEARCHED_MAX);
+        let sql =
+            format!("SELECT 1 AS found FROM audit_entry WHERE {conditions} LIMIT 1 OFFSET ${skip}");
+        more = !office.db.dynamic_all(&sql, args).await?.is_empty();
+    }
     // In JSON a quote is written with a backslash, and so is what a person types here.
     let quoted = Json::from(text).to_string();
     let pattern = args.push(contains(quoted.trim_matches('"')));
@@ -199,17 +209,18 @@ async fn search(
     };
     let sql = format!(
         "SELECT id FROM (
-            SELECT id, entity_id, before, after FROM audit_entry WHERE {}
+            SELECT id, entity_id, before, after FROM audit_entry WHERE {conditions}
             ORDER BY at DESC LIMIT ${most}) AS latest
          WHERE {} LIKE ${pattern} ESCAPE '!' OR {} LIKE ${pattern} ESCAPE '!'
             OR entity_id LIKE ${pattern} ESCAPE '!'
          LIMIT ${limit}",
-        conditions.join(" AND "),
         of("before"),
         of("after"),
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
-    Ok(rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?)
+    let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<Uuid>, _>>()?;
+    let more = more || ids.len() as i64 >= FOUND_MAX;
+    Ok((ids, more))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub(crate) mod idempotency;
 mod input;
 pub(crate) mod number;
 mod office;
+pub(crate) mod slots;
 mod together;
 mod unit;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::RunId;
 use serde_json::{Map, Value as Json, json};
-use store::args;
+use store::{Args, args};
 use uuid::Uuid;
 
 use super::custom::Custom;
@@ -165,10 +165,7 @@ pub(crate) async fn order(
     }
     input.finish()?;
     let Some(act) = act else { return Err(Fault::field("/action", "is required")) };
-    match act.permission(entity) {
-        Some(permission) => actor.rights.require(permission)?,
-        None => return Err(Fault::NotFound(entity.name)),
-    }
+    may(actor, entity, &act)?;
     let mut arguments = json!({"entity": entity.name, "action": word, "dry_run": dry_run});
     if let Some(ids) = ids {
         arguments["ids"] = ids;
@@ -200,6 +197,14 @@ pub(crate) async fn order(
         arguments["label_id"] = label.into();
     }
     jobs::start(office, actor, &BULK, arguments).await
+}
+
+/// Refuses who may not do this to records of an entity.
+fn may(actor: &Actor, entity: &'static Entity, act: &Act) -> Result<(), Fault> {
+    match act.permission(entity) {
+        Some(permission) => actor.rights.require(permission),
+        None => Err(Fault::NotFound(entity.name)),
+    }
 }
 
 /// A list's parameters in a document: texts, numbers and flags.
@@ -283,10 +288,16 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
         return Err(JobError::failed("this program does not know the records or the action"));
     };
     let actor = context.on_behalf().await?;
+    // Asked again: this may be somebody else's order that was run once more, or one whose orderer
+    // has lost the right since.
+    may(&actor, entity, &act)?;
     let office = &*context.office;
     let customs = custom::of(office, &actor.path, entity).await?;
     let dry_run = arguments["dry_run"].as_bool().unwrap_or(false);
     let set = arguments["set"].as_object().cloned().unwrap_or_default();
+    if act == Act::Update {
+        parse_set(entity, &customs, &set)?.within(entity, &actor.rights)?;
+    }
     let label = arguments["label_id"].as_str().and_then(|id| LABEL.id(id).ok());
     let ids = chosen(context, &actor, entity, &customs, &act).await?;
     let total = ids.len() as u64;
@@ -297,13 +308,12 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
         _ => Draft::default(),
     };
     let (customs, set, said) = (&customs, &set, &said);
-    let work = Work { office, actor: &actor, entity, customs, act, set, said, label, dry_run };
+    let (run, actor) = (context.run, &actor);
+    let work = Work { office, actor, entity, customs, act, set, said, label, dry_run, run };
     let (mut done, mut failed) = (0_u64, 0_u64);
     for chunk in ids.chunks(TOGETHER) {
         context.check()?;
-        let outcomes = work.chunk(chunk).await?;
-        failed += outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count() as u64;
-        keep(context, done, &outcomes, dry_run).await?;
+        failed += work.chunk(done, chunk).await?;
         done += chunk.len() as u64;
         context.progress(done, Some(total));
     }
@@ -326,6 +336,7 @@ async fn chosen(
     let filter = context.arguments["filter"].as_object().cloned().unwrap_or_default();
     let mut query = parse_filter(entity, customs, &filter)?;
     query.limit = PAGE_MAX;
+    query.whole = true;
     query.deleted = *act == Act::Restore;
     let mut ids: Vec<String> = Vec::new();
     loop {
@@ -348,9 +359,6 @@ async fn chosen(
     }
 }
 
-/// A record's id and what became of it.
-type Outcomes = Vec<(String, Result<(), String>)>;
-
 struct Work<'a> {
     office: &'a Office,
     actor: &'a Actor,
@@ -362,11 +370,13 @@ struct Work<'a> {
     said: &'a Draft,
     label: Option<Uuid>,
     dry_run: bool,
+    run: RunId,
 }
 
 impl Work<'_> {
-    /// Changes some records together; where one is refused, each by itself.
-    async fn chunk(&self, ids: &[String]) -> Result<Outcomes, JobError> {
+    /// Changes some records together; where one is refused, each by itself. How many were
+    /// refused; the first of them is number `before` + 1.
+    async fn chunk(&self, before: u64, ids: &[String]) -> Result<u64, JobError> {
         let mut unit = Unit::begin(self.office, self.actor).await?;
         let mut refused = false;
         for id in ids {
@@ -377,30 +387,58 @@ impl Work<'_> {
             }
         }
         if !refused {
-            return match self.end(unit).await {
-                Ok(()) => Ok(ids.iter().map(|id| (id.clone(), Ok(()))).collect()),
-                Err(fault) => Err(fault.into()),
-            };
+            let good = ids.iter().map(String::as_str).zip(std::iter::repeat(None));
+            self.end(unit, self.results(before, good)).await?;
+            return Ok(0);
         }
         drop(unit);
-        let mut outcomes = Vec::with_capacity(ids.len());
-        for id in ids {
+        let mut failed = 0;
+        for (number, id) in (before..).zip(ids) {
             let mut unit = Unit::begin(self.office, self.actor).await?;
             let result = match self.one(&mut unit, id).await {
-                Ok(()) => self.end(unit).await,
-                Err(fault) => Err(fault),
+                Ok(()) => self.end(unit, self.results(number, [(id.as_str(), None)])).await,
+                // The transaction may have lost a statement, or done half of it.
+                Err(fault) => {
+                    drop(unit);
+                    Err(fault)
+                }
             };
-            let outcome = match result {
-                Ok(()) => Ok(()),
-                Err(fault) => Err(fatal(fault)?),
-            };
-            outcomes.push((id.clone(), outcome));
+            if let Err(fault) = result {
+                let detail = fatal(fault)?;
+                let result = self.results(number, [(id.as_str(), Some(detail))]);
+                self.office.db.execute(&sql::INSERT_RESULTS, result).await?;
+                failed += 1;
+            }
         }
-        Ok(outcomes)
+        Ok(failed)
     }
 
-    async fn end(&self, unit: Unit<'_>) -> Result<(), Fault> {
-        if self.dry_run { Ok(()) } else { unit.commit().await }
+    /// Ends a transaction that did what it should. What became of its records is written in it,
+    /// so that what was changed is never missing among the results; a dry run keeps nothing else.
+    async fn end(&self, mut unit: Unit<'_>, results: Args) -> Result<(), Fault> {
+        if self.dry_run {
+            drop(unit);
+            self.office.db.execute(&sql::INSERT_RESULTS, results).await?;
+            return Ok(());
+        }
+        unit.execute(&sql::INSERT_RESULTS, results).await?;
+        unit.commit().await
+    }
+
+    /// What became of some records, the first of them being number `before` + 1; with a text, why
+    /// one was refused.
+    fn results<'a>(
+        &self,
+        before: u64,
+        records: impl IntoIterator<Item = (&'a str, Option<String>)>,
+    ) -> Args {
+        let good = if self.dry_run { "would_change" } else { "changed" };
+        let row = |(number, (id, detail)): (u64, (&str, Option<String>))| match detail {
+            None => json!([number, id, good, null]),
+            Some(detail) => json!([number, id, "failed", detail]),
+        };
+        let rows: Vec<Json> = (before + 1..).zip(records).map(row).collect();
+        args![self.run, Json::from(rows)]
     }
 
     async fn one(&self, unit: &mut Unit<'_>, id: &str) -> Result<(), Fault> {
@@ -466,26 +504,6 @@ fn fatal(fault: Fault) -> Result<String, JobError> {
         }
         other => Ok(other.to_string()),
     }
-}
-
-/// Writes down what became of some records, the first of them being number `first` + 1.
-async fn keep(
-    context: &Context,
-    first: u64,
-    outcomes: &Outcomes,
-    dry_run: bool,
-) -> Result<(), JobError> {
-    let good = if dry_run { "would_change" } else { "changed" };
-    let rows: Vec<Json> = outcomes
-        .iter()
-        .enumerate()
-        .map(|(n, (id, outcome))| match outcome {
-            Ok(()) => json!([first + n as u64 + 1, id, good, null]),
-            Err(detail) => json!([first + n as u64 + 1, id, "failed", detail]),
-        })
-        .collect();
-    context.office.db.execute(&sql::INSERT_RESULTS, args![context.run, Json::from(rows)]).await?;
-    Ok(())
 }
 
 /// What became of a run's records, or of those that failed, behind a number; the cursor is the

@@ -10,7 +10,8 @@
 //! leaves, and how many rows it were when the last one has.
 //!
 //! A file that breaks off is never ended properly: the caller sees a broken transfer, not a
-//! short table.
+//! short table. One that takes too long breaks off too, so that nobody holds up the others by
+//! reading slowly, and no organisation takes more than its share of what goes on at once.
 //!
 //! - this file: the records of exports, and a file that is made while its caller waits.
 //! - [`background`]: files made by a job, kept, and fetched later.
@@ -21,7 +22,7 @@
 pub(crate) mod background;
 pub(crate) mod paper;
 pub(crate) mod scheduled;
-mod sftp;
+pub(crate) mod sftp;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -34,16 +35,20 @@ use serde_json::{Value as Json, json};
 use sheet::{Cell, Delimiter, Format, Writer, Writing};
 use store::{StoreError, args};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::custom::{self, Custom};
 use super::query::ListQuery;
 use super::{Entity, Field, Flags, Hooks, Kind, Source, Verbs, read};
+use crate::domain::slots::{Slot, Slots};
 use crate::domain::{Actor, Event, Fault, FieldFault, Input, Office, PAGE_MAX, Unit};
 
 /// Exports under way at once in this process; a further one is asked to come again.
 const AT_ONCE: usize = 4;
+/// Those of one organisation.
+const EACH: usize = 2;
 /// Pages of rows that wait for the thread that writes the file.
 const PAGES_WAITING: usize = 2;
 /// Pieces of the file that wait for the caller.
@@ -52,8 +57,10 @@ const PIECES_WAITING: usize = 4;
 const PIECE_OCTETS: usize = 64 * 1024;
 /// How long a caller may take no piece.
 const STALLED: Duration = Duration::from_secs(60);
+/// How long a file may take whose caller waits for it; a longer one is made in the background.
+const WHOLE: Duration = Duration::from_secs(30 * 60);
 
-static SLOTS: Semaphore = Semaphore::const_new(AT_ONCE);
+static SLOTS: Slots = Slots::new(AT_ONCE, EACH);
 
 store::statements! {
     /// An export begins.
@@ -139,6 +146,26 @@ fn check_template(draft: &super::Draft, input: &mut Input) {
 pub(crate) fn parameters(query: &str) -> Result<BTreeMap<String, String>, String> {
     let read = actix_web::web::Query::<BTreeMap<String, String>>::from_query(query);
     read.map(|query| query.into_inner()).map_err(|e| format!("the query string does not read: {e}"))
+}
+
+/// Parameters as a query string, which [`parameters`] reads back as they were.
+pub(crate) fn query_of(given: &BTreeMap<String, String>) -> String {
+    let pair = |(name, value): (&String, &String)| format!("{}={}", encode(name), encode(value));
+    given.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// Makes a text safe inside a query string (RFC 3986 §2.3: all but the unreserved is escaped).
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// One column of the file.
@@ -247,7 +274,7 @@ pub(crate) struct Export {
     list: ListQuery,
     columns: Vec<Column>,
     writing: Writing,
-    /// What was asked, as it is written down.
+    /// What was asked, as it is written down: a query string that reads as the same again.
     asked: String,
     /// Values as people read them, where the file is for people.
     reading: Option<paper::Reading>,
@@ -274,8 +301,7 @@ impl Export {
                 given.entry(name).or_insert(value);
             }
         }
-        let asked: Vec<String> =
-            given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let asked = query_of(&given);
         let mut faults = Vec::new();
         let mut writing = Writing {
             format: word(&mut given, "format", &mut faults).unwrap_or(Format::Csv),
@@ -307,6 +333,7 @@ impl Export {
             return Err(Fault::Invalid(faults));
         }
         list.limit = PAGE_MAX;
+        list.whole = true;
         let nested = matches!(writing.format, Format::Json | Format::JsonLines);
         let mut columns = columns(actor, entity, &customs, &list.fields, nested)?;
         let mut reading = None;
@@ -322,7 +349,7 @@ impl Export {
             list.fields.push("custom");
             columns.push(Column { name: format!("custom.{key}"), of: Of::Custom(key) });
         }
-        Ok(Self { entity, list, columns, writing, asked: asked.join("&"), reading })
+        Ok(Self { entity, list, columns, writing, asked, reading })
     }
 
     /// The file's format.
@@ -450,6 +477,13 @@ pub(crate) enum ExportError {
     /// The file could not be written.
     #[error("the file could not be written")]
     File(#[source] sheet::WriteError),
+    /// The file was forgotten before all of it was read.
+    #[error("the file was forgotten while it was fetched")]
+    Forgotten,
+    /// The file took as long as one may whose caller waits.
+    #[error("it took longer than {} minutes; have a file this long made in the background",
+        WHOLE.as_secs() / 60)]
+    TooLong,
     /// The thread that writes was ended from outside.
     #[error("the writer is gone")]
     Gone,
@@ -472,12 +506,24 @@ pub(crate) async fn start(
     actor: Actor,
     export: Export,
 ) -> Result<Pieces, Fault> {
-    let slot = SLOTS.try_acquire().map_err(|_| Fault::TooMany(10))?;
+    within(office, actor, export, WHOLE).await
+}
+
+/// As [`start`], with so much time for the whole file.
+async fn within(
+    office: Arc<Office>,
+    actor: Actor,
+    export: Export,
+    limit: Duration,
+) -> Result<Pieces, Fault> {
+    let slot = SLOTS.take(actor.organisation).ok_or(Fault::TooMany(10))?;
+    let deadline = Instant::now() + limit;
     let first = read::page(&office, &actor, export.entity, &export.list).await?;
     let id = begin(&office, &actor, &export).await?;
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
+    let (slot, deadline) = (Some(slot), Some(deadline));
     // Ends with its channel: when the file is whole, or when nobody takes its pieces.
-    tokio::spawn(run(Run { office, actor, export, id, pieces, _slot: Some(slot) }, first));
+    tokio::spawn(run(Run { office, actor, export, id, pieces, deadline, _slot: slot }, first));
     Ok(receiver)
 }
 
@@ -530,8 +576,10 @@ struct Run {
     export: Export,
     id: Uuid,
     pieces: mpsc::Sender<Result<Bytes, ExportError>>,
+    /// When it must be whole. Nothing where a job has its own limit.
+    deadline: Option<Instant>,
     /// Nothing where a queue of jobs bounds how many there are.
-    _slot: Option<SemaphorePermit<'static>>,
+    _slot: Option<Slot>,
 }
 
 type Page = (Vec<store::Row>, Option<String>);
@@ -545,8 +593,9 @@ async fn run(mut run: Run, first: Page) {
     if let Err(error) = result {
         tracing::warn!(export = %run.id, %error, source = ?std::error::Error::source(&error),
             "an export broke off");
-        // A caller who is gone does not hear it.
-        let _ = run.pieces.try_send(Err(error));
+        // Behind the pieces that wait, or the file would look whole. A caller who is gone, or who
+        // takes nothing, does not hear it.
+        let _ = run.pieces.send_timeout(Err(error), STALLED).await;
     }
     let end = async {
         let mut unit = Unit::begin(&run.office, &run.actor).await?;
@@ -568,21 +617,32 @@ impl Run {
         let (steps, mut waiting) = mpsc::channel(PAGES_WAITING);
         let (ended, end) = oneshot::channel();
         let (how, names) = (self.export.writing.clone(), self.export.headings());
-        let sink =
-            Sink { pieces: self.pieces.clone(), piece: Vec::new(), handle: Handle::current() };
+        let sink = Sink {
+            pieces: self.pieces.clone(),
+            piece: Vec::new(),
+            handle: Handle::current(),
+            deadline: self.deadline,
+        };
         tokio::task::spawn_blocking(move || {
             // Nobody waits for the answer only where the process ends.
             let _ = ended.send(file(sink, &how, names, &mut waiting));
         });
-        let read = self.read(first, &steps).await;
+        let deadline = self.deadline;
+        let reading = self.read(first, &steps);
+        let read = match deadline {
+            Some(deadline) => timeout_at(deadline, reading).await.ok(),
+            None => Some(reading.await),
+        };
         let read = match read {
+            // The thread has the same limit.
+            None => Err(ExportError::TooLong),
             // The writer stopped taking rows; it knows why.
-            Ok(false) => Ok(()),
-            Ok(true) => {
+            Some(Ok(false)) => Ok(()),
+            Some(Ok(true)) => {
                 let _ = steps.send(Step::End).await;
                 Ok(())
             }
-            Err(fault) => Err(ExportError::Rows(fault)),
+            Some(Err(fault)) => Err(ExportError::Rows(fault)),
         };
         drop(steps);
         let (wrote, rows) = end.await.unwrap_or((Err(ExportError::Gone), 0));
@@ -642,6 +702,7 @@ pub(super) struct Sink {
     pub(super) pieces: mpsc::Sender<Result<Bytes, ExportError>>,
     pub(super) piece: Vec<u8>,
     pub(super) handle: Handle,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Sink {
@@ -652,7 +713,9 @@ impl Sink {
         let piece =
             Bytes::from(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_OCTETS)));
         let sent = self.pieces.send(Ok(piece));
-        match self.handle.block_on(async { tokio::time::timeout(STALLED, sent).await }) {
+        let stalled = Instant::now() + STALLED;
+        let until = self.deadline.map_or(stalled, |deadline| deadline.min(stalled));
+        match self.handle.block_on(async { timeout_at(until, sent).await }) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the caller is gone")),
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the caller takes nothing")),
@@ -854,5 +917,57 @@ mod tests {
             assert_eq!(state, "broken");
             assert!(rows < 1100, "{rows}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_too_long_breaks_off_and_each_organisation_has_its_share() {
+        for (_db, office) in offices().await {
+            let office = Arc::new(office);
+            let isp = actor(&office, None).await;
+            let other = actor(&office, Some(&isp)).await;
+            let mut unit = Unit::begin(&office, &isp).await.unwrap();
+            for n in 0..1100 {
+                let text = "x".repeat(500);
+                let body = json!({"name": format!("L{n}"), "kind": "device", "description": text});
+                let body = body.to_string();
+                let draft = write::parse(LABELS, &[], body.as_bytes(), true).unwrap();
+                write::create_in(&mut unit, LABELS, draft).await.unwrap();
+            }
+            unit.commit().await.unwrap();
+            let export =
+                async || Export::parse(&office, &isp, LABELS, given("format=csv")).await.unwrap();
+            let limit = Duration::from_secs(2);
+            let began = Instant::now();
+            let mut pieces =
+                within(office.clone(), isp.clone(), export().await, limit).await.unwrap();
+            let second = start(office.clone(), isp.clone(), export().await).await.unwrap();
+            let third = start(office.clone(), isp.clone(), export().await).await;
+            assert!(matches!(third, Err(Fault::TooMany(_))), "its share is taken");
+            drop(second);
+            let theirs = Export::parse(&office, &other, LABELS, given("")).await.unwrap();
+            whole(start(office.clone(), other.clone(), theirs).await.unwrap()).await;
+
+            // Until its time is over nobody takes a piece.
+            tokio::time::sleep_until(began + limit).await;
+            let (mut octets, mut last) = (0, None);
+            while let Some(piece) = pieces.recv().await {
+                octets += piece.as_ref().map_or(0, Bytes::len);
+                last = Some(piece);
+            }
+            assert!(last.is_some_and(|piece| piece.is_err()), "it does not look whole");
+            assert!(octets < 500_000, "{octets}");
+            while ends(&office, &isp).await.iter().any(|(state, _)| state == "running") {
+                tokio::task::yield_now().await;
+            }
+            let ends = ends(&office, &isp).await;
+            assert!(ends.iter().all(|(state, _)| state == "broken"), "{ends:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_reads_as_the_same_again() {
+        let given = [("phone[contains]", "+49"), ("q", "Smith & Sons = 100%"), ("name", "ü,#?")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(parameters(&query_of(&given)), Ok(given));
     }
 }

@@ -186,14 +186,15 @@ pub(crate) type After = for<'a> fn(&'a mut Unit<'_>, Written<'a>) -> Step<'a>;
 pub(crate) type Extend = for<'a> fn(Source<'a, '_>, &'a mut [serde_json::Value]) -> Step<'a>;
 
 /// Finds records by a text, where the words that others are found by would cost too much: among
-/// the organisations that are the reader's (nothing: all there are), the newest ones first.
+/// the organisations that are the reader's (nothing: all there are), the newest ones first; and
+/// whether there may be others.
 pub(crate) type Find = for<'a> fn(
     &'a Office,
     &'a Actor,
     Option<&'a [uuid::Uuid]>,
     &'a query::ListQuery,
     &'a str,
-) -> Step<'a, Vec<uuid::Uuid>>;
+) -> Step<'a, (Vec<uuid::Uuid>, bool)>;
 
 /// Takes what a change must hold before anything else in its transaction, so that nobody holds
 /// what another needs while waiting for it.

@@ -92,6 +92,9 @@ pub(crate) struct ListQuery {
     /// Fields and whether they fall. The id is always the last word.
     pub(crate) sort: Vec<(&'static Field, bool)>,
     pub(crate) search: Option<String>,
+    /// Every record that the search finds, however many, in place of the first of them: for what
+    /// must not leave any out.
+    pub(crate) whole: bool,
     /// Names to show; empty: all.
     pub(crate) fields: Vec<&'static str>,
     pub(crate) limit: i64,
@@ -209,6 +212,7 @@ impl ListQuery {
                 deleted,
                 sort,
                 search,
+                whole: false,
                 fields,
                 limit,
                 after,

@@ -159,8 +159,18 @@ fn id_falls(query: &ListQuery) -> bool {
 pub(crate) struct Bounds {
     /// The organisations whose rows are one's own; nothing: all there are.
     organisations: Option<Vec<Uuid>>,
-    /// The records that a search found.
-    found: Option<Vec<Uuid>>,
+    /// What a search found.
+    found: Found,
+}
+
+/// What a list's search found.
+enum Found {
+    /// It has none.
+    Unasked,
+    /// These records; `true`: there may be others.
+    These(Vec<Uuid>, bool),
+    /// Every record with these words, however many.
+    Every(String),
 }
 
 impl Bounds {
@@ -176,15 +186,27 @@ impl Bounds {
             Scope::Own => subtree(office, actor).await?,
             Scope::Inherited | Scope::Shared | Scope::Global => None,
         };
-        let found = match &query.search {
-            Some(text) => {
-                let own = organisations.as_deref();
-                Some(match entity.hooks.find {
-                    Some(find) => find(office, actor, own, query, text).await?,
-                    None => search::ids(office, actor, entity, own, text).await?,
-                })
+        let own = organisations.as_deref();
+        let found = match (&query.search, entity.hooks.find) {
+            (None, _) => Found::Unasked,
+            (Some(text), None) if query.whole => Found::Every(text.clone()),
+            (Some(text), None) => {
+                let ids = search::ids(office, actor, entity, own, text).await?;
+                let more = ids.len() as i64 >= search::MATCHES_MAX;
+                Found::These(ids, more)
             }
-            None => None,
+            (Some(text), Some(find)) => {
+                let (ids, more) = find(office, actor, own, query, text).await?;
+                if more && query.whole {
+                    let detail = format!(
+                        "finds more than the {} records a search here goes through; narrow it, or \
+                         leave it out",
+                        ids.len()
+                    );
+                    return Err(Fault::field("?q", detail));
+                }
+                Found::These(ids, more)
+            }
         };
         Ok(Self { organisations, found })
     }
@@ -206,7 +228,7 @@ pub(super) async fn subtree(office: &Office, actor: &Actor) -> Result<Option<Vec
 
 fn conditions(
     engine: Engine,
-    entity: &Entity,
+    entity: &'static Entity,
     actor: &Actor,
     query: &ListQuery,
     bounds: &Bounds,
@@ -241,8 +263,13 @@ fn conditions(
             filter.values.iter().map(|value| custom_is(engine, &filter.key, value, args)).collect();
         conditions.push(format!("({})", ways.join(" OR ")));
     }
-    if let Some(found) = &bounds.found {
-        conditions.push(among(engine, "id", found, args));
+    match &bounds.found {
+        Found::Unasked => {}
+        Found::These(ids, _) => conditions.push(among(engine, "id", ids, args)),
+        Found::Every(text) => {
+            let own = bounds.organisations.as_deref();
+            conditions.push(search::condition(engine, entity, own, text, args));
+        }
     }
     conditions
 }
@@ -355,7 +382,9 @@ async fn count(
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| row.get("count"))?;
-    Ok((count.min(TOTAL_EXACT), count <= TOTAL_EXACT))
+    // Of a search that found too many, these are some.
+    let all = !matches!(bounds.found, Found::These(_, true));
+    Ok((count.min(TOTAL_EXACT), all && count <= TOTAL_EXACT))
 }
 
 /// One record, deleted ones apart.

@@ -14,7 +14,7 @@ use crate::domain::{Actor, Fault, Office, Unit, Words, module};
 
 /// How many records a search looks at, at most: words that half the records share are no
 /// search. It is not a page's size.
-const MATCHES_MAX: i64 = 1_000;
+pub(super) const MATCHES_MAX: i64 = 1_000;
 /// Words of a query that count.
 const WORDS_MAX: usize = 8;
 /// Organisations that a search is narrowed to within the index; a longer list is left to the
@@ -97,6 +97,30 @@ pub(super) async fn ids(
     );
     let rows = office.db.dynamic_all(&sql, args).await?;
     Ok(rows.iter().map(|row| row.get("record_id")).collect::<Result<_, _>>()?)
+}
+
+/// "Is one that this search finds", of an entity's records, however many they are: for what goes
+/// through all of them. `$1` is the caller's path.
+pub(super) fn condition(
+    engine: Engine,
+    entity: &'static Entity,
+    organisations: Option<&[Uuid]>,
+    query: &str,
+    args: &mut Args,
+) -> String {
+    let Some(words) = expression(engine, query).filter(|_| entity.is_searched()) else {
+        return "1 = 0".to_owned();
+    };
+    let readable = match entity.scope {
+        Scope::Own => owned(engine, organisations, args),
+        scope => scope.readable().to_owned(),
+    };
+    let name = args.push(entity.name);
+    let matched = matched(engine, words, organisations, args);
+    format!(
+        "id IN (SELECT record_id FROM search_entry WHERE {readable} AND entity = ${name}
+         AND {matched})"
+    )
 }
 
 /// "Is one of these organisations'"; nothing: all are one's own.

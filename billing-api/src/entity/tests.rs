@@ -15,6 +15,8 @@ use crate::domain::service::SERVICE;
 use crate::domain::{Actor, Fault, Office};
 use crate::store::{MIGRATIONS, organisation};
 
+mod rights;
+
 static LABELS: &super::Entity = &LABEL;
 
 pub(crate) async fn offices() -> Vec<(TestDb, Office)> {

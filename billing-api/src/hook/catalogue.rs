@@ -285,6 +285,11 @@ const TYPED: &[Typed] = &[
         example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,
     },
     Typed {
+        kind: "import.fetched",
+        description: "Somebody fetched the rows of a file that failed.",
+        example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"finished"}"#,
+    },
+    Typed {
         kind: "import.undone",
         description: "What a file had brought was taken back.",
         example: r#"{"id":"imp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","file_name":"customers.csv","state":"uploaded"}"#,

@@ -9,12 +9,12 @@ use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use sheet::{Delimiter, Format, Writing};
-use tokio::sync::Semaphore;
 
 use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match, replay};
+use crate::domain::slots::Slots;
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::import::failed::{self, Told, Wanted};
 use crate::entity::import::{
@@ -24,12 +24,14 @@ use crate::entity::{Entity, custom, read};
 
 /// Files that come at once in this process.
 const RECEIVING_MAX: usize = 6;
+/// Those of one organisation.
+const RECEIVING_EACH: usize = 2;
 /// When to come again, seconds.
 const COME_AGAIN_S: u32 = 10;
 /// How long a file may take to come.
 const RECEIVED_WITHIN: Duration = Duration::from_secs(600);
 
-static RECEIVING: Semaphore = Semaphore::const_new(RECEIVING_MAX);
+static RECEIVING: Slots = Slots::new(RECEIVING_MAX, RECEIVING_EACH);
 
 /// Takes a file: the body is the file itself, the query says what is known of it.
 pub(super) async fn upload(
@@ -54,7 +56,7 @@ pub(super) async fn upload(
         if said.name.chars().count() > 200 {
             return Err(Fault::field("?name", "has more than 200 characters"));
         }
-        let file = receive(payload, FILE_OCTETS_MAX).await?;
+        let file = receive(&caller.0, payload, FILE_OCTETS_MAX).await?;
         let id = import::take(&office, &caller.0, entity, said, file).await?;
         let (view, version) = read::find(&office, &caller.0, &IMPORT, id).await?;
         let location = format!("/api/v1/imports/{}", model::id::show(IMPORT.prefix, id));
@@ -64,9 +66,13 @@ pub(super) async fn upload(
 }
 
 /// Reads a body that may be a whole file. Each is in memory while it comes, so only some come at
-/// once, and none for ever.
-pub(crate) async fn receive(payload: Payload, octets_max: usize) -> Result<Bytes, Fault> {
-    let _slot = RECEIVING.try_acquire().map_err(|_| Fault::TooMany(COME_AGAIN_S))?;
+/// once, of one organisation fewer, and none for ever.
+pub(crate) async fn receive(
+    actor: &Actor,
+    payload: Payload,
+    octets_max: usize,
+) -> Result<Bytes, Fault> {
+    let _slot = RECEIVING.take(actor.organisation).ok_or(Fault::TooMany(COME_AGAIN_S))?;
     let body = payload.to_bytes_limited(octets_max);
     match tokio::time::timeout(RECEIVED_WITHIN, body).await {
         Ok(Ok(Ok(file))) => Ok(file),
@@ -248,7 +254,7 @@ pub(super) async fn error_file(
         let format = query.parsed("format").unwrap_or(Format::Csv);
         let wanted = Wanted { format, delimiter: query.parsed("delimiter") };
         query.finish()?;
-        failed_rows(office, &import, wanted).await
+        failed_rows(office, &caller.0, &import, wanted).await
     };
     result.await.map_err(|fault| Problem::new(&request, fault))
 }
@@ -256,12 +262,13 @@ pub(super) async fn error_file(
 /// The file of the rows that failed, for the API's callers and the console's.
 pub(crate) async fn failed_rows(
     office: Data<Office>,
+    actor: &Actor,
     import: &Import,
     wanted: Wanted,
 ) -> Result<HttpResponse, Fault> {
     readable(wanted.format, "?format")?;
     let arc: Arc<Office> = office.into_inner();
-    let file = failed::file(&arc, import, wanted).await?;
+    let file = failed::file(&arc, actor, import, wanted).await?;
     let whole = Whole::of(file).map_err(|error| Fault::Internal(Box::new(error)))?;
     Ok(attachment(wanted.format, "failed-rows").body(whole))
 }

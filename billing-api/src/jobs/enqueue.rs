@@ -41,6 +41,17 @@ pub(crate) async fn enqueue(
     insert(unit, run).await
 }
 
+/// Whether a run of a kind with these arguments waits in an organisation, or is under way.
+pub(crate) async fn is_open(
+    unit: &mut Unit<'_>,
+    kind: &Kind,
+    organisation: OrganisationId,
+    arguments: &Value,
+) -> Result<bool, Fault> {
+    let args = args![organisation, kind.name, arguments.clone()];
+    Ok(unit.fetch_optional(&sql::IS_OPEN, args).await?.is_some())
+}
+
 /// Queues a run of a kind in the actor's organisation, as a change of its own.
 pub(crate) async fn start(
     office: &Office,

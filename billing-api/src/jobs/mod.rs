@@ -39,7 +39,7 @@ mod runner;
 mod tests;
 
 pub(crate) use context::Context;
-pub(crate) use enqueue::{enqueue, start};
+pub(crate) use enqueue::{enqueue, is_open, start};
 pub(crate) use kind::{JobError, Kind, Lost, Outcome};
 pub(crate) use registry::ensure_jobs;
 pub(crate) use runner::Runner;

@@ -14,19 +14,28 @@ use crate::entity::import::job as import;
 use crate::entity::read::shown;
 use crate::store::job as sql;
 
-/// A queue: how many of its runs a process works on at once.
+/// A queue: how many of its runs a process works on at once, and how many an organisation may
+/// have under way.
 pub(crate) struct Queue {
     pub(crate) name: &'static str,
     pub(crate) at_once: usize,
+    /// Of one organisation, while another one waits.
+    pub(crate) each: i64,
+    /// Of one organisation at any time: for runs that take hours, fewer than there is room for, so
+    /// that whoever comes next finds some.
+    pub(crate) each_max: i64,
 }
+
+/// As many as there are: the root's jobs are everybody's.
+const ANY: i64 = i64::MAX;
 
 /// Every queue. Long transfers and cleaning never hold up what somebody waits for.
 pub(crate) const QUEUES: &[Queue] = &[
-    Queue { name: "default", at_once: 4 },
+    Queue { name: "default", at_once: 4, each: ANY, each_max: ANY },
     // Imports, exports, bulk changes.
-    Queue { name: "transfer", at_once: 2 },
+    Queue { name: "transfer", at_once: 3, each: 1, each_max: 2 },
     // Purges, backups.
-    Queue { name: "upkeep", at_once: 1 },
+    Queue { name: "upkeep", at_once: 1, each: ANY, each_max: ANY },
 ];
 
 /// Every kind.

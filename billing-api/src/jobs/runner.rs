@@ -14,7 +14,7 @@ use super::context::Said;
 use super::execution::{Execution, LEASE};
 use super::kind::Kind;
 use super::planner;
-use super::registry::{self, QUEUES};
+use super::registry::{self, QUEUES, Queue};
 use crate::domain::{Fault, Office};
 use crate::store::job as sql;
 
@@ -107,7 +107,7 @@ impl Runner {
                 wait = wait.min(until(now, due));
                 continue;
             }
-            while self.busy(queue.name) < queue.at_once && self.claim(queue.name).await? {}
+            while self.busy(queue.name) < queue.at_once && self.claim(queue).await? {}
         }
         if let Some(due) = planner::next_due(&self.office).await? {
             // One that is due still could not be planned: no hurry.
@@ -121,12 +121,13 @@ impl Runner {
     }
 
     /// Takes one run of a queue and begins it; false where there is none to take.
-    async fn claim(&mut self, queue: &'static str) -> Result<bool, Fault> {
+    async fn claim(&mut self, queue: &'static Queue) -> Result<bool, Fault> {
         // Counted from before the claim: the lease ends no earlier than this believes.
         let claimed_at = tokio::time::Instant::now();
         let now = self.office.now();
         let mut tx = self.office.db.begin().await?;
-        let args = args![queue, now, self.owner.as_str(), now.plus_seconds(LEASE_S)];
+        let lease = now.plus_seconds(LEASE_S);
+        let args = args![queue.name, now, self.owner.as_str(), lease, queue.each, queue.each_max];
         let row: Option<Row> = match tx.fetch_optional(&sql::CLAIM, args).await {
             // Another process began another run of the same job at this moment.
             Err(store::StoreError::Unique { .. }) => return Ok(false),
@@ -152,7 +153,7 @@ impl Runner {
             kept_at: claimed_at,
         };
         let handle = self.executions.spawn(execution.carry_out());
-        self.under_way.insert(handle.id(), UnderWay { run: id, queue, said });
+        self.under_way.insert(handle.id(), UnderWay { run: id, queue: queue.name, said });
         Ok(true)
     }
 

@@ -100,7 +100,13 @@ const SPEAKS: Kind = Kind {
     },
     ..Kind::named("test.speaks", "Speaks")
 };
-const KINDS: &[&Kind] = &[&COUNTS, &FLAKY, &FAILS, &PANICS, &WAITS, &HANGS, &ONCE, &SLOW, &SPEAKS];
+const CARRIES: Kind = Kind {
+    queue: "transfer",
+    run: |context| Box::pin(async move { Err(context.ended().await) }),
+    ..Kind::named("test.carries", "Carries")
+};
+const KINDS: &[&Kind] =
+    &[&COUNTS, &FLAKY, &FAILS, &PANICS, &WAITS, &HANGS, &ONCE, &SLOW, &SPEAKS, &CARRIES];
 
 /// A run as the API shows it.
 #[derive(Debug, Deserialize)]
@@ -285,6 +291,46 @@ async fn two_runners_never_work_on_one_run_twice() {
             assert_eq!(begun(run), 1, "{:?}", lab.db.engine());
             assert_eq!(lab.run(run).await.state, "succeeded");
             assert_eq!(lab.events(run).await, ["job_run.queued", "job_run.succeeded"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_organisation_s_long_runs_leave_room_for_those_of_another() {
+    for lab in labs().await {
+        let partner = organisation_below(&lab.office, Some(&lab.root)).await;
+        let queued = async |actor: &Actor| {
+            enqueue::start(&lab.office, actor, &CARRIES, json!({})).await.unwrap();
+        };
+        let under_way = async |actor: &Actor| {
+            let sql = "SELECT COUNT(*) AS count FROM job_run
+                WHERE state = 'running' AND organisation_id = $1";
+            let rows = lab.office.db.dynamic_all(sql, args![actor.organisation]).await.unwrap();
+            rows[0].get::<i64>("count").unwrap()
+        };
+        for _ in 0..4 {
+            queued(&lab.root).await;
+        }
+        let mut runner = lab.runner();
+        runner.turn().await.unwrap();
+        assert_eq!(under_way(&lab.root).await, 2, "never all there is");
+        queued(&partner).await;
+        runner.turn().await.unwrap();
+        assert_eq!((under_way(&lab.root).await, under_way(&partner).await), (2, 1));
+        drop(runner);
+
+        // Of those that wait together, each has one before anybody has two.
+        let mut tx = lab.office.db.begin().await.unwrap();
+        tx.dynamic_all("UPDATE job_run SET state = 'cancelled'", args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        let third = organisation_below(&lab.office, Some(&lab.root)).await;
+        for actor in [&lab.root, &lab.root, &lab.root, &partner, &partner, &third] {
+            queued(actor).await;
+        }
+        let mut runner = lab.runner();
+        runner.turn().await.unwrap();
+        for actor in [&lab.root, &partner, &third] {
+            assert_eq!(under_way(actor).await, 1);
         }
     }
 }

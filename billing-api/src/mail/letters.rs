@@ -163,7 +163,7 @@ pub(crate) async fn import_finished(
     queue::send(unit, new).await.map(drop)
 }
 
-/// The file of an export can be fetched.
+/// The file of an export can be fetched; the letter, where one could be queued.
 pub(crate) async fn export_ready(
     unit: &mut Unit<'_>,
     reader: &Reader,
@@ -172,7 +172,7 @@ pub(crate) async fn export_ready(
     file: &str,
     rows: u64,
     until: Ts,
-) -> Result<(), Fault> {
+) -> Result<Option<Uuid>, Fault> {
     let link = reader.link(unit, &format!("/exports/{id}/ready"));
     let values = [
         ("file", file.to_owned().into()),
@@ -181,23 +181,23 @@ pub(crate) async fn export_ready(
         ("link", link.into()),
     ];
     let new = reader.letter(kind, "mail-export-ready-subject", "mail-export-ready-text", &values);
-    queue::send(unit, new).await.map(drop)
+    queue::send(unit, new).await
 }
 
-/// The file of a scheduled export, in the letter itself.
+/// The file of a scheduled export, in the letter itself; which it is, where one could be queued.
 pub(crate) async fn export_attached(
     unit: &mut Unit<'_>,
     reader: &Reader,
     id: Uuid,
     file: &str,
     rows: u64,
-) -> Result<(), Fault> {
+) -> Result<Option<Uuid>, Fault> {
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let values = [("file", file.to_owned().into()), ("rows", rows.into())];
     let subject = "mail-export-ready-subject";
     let mut new = reader.letter("export_scheduled", subject, "mail-export-attached-text", &values);
     new.attach = Some(id);
-    queue::send(unit, new).await.map(drop)
+    queue::send(unit, new).await
 }
 
 /// An export that was asked for will not come.

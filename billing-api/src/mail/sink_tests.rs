@@ -304,28 +304,115 @@ async fn an_ordered_file_is_made_fetched_by_its_tenant_alone_and_forgotten() {
     }
 }
 
+impl Lab {
+    /// A scheduled export of labels by mail; its job.
+    async fn scheduled(&self, recipients: &[&str]) -> model::JobId {
+        label(&self.office, &self.root, json!({"name": "VIP", "kind": "customer"})).await.unwrap();
+        let template = json!({"name": "T", "entity": "label", "query": "format=csv&fields=name"});
+        let template = self.create(TEMPLATES, template).await;
+        let body = json!({
+            "name": "Weekly", "template_id": template["id"], "schedule": "0 6 * * 1",
+            "delivery": "mail", "recipients": recipients,
+        });
+        let made = self.create(SCHEDULED, body).await;
+        let id = SCHEDULED.id(made["id"].as_str().unwrap()).unwrap();
+        let (view, _) = read::find(&self.office, &self.root, SCHEDULED, id).await.unwrap();
+        view["job_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Runs a job by hand; how that ended, with what and why.
+    async fn run(&self, job: model::JobId) -> (String, Json, String) {
+        let run = manage::run_job(&self.office, &self.root, job).await.unwrap();
+        self.work().await;
+        let sql = "SELECT state, result, error FROM job_run WHERE id = $1";
+        let row = self.office.db.dynamic_all(sql, args![run.id]).await.unwrap().remove(0);
+        let result: Option<Json> = row.get("result").unwrap();
+        let error: Option<String> = row.get("error").unwrap();
+        (row.get("state").unwrap(), result.unwrap_or_default(), error.unwrap_or_default())
+    }
+
+    /// So many letters that wait.
+    async fn crowd(&self, count: i64) {
+        let each = crate::domain::rows_at_once(self.office.db.engine(), 12) as i64;
+        let now = self.office.now();
+        let mut left = count;
+        while left > 0 {
+            let mut rows = crate::domain::Rows::new();
+            for _ in 0..left.min(each) {
+                rows.push(args![
+                    Uuid::now_v7(),
+                    self.root.organisation,
+                    "test",
+                    "a@example.net",
+                    "x",
+                    "waiting",
+                    0_i64,
+                    now.plus_seconds(DAY_S),
+                    now,
+                    "t",
+                    now,
+                    "t"
+                ]);
+            }
+            let (sql, args) = rows.into_sql(
+                "mail (id, organisation_id, kind, recipient, subject, state, attempts, next_at,
+                 created_at, created_by, updated_at, updated_by)",
+            );
+            let mut tx = self.office.db.begin().await.unwrap();
+            tx.dynamic_all(&sql, args).await.unwrap();
+            tx.commit().await.unwrap();
+            left -= each;
+        }
+    }
+}
+
+const DAY_S: i64 = 86_400;
+
+#[tokio::test]
+async fn a_scheduled_export_says_how_many_letters_found_no_place() {
+    for lab in labs(None).await {
+        lab.server(25, "none").await;
+        let job = lab.scheduled(&["asha@example.net", "bala@example.net"]).await;
+        lab.crowd(queue::WAITING_MAX - 1).await;
+        let (state, result, _) = lab.run(job).await;
+        assert_eq!((state.as_str(), &result["left_out"]), ("partial", &json!(1)), "{result}");
+        let (state, _, error) = lab.run(job).await;
+        assert_eq!((state.as_str(), error.contains("too many letters wait")), ("queued", true));
+        let exports = "SELECT COUNT(*) AS count FROM data_export WHERE state = 'broken'";
+        assert_eq!(lab.count(exports).await, 1, "what nobody was told of is not kept");
+    }
+}
+
+#[tokio::test]
+async fn a_file_stays_as_long_as_a_letter_waits_to_take_it_along() {
+    for lab in labs(None).await {
+        let mut sink = Sink::start(None);
+        lab.server(sink.port, "none").await;
+        let job = lab.scheduled(&["asha@example.net"]).await;
+        assert_eq!(lab.run(job).await.0, "succeeded");
+        let purge = async || {
+            enqueue::start(&lab.office, &lab.root, &PURGE, json!({})).await.unwrap();
+            lab.work().await;
+        };
+        lab.clock.advance(80 * 3600);
+        purge().await;
+        lab.send().await;
+        let took = sink.letter();
+        assert!(took["text"].as_str().unwrap().contains("labels-2026-05-01.csv"), "{took}");
+        let pieces = "SELECT COUNT(*) AS count FROM export_chunk";
+        assert_eq!(lab.count(pieces).await, 1);
+        purge().await;
+        assert_eq!(lab.count(pieces).await, 0);
+    }
+}
+
 #[tokio::test]
 async fn a_scheduled_export_arrives_by_mail_with_its_file() {
     for lab in labs(None).await {
         let mut sink = Sink::start(None);
         lab.server(sink.port, "none").await;
-        label(&lab.office, &lab.root, json!({"name": "VIP", "kind": "customer"})).await.unwrap();
-        let template = json!({"name": "T", "entity": "label", "query": "format=csv&fields=name"});
-        let template = lab.create(TEMPLATES, template).await;
-        let made = lab
-            .create(
-                SCHEDULED,
-                json!({
-                    "name": "Weekly", "template_id": template["id"], "schedule": "0 6 * * 1",
-                    "delivery": "mail", "recipients": ["asha@example.net"],
-                }),
-            )
-            .await;
-        let id = SCHEDULED.id(made["id"].as_str().unwrap()).unwrap();
-        let (view, _) = read::find(&lab.office, &lab.root, SCHEDULED, id).await.unwrap();
-        let job = view["job_id"].as_str().unwrap().parse().unwrap();
-        manage::run_job(&lab.office, &lab.root, job).await.unwrap();
-        lab.work().await;
+        let job = lab.scheduled(&["asha@example.net"]).await;
+        lab.run(job).await;
         lab.send().await;
         let took = sink.letter();
         let text = took["text"].as_str().unwrap();

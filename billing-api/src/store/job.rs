@@ -49,12 +49,17 @@ store::statements! {
     /// How many runs of an organisation wait, as far as the limit.
     pub(crate) COUNT_WAITING = "SELECT COUNT(*) AS count FROM (SELECT 1 FROM job_run
         WHERE organisation_id = $1 AND state = 'queued' LIMIT $2) AS waiting";
+    /// Whether a run of a kind with these arguments waits or is under way.
+    pub(crate) IS_OPEN = "SELECT 1 AS found FROM job_run
+        WHERE organisation_id = $1 AND kind = $2 AND state IN ('queued', 'running')
+          AND arguments = $3 LIMIT 1";
     /// When each queue has something to do: a run that waits, or one whose lease ends.
     pub(crate) DUE_RUNS = "SELECT queue,
             MIN(CASE WHEN state = 'queued' THEN run_at ELSE lease_until END) AS due
         FROM job_run WHERE state IN ('queued', 'running') GROUP BY queue";
     /// Takes a run of a queue: one that waits, or one whose lease has ended. Rows others are
-    /// about to take are left to them.
+    /// about to take are left to them. An organisation has at most `$5` under way while another
+    /// one waits, and never more than `$6`.
     pub(crate) CLAIM = {
         sqlite: "UPDATE job_run SET
                 attempt = CASE WHEN state = 'queued' THEN attempt + 1 ELSE attempt END,
@@ -74,6 +79,14 @@ store::statements! {
                           AND w.queue IN (r.queue, 'all') AND o.path LIKE wo.path || '%'))
                   AND NOT EXISTS (SELECT 1 FROM job_run x
                         WHERE x.job_id = r.job_id AND x.id <> r.id AND x.state = 'running')
+                  AND (r.state = 'running' OR (
+                        SELECT COUNT(*) FROM job_run y
+                        WHERE y.queue = $1 AND y.organisation_id = r.organisation_id
+                          AND y.state = 'running'
+                    ) < CASE WHEN (
+                        SELECT COUNT(DISTINCT z.organisation_id) FROM job_run z
+                        WHERE z.queue = $1 AND z.state = 'queued' AND z.run_at <= $2
+                    ) > 1 THEN CAST($5 AS BIGINT) ELSE CAST($6 AS BIGINT) END)
                 ORDER BY r.run_at, r.id LIMIT 1)
             RETURNING *",
         postgres: "UPDATE job_run SET
@@ -94,6 +107,14 @@ store::statements! {
                           AND w.queue IN (r.queue, 'all') AND o.path LIKE wo.path || '%'))
                   AND NOT EXISTS (SELECT 1 FROM job_run x
                         WHERE x.job_id = r.job_id AND x.id <> r.id AND x.state = 'running')
+                  AND (r.state = 'running' OR (
+                        SELECT COUNT(*) FROM job_run y
+                        WHERE y.queue = $1 AND y.organisation_id = r.organisation_id
+                          AND y.state = 'running'
+                    ) < CASE WHEN (
+                        SELECT COUNT(DISTINCT z.organisation_id) FROM job_run z
+                        WHERE z.queue = $1 AND z.state = 'queued' AND z.run_at <= $2
+                    ) > 1 THEN CAST($5 AS BIGINT) ELSE CAST($6 AS BIGINT) END)
                 ORDER BY r.run_at, r.id LIMIT 1
                 FOR UPDATE OF r SKIP LOCKED)
             RETURNING *",

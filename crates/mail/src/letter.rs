@@ -15,6 +15,13 @@ pub const LINE_CHARACTERS_MAX: usize = 200;
 /// Longest text, octets.
 pub const TEXT_OCTETS_MAX: usize = 256 << 10;
 
+/// Longest file that goes with a letter, octets.
+pub const ATTACHMENT_OCTETS_MAX: usize = 20 << 20;
+/// Octets of a message at most: base64 makes four of three and breaks lines (RFC 2045 §6.8),
+/// quoted-printable makes three of one, and headers and boundaries take a little.
+pub(crate) const MESSAGE_OCTETS_MAX: usize =
+    ATTACHMENT_OCTETS_MAX / 3 * 4 / 76 * 78 + TEXT_OCTETS_MAX * 3 + (64 << 10);
+
 /// What is to be sent, to one person.
 #[derive(Debug, Clone)]
 pub struct Letter {
@@ -109,6 +116,9 @@ impl Letter {
             None => builder.singlepart(text)?,
             Some(file) => {
                 let name = line("the file's name", &file.name)?;
+                if file.content.len() > ATTACHMENT_OCTETS_MAX {
+                    return Err(LetterError::TooLong("the file"));
+                }
                 let kind =
                     ContentType::parse(&file.media_type).map_err(|_| LetterError::MediaType)?;
                 let part = Part::new(name.to_owned()).body(file.content.clone(), kind);
@@ -195,5 +205,18 @@ mod tests {
         let text = String::from_utf8(message).unwrap();
         assert!(text.contains("multipart/mixed"), "{text}");
         assert!(text.contains("filename=\"customers-2026-03-01.csv\""), "{text}");
+    }
+
+    #[test]
+    fn the_longest_message_is_as_long_as_we_say_and_no_longer() {
+        let mut letter = letter();
+        letter.text = "ü".repeat(TEXT_OCTETS_MAX / 2);
+        let content = vec![0xff; ATTACHMENT_OCTETS_MAX];
+        let (name, media_type) = ("a.xlsx".to_owned(), "application/octet-stream".to_owned());
+        letter.attachment = Some(Attachment { name, media_type, content });
+        let (_, message) = letter.message().unwrap();
+        assert!(message.len() <= MESSAGE_OCTETS_MAX, "{}", message.len());
+        letter.attachment.as_mut().unwrap().content.push(0);
+        assert!(matches!(letter.message(), Err(LetterError::TooLong(_))));
     }
 }

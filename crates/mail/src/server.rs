@@ -4,9 +4,12 @@
 //! server was named by somebody who may not reach our own network, and the connection goes to
 //! one that was checked. Certificates are checked against the name and the machine's authorities.
 //!
-//! A line of an answer is counted by `lettre` only once it has ended (1,000 octets, 100,000 for an
-//! answer), and it has no setting for that: a server that never ends a line makes us hold what it
-//! sends within one step's time limit.
+//! A line of an answer is counted by `lettre` only once it has ended, and it has no setting for
+//! that. So a connection takes in so many octets and no more ([`crate::stream`]): a server that never
+//! ends a line is left.
+//!
+//! Taking the letter has a limit of its own. Who gives up before the server has answered the end of
+//! the text sends it again, and it arrives twice: RFC 5321 §4.5.3.2.6 asks for ten minutes.
 //!
 //! What the server says about the letter decides: 4xx is tried again, 5xx is final (RFC 5321
 //! §4.2.1). What goes wrong before there is a letter on the table, a wrong password included, is
@@ -24,14 +27,22 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use model::Secret;
 use outcall::{Guard, Refused};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::timeout;
 
+use crate::letter::MESSAGE_OCTETS_MAX;
+use crate::stream::{self, Tls};
 use crate::{Letter, LetterError};
 
 /// Octets of a server's answer that are kept.
 const ANSWER_OCTETS_MAX: usize = 1000;
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 4;
+/// How long a server may think about a letter it has.
+const TAKING: Duration = Duration::from_secs(600);
+/// The slowest line that a letter still gets through in time, octets a second.
+const SLOWEST: u64 = 64 << 10;
 
 /// Whether the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +164,8 @@ pub struct Client {
     step: Duration,
     hello: ClientId,
     extra: Option<Certificate>,
+    /// The same, for connections that are encrypted from the first octet.
+    authorities: Vec<CertificateDer<'static>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -173,25 +186,32 @@ impl Client {
             Certificate::from_pem(pem).map_err(|error| SetupError::Certificates(error.to_string()))
         };
         let extra = authorities.map(read).transpose()?;
-        Ok(Self { guard: Arc::new(guard), step, hello: ClientId::default(), extra })
+        let each = CertificateDer::pem_slice_iter(authorities.unwrap_or_default());
+        let authorities = each.collect::<Result<Vec<_>, _>>();
+        let authorities =
+            authorities.map_err(|error| SetupError::Certificates(error.to_string()))?;
+        let (guard, hello) = (Arc::new(guard), ClientId::default());
+        Ok(Self { guard, step, hello, extra, authorities })
     }
 
     /// How long a letter may take in all: what is under way longer has been lost.
     pub fn limit(&self) -> Duration {
-        // Resolve, connect to some addresses, STARTTLS, sign in, envelope, data, quit.
-        self.step * (6 + ADDRESSES_MAX as u32)
+        // Resolve, connect to some addresses, STARTTLS, sign in, send, quit.
+        self.step * (4 + ADDRESSES_MAX as u32) + self.sending(MESSAGE_OCTETS_MAX)
+    }
+
+    /// How long a letter of so many octets may take from its envelope to the server's answer.
+    fn sending(&self, octets: usize) -> Duration {
+        self.step.max(TAKING) + Duration::from_secs(octets as u64 / SLOWEST)
     }
 
     /// Sends a letter; what the server answered.
     pub async fn send(&self, server: &Server, letter: &Letter) -> Result<String, Failure> {
         let (envelope, message) = letter.message()?;
         let mut connection = self.open(server).await?;
-        let sent = self
-            .step("sending", async {
-                connection.send(&envelope, &message).await.map_err(|e| answered("sending", &e))
-            })
-            .await;
-        let answer = sent.inspect(|_| ()).map(|response| words(&response));
+        let sending = timeout(self.sending(message.len()), connection.send(&envelope, &message));
+        let sent = sending.await.map_err(|_| Failure::TimedOut("sending"))?;
+        let answer = sent.map(|response| words(&response)).map_err(|e| answered("sending", &e));
         if answer.is_ok() {
             // It has been taken; how the goodbye goes changes nothing.
             let _ = timeout(self.step, connection.quit()).await;
@@ -209,12 +229,12 @@ impl Client {
     async fn open(&self, server: &Server) -> Result<AsyncSmtpConnection, Failure> {
         let addresses = self.resolve(server).await?;
         let tls = match server.security {
-            Security::None => None,
-            Security::StartTls | Security::Tls => Some(self.parameters(&server.host)?),
+            Security::None | Security::StartTls => None,
+            Security::Tls => Some(Tls::new(&server.host, self.authorities.clone()).await?),
         };
-        let first = tls.clone().filter(|_| server.security == Security::Tls);
-        let mut connection = self.connect(&addresses, first).await?;
-        if let (Security::StartTls, Some(tls)) = (server.security, tls) {
+        let mut connection = self.connect(&addresses, tls.as_ref()).await?;
+        if server.security == Security::StartTls {
+            let tls = self.parameters(&server.host)?;
             self.step("STARTTLS", async {
                 let upgraded = connection.starttls(tls, &self.hello).await;
                 upgraded.map_err(|error| broken("STARTTLS", &error))
@@ -237,19 +257,16 @@ impl Client {
     async fn connect(
         &self,
         addresses: &[SocketAddr],
-        tls: Option<TlsParameters>,
+        tls: Option<&Tls>,
     ) -> Result<AsyncSmtpConnection, Failure> {
         let mut failed = Failure::TimedOut("connecting");
         for address in addresses.iter().take(ADDRESSES_MAX) {
-            let connecting = AsyncSmtpConnection::connect_tokio1(
-                *address,
-                Some(self.step),
-                &self.hello,
-                tls.clone(),
-                None,
-            );
             let connected = self.step("connecting", async {
-                connecting.await.map_err(|error| broken("connecting", &error))
+                let stream = stream::connect(*address, tls).await.map_err(|error| {
+                    Failure::Server { step: "connecting", detail: cut(&error.to_string()) }
+                })?;
+                let greeted = AsyncSmtpConnection::connect_with_transport(stream, &self.hello);
+                greeted.await.map_err(|error| broken("connecting", &error))
             });
             match connected.await {
                 Ok(connection) => return Ok(connection),
@@ -338,3 +355,7 @@ fn detail(error: &lettre::transport::smtp::Error) -> String {
     }
     cut(&parts.join(": "))
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

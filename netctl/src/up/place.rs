@@ -6,6 +6,7 @@
 //! DIR/billing.db    the office
 //! DIR/network.db    sessions and usage
 //! DIR/aaad/         journal, policy snapshot, session checkpoint
+//! DIR/sftp/         files on their way to an SFTP server
 //! DIR/run/*.sock    control sockets
 //! DIR/demo.json     the demo's logins, where there is a demo
 //! ```
@@ -92,6 +93,10 @@ impl Place {
 
     pub(super) fn aaad(&self) -> PathBuf {
         self.folder.join("aaad")
+    }
+
+    pub(super) fn sftp(&self) -> PathBuf {
+        self.folder.join("sftp")
     }
 
     pub(super) fn run(&self) -> PathBuf {

@@ -458,6 +458,7 @@ fn billing_config(settings: &Settings, place: &Place) -> billing_api::Config {
     config.http.public_url.clone_from(&settings.public_url);
     // Who reaches it over TLS never sends a session in the clear.
     config.http.secure_cookie = settings.public_url.starts_with("https://");
+    config.exports.sftp_directory = place.sftp();
     config.first_start.admin_password = settings.admin_password.clone();
     config.first_start.token = settings.token.clone();
     config.first_start.clients = (settings.nas.iter())

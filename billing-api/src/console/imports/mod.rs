@@ -163,7 +163,8 @@ pub(super) async fn error_file(
                 word.parse().map_err(|error| Fault::field("?format", format!("{error}")))?
             }
         };
-        http::failed_rows(office, &import, Wanted { format, delimiter: None }).await
+        let wanted = Wanted { format, delimiter: None };
+        http::failed_rows(office, &signed.actor, &import, wanted).await
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
 }

@@ -20,7 +20,7 @@ use crate::console::page::{self, Place, Toast, Viewer};
 use crate::console::show;
 use crate::console::words::{self, Key};
 use crate::domain::{Fault, Office};
-use crate::entity::export::{EXPORT, Export, background, parameters};
+use crate::entity::export::{EXPORT, Export, background, parameters, query_of};
 use crate::entity::{Entity, Flags, Kind, Verbs, custom, read};
 use crate::http;
 
@@ -206,15 +206,6 @@ pub(in crate::console) async fn export(
         http::file_of(entity, &query, office, signed.actor).await
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
-}
-
-/// Parameters as a query string.
-fn query_of(given: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = given
-        .iter()
-        .map(|(name, value)| format!("{}={}", show::encode(name), show::encode(value)))
-        .collect();
-    pairs.join("&")
 }
 
 /// Search, filters, columns, files.

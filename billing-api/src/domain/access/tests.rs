@@ -26,7 +26,7 @@ const HOME: &str = "192.0.2.10";
 const AWAY: &str = "198.51.100.66";
 
 /// A clock that tests move.
-pub(in crate::domain) struct TestClock(std::sync::atomic::AtomicI64);
+pub(crate) struct TestClock(std::sync::atomic::AtomicI64);
 
 impl model::Clock for TestClock {
     fn now(&self) -> Ts {
@@ -34,18 +34,18 @@ impl model::Clock for TestClock {
     }
 }
 
-pub(in crate::domain) struct Place {
+pub(crate) struct Place {
     _test: TestDb,
-    pub(in crate::domain) office: Office,
+    pub(crate) office: Office,
     clock: Arc<TestClock>,
     /// The root organisation's administrator, acting.
-    pub(in crate::domain) root: Actor,
-    pub(in crate::domain) admin: StaffId,
+    pub(crate) root: Actor,
+    pub(crate) admin: StaffId,
     admin_role: RoleId,
     hash: String,
 }
 
-pub(in crate::domain) async fn places() -> Vec<Place> {
+pub(crate) async fn places() -> Vec<Place> {
     let mut places = Vec::new();
     for test in ::store::testing::engines("billing").await {
         test.db.migrate(&MIGRATIONS).await.unwrap();
@@ -73,7 +73,7 @@ pub(in crate::domain) async fn places() -> Vec<Place> {
 
 impl Place {
     /// Another process on the same database.
-    pub(in crate::domain) fn again(&self) -> Office {
+    pub(crate) fn again(&self) -> Office {
         let (db, network) = (self.office.db.clone(), self.office.network.clone());
         Office::new(db, network, Keyring::ephemeral(), self.clock.clone())
     }
@@ -94,11 +94,7 @@ impl Place {
     }
 
     /// A role of an organisation, made by nobody in particular.
-    pub(in crate::domain) async fn role(
-        &self,
-        organisation: OrganisationId,
-        permissions: Value,
-    ) -> RoleId {
+    pub(crate) async fn role(&self, organisation: OrganisationId, permissions: Value) -> RoleId {
         let (id, none) = (RoleId::generate(), None::<String>);
         let (name, now) = (id.to_string(), self.office.now());
         let args = args![id, organisation, name, none.clone(), permissions, none, false, now, "t"];
@@ -117,7 +113,7 @@ impl Place {
     }
 
     /// Somebody of the root organisation with these permissions, acting.
-    pub(in crate::domain) async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
+    pub(crate) async fn somebody(&self, permissions: Value) -> (StaffId, RoleId, Actor) {
         let role = self.role(self.root.organisation, permissions).await;
         let id = self.hire(self.root.organisation, role).await;
         (id, role, self.actor(id).await)
@@ -200,7 +196,7 @@ impl Place {
     }
 
     /// The latest audit entry about a record: what, by whom, and who really.
-    pub(in crate::domain) async fn audited(&self, id: &str) -> (String, String, Option<String>) {
+    pub(crate) async fn audited(&self, id: &str) -> (String, String, Option<String>) {
         let mut unit = Unit::begin(&self.office, &self.root).await.unwrap();
         let text = "SELECT action, actor, impersonator FROM audit_entry WHERE entity_id = $1
             ORDER BY at DESC, id DESC LIMIT 1";

@@ -8,6 +8,7 @@
 //! export these records, and see each of its columns, when they fetch it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,8 +30,14 @@ use crate::mail::letters;
 pub(crate) const ROWS_AT_ONCE_MAX: i64 = 10_000;
 /// Octets of a file that is kept.
 const FILE_OCTETS_MAX: usize = 256 << 20;
+/// Files of one organisation that are being made, or wait to be; one more is refused.
+const OPEN_MAX: i64 = 10;
+/// Octets of one organisation's files that are kept; beyond, none is made until some are forgotten.
+const KEPT_OCTETS_MAX: i64 = 2 << 30;
 /// Octets of a piece before it is sealed.
 const PIECE_OCTETS: usize = 192 << 10;
+/// How long making a file, and sending it, may take.
+pub(super) const LIMIT: Duration = Duration::from_secs(6 * 3600);
 /// Files forgotten in one round.
 const PURGED: i64 = 100;
 
@@ -38,8 +45,12 @@ store::statements! {
     /// An export is ordered.
     pub(crate) ORDER = "INSERT INTO data_export
         (id, organisation_id, entity, format, query, columns, personal, state, row_count,
-         file_name, created_at, created_by, updated_at, updated_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, $10, $9, $10)";
+         file_name, purge_at, created_at, created_by, updated_at, updated_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $11, $9, $10, $9, $10)";
+    /// What an organisation has of files that are made or kept.
+    pub(crate) HELD = "SELECT COUNT(CASE WHEN state IN ('queued', 'running') THEN 1 END) AS open,
+            CAST(COALESCE(SUM(octets), 0) AS BIGINT) AS octets
+        FROM data_export WHERE organisation_id = $1 AND purge_at IS NOT NULL";
     /// An export whose file is kept, or will be.
     pub(crate) FIND = "SELECT * FROM data_export
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
@@ -57,11 +68,16 @@ store::statements! {
         JOIN data_export d ON d.id = c.export_id WHERE c.export_id = $1 AND c.number = $2";
     /// Forgets the file.
     pub(crate) PURGE_PIECES = "DELETE FROM export_chunk WHERE export_id = $1";
-    /// Files whose time is over.
-    pub(crate) STALE = "SELECT id FROM data_export WHERE purge_at < $1 ORDER BY purge_at LIMIT $2";
-    /// It has been forgotten.
-    pub(crate) SET_PURGED = "UPDATE data_export SET state = 'purged', purge_at = NULL,
-            updated_at = $2, version = version + 1 WHERE id = $1";
+    /// Files whose time is over, those apart that a letter still has to take along.
+    pub(crate) STALE = "SELECT id FROM data_export d WHERE purge_at < $1
+          AND NOT EXISTS (SELECT 1 FROM mail m WHERE m.export_id = d.id AND m.state = 'waiting')
+        ORDER BY purge_at LIMIT $2";
+    /// It has been forgotten; one that nobody came to finish never was a file.
+    pub(crate) SET_PURGED = "UPDATE data_export SET
+            state = CASE WHEN state IN ('queued', 'running') THEN 'broken' ELSE 'purged' END,
+            finished_at = COALESCE(finished_at, $2), purge_at = NULL, updated_at = $2,
+            version = version + 1
+        WHERE id = $1 AND purge_at < $2";
 }
 
 /// Makes a file that was ordered.
@@ -69,7 +85,7 @@ pub(crate) const RUN: Kind = Kind {
     queue: "transfer",
     permission: "imports.view",
     retries: 0,
-    limit: Duration::from_secs(6 * 3600),
+    limit: LIMIT,
     lost: Lost::Again,
     arguments: |input: &mut Input| {
         if input.optional_text("export", 40).is_none() {
@@ -110,7 +126,11 @@ pub(crate) async fn order(
 
 /// Writes down that a file will be made.
 pub(super) async fn insert(unit: &mut Unit<'_>, export: &Export) -> Result<Uuid, Fault> {
+    has_room(unit).await?;
     let id = Uuid::now_v7();
+    // Whoever makes it may die with it: then it is forgotten as if it had been made and kept.
+    let purge_at =
+        unit.now.plus_seconds(LIMIT.as_secs() as i64 + keep_s(unit.office(), unit.actor).await?);
     let args = args![
         id,
         unit.actor.organisation,
@@ -121,11 +141,40 @@ pub(super) async fn insert(unit: &mut Unit<'_>, export: &Export) -> Result<Uuid,
         json!(export.personal()),
         export.file_name(unit.office()),
         unit.now,
-        unit.actor.label()
+        unit.actor.label(),
+        purge_at
     ];
     unit.execute(&ORDER, args).await?;
     record(unit, id, "export.started", export, 0).await?;
     Ok(id)
+}
+
+/// Refuses a file more than an organisation may have under way or kept: the disk is everybody's.
+/// Two orders at the same instant may both be let in, and are one too many at most.
+async fn has_room(unit: &mut Unit<'_>) -> Result<(), Fault> {
+    let held = unit.fetch_one(&HELD, args![unit.actor.organisation]).await?;
+    let refuse = |detail: String| Err(Fault::Conflict { pointer: "", detail });
+    if held.get::<i64>("open")? >= OPEN_MAX {
+        return refuse(format!(
+            "{OPEN_MAX} files of the organisation are being made or wait to be; order this one \
+             when one of them is there"
+        ));
+    }
+    if held.get::<i64>("octets")? >= KEPT_OCTETS_MAX {
+        let hours = keep_s(unit.office(), unit.actor).await? / 3600;
+        return refuse(format!(
+            "the organisation's files have {} MiB, which is what is kept; each is forgotten after \
+             {hours} hours",
+            KEPT_OCTETS_MAX >> 20
+        ));
+    }
+    Ok(())
+}
+
+/// How long an organisation's files are kept, seconds.
+async fn keep_s(office: &Office, actor: &Actor) -> Result<i64, Fault> {
+    let layers = setting::of(office, actor.organisation).await?;
+    Ok(layers.integer(&settings::EXPORT_KEEP_HOURS) * 3600)
 }
 
 async fn run(context: &Context) -> Result<Outcome, JobError> {
@@ -153,18 +202,24 @@ async fn run(context: &Context) -> Result<Outcome, JobError> {
     let file: String = row.get("file_name")?;
     match made {
         Ok(made) => {
+            let without_letter = Arc::new(AtomicBool::new(false));
             finish(office, &actor, id, &made, |unit, until| {
-                let file = file.clone();
+                let (file, untold) = (file.clone(), without_letter.clone());
                 Box::pin(async move {
                     let Who::Staff(staff) = unit.actor.who else { return Ok(()) };
                     let Some(reader) = letters::reader(unit, staff).await? else { return Ok(()) };
                     let shown = model::id::show(EXPORT.prefix, id);
                     let kind = "export_ready";
-                    letters::export_ready(unit, &reader, kind, &shown, &file, made.rows, until)
-                        .await
+                    let told =
+                        letters::export_ready(unit, &reader, kind, &shown, &file, made.rows, until);
+                    untold.store(told.await?.is_none(), Ordering::Relaxed);
+                    Ok(())
                 })
             })
             .await?;
+            if without_letter.load(Ordering::Relaxed) {
+                context.log("no letter about it could be queued");
+            }
             Ok(Outcome::Succeeded(json!({"rows": made.rows, "octets": made.octets})))
         }
         // It begins again, here or elsewhere.
@@ -200,8 +255,9 @@ pub(super) async fn make(
     tx.commit().await?;
     let first = read::page(office, actor, export.entity, &export.list).await?;
     let (pieces, mut waiting) = mpsc::channel(PIECES_WAITING);
-    let mut run =
-        Run { office: office.clone(), actor: actor.clone(), export, id, pieces, _slot: None };
+    let (office, actor) = (office.clone(), actor.clone());
+    let mut run = Run { office, actor, export, id, pieces, deadline: None, _slot: None };
+    let office = &context.office;
     // Ends with the channel, whose other end is here.
     let writing = tokio::spawn(async move { run.write(first).await });
     let (mut buffer, mut number, mut octets) = (Vec::new(), 0_i64, 0_usize);
@@ -258,8 +314,7 @@ pub(super) async fn finish(
     made: &Made,
     tell: impl for<'a> FnOnce(&'a mut Unit<'_>, Ts) -> Telling<'a> + Send,
 ) -> Result<(), Fault> {
-    let layers = setting::of(office, actor.organisation).await?;
-    let keep_s = layers.integer(&settings::EXPORT_KEEP_HOURS) * 3600;
+    let keep_s = keep_s(office, actor).await?;
     let mut unit = Unit::begin(office, actor).await?;
     let until = unit.now.plus_seconds(keep_s);
     end(&mut unit, id, "finished", made, Some(until)).await?;
@@ -294,8 +349,9 @@ pub(super) async fn give_up(
     file: &str,
     why: &str,
 ) -> Result<(), Fault> {
+    // By itself: where the record of it was ended by somebody else, its pieces go all the same.
+    office.db.execute(&PURGE_PIECES, args![id]).await?;
     let mut unit = Unit::begin(office, actor).await?;
-    unit.execute(&PURGE_PIECES, args![id]).await?;
     end(&mut unit, id, "broken", &Made { rows: 0, octets: 0 }, None).await?;
     if let Who::Staff(staff) = actor.who
         && let Some(reader) = letters::reader(&mut unit, staff).await?
@@ -313,8 +369,11 @@ async fn purge(context: &Context) -> Result<Outcome, JobError> {
         for row in &rows {
             let id: Uuid = row.get("id")?;
             let mut tx = office.db.begin().await?;
+            // One that was finished at this moment is kept: its time is another now.
+            if tx.execute(&SET_PURGED, args![id, office.now()]).await? == 0 {
+                continue;
+            }
             tx.execute(&PURGE_PIECES, args![id]).await?;
-            tx.execute(&SET_PURGED, args![id, office.now()]).await?;
             tx.commit().await?;
             purged += 1;
         }
@@ -335,6 +394,8 @@ pub(crate) struct Kept {
     pub(crate) format: Format,
     pub(crate) state: String,
     pub(crate) rows: i64,
+    /// Octets of the file, where it is there.
+    pub(crate) octets: i64,
     pub(crate) purge_at: Option<Ts>,
     /// As the API shows it.
     pub(crate) view: Json,
@@ -357,6 +418,7 @@ pub(crate) async fn find(office: &Office, actor: &Actor, id: &str) -> Result<Kep
         format: format.parse().unwrap_or(Format::Csv),
         state: row.get("state")?,
         rows: row.get("row_count")?,
+        octets: row.get::<Option<i64>>("octets")?.unwrap_or(0),
         purge_at: row.get("purge_at")?,
         view: read::shown(&EXPORT, &row, &[])?,
     })
@@ -394,13 +456,19 @@ pub(crate) async fn pieces(
     unit.record(kept.organisation, event, None).await?;
     unit.commit().await?;
     let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+    let whole = kept.octets;
     // Ends with the file, or when nobody takes its pieces.
     tokio::spawn(async move {
-        let (mut next, mut number) = (Ok(Some(first)), 1);
+        let (mut next, mut number, mut octets) = (Ok(Some(first)), 1, 0);
         loop {
             let (piece, last) = match next {
-                Ok(Some(piece)) => (Ok(Bytes::from(piece)), false),
-                Ok(None) => return,
+                Ok(Some(piece)) => {
+                    octets += piece.len() as i64;
+                    (Ok(Bytes::from(piece)), false)
+                }
+                Ok(None) if octets == whole => return,
+                // It was forgotten meanwhile: what left is not all of it.
+                Ok(None) => (Err(ExportError::Forgotten), true),
                 Err(fault) => (Err(ExportError::Rows(fault)), true),
             };
             let sent = tokio::time::timeout(super::STALLED, sender.send(piece)).await;
@@ -439,10 +507,20 @@ pub(crate) async fn file(office: &Office, id: Uuid) -> Result<Option<File>, Faul
     let format: String = row.get("format")?;
     let media_type = format.parse().unwrap_or(Format::Csv).media_type();
     let name = row.get::<Option<String>>("file_name")?.unwrap_or_default();
+    // Nothing before it is finished: then whoever makes it asks, and knows how long it is.
+    let octets: Option<i64> = row.get("octets")?;
     let (mut content, mut number) = (Vec::new(), 0);
     while let Some(piece) = piece(office, id, number).await? {
         content.extend_from_slice(&piece);
         number += 1;
     }
+    // Forgotten while it was read.
+    if octets.is_some_and(|octets| octets != content.len() as i64) {
+        return Ok(None);
+    }
     Ok(Some(File { name, media_type, content }))
 }
+
+#[cfg(test)]
+#[path = "background_tests.rs"]
+mod tests;

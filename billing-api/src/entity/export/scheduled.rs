@@ -1,12 +1,14 @@
 //! Exports that go out by schedule: a template, a schedule, and where the file goes.
 //!
 //! The schedule is a job's, made and changed with the record, so that runs, log, retries and
-//! maintenance windows are those of every job. The file is made with the rights of whoever
-//! changed the record last, as they are at that moment: who may export no more sends no more.
+//! maintenance windows are those of every job. The file has what two may export at that moment:
+//! whoever changed the record last, and whoever changed the template last, which says what is in
+//! it. Neither gets anything out in the other's name, and who may export no more sends no more.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::mail::Address;
 use daemon::base64;
@@ -31,6 +33,8 @@ use crate::store::{job, organisation};
 const PORTS: &[i64] = &[22, 2022, 2222];
 /// Recipients of one export.
 const RECIPIENTS_MAX: usize = 20;
+/// When to come again where too many letters wait, seconds.
+const MAIL_AGAIN_S: u32 = 60;
 /// Octets of a private key.
 const KEY_OCTETS_MAX: usize = 16 << 10;
 /// What host keys there are (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4).
@@ -45,6 +49,10 @@ const HOST_KEYS: &[&str] = &[
 store::statements! {
     /// One of the subtree.
     pub(crate) FIND = "SELECT * FROM scheduled_export
+        WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
+          AND id = $2 AND deleted_at IS NULL";
+    /// Who changed a template last.
+    pub(crate) TEMPLATE_BY = "SELECT updated_by FROM export_template
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
     /// Names its job.
@@ -103,7 +111,7 @@ pub(crate) const SCHEDULED_EXPORT: Entity = Entity {
 /// Makes the file and sends it.
 pub(crate) const DELIVER: Kind = Kind {
     queue: "transfer",
-    limit: Duration::from_secs(6 * 3600),
+    limit: background::LIMIT,
     arguments: |input: &mut Input| {
         if input.optional_text("scheduled_export", 40).is_none() {
             input.missing("scheduled_export");
@@ -302,37 +310,54 @@ async fn deliver(context: &Context) -> Result<Outcome, JobError> {
     let id = SCHEDULED_EXPORT.id(asked)?;
     let row = office.db.fetch_optional(&FIND, args![context.actor.path.as_str(), id]).await?;
     let row = row.ok_or(Fault::NotFound(SCHEDULED_EXPORT.name))?;
-    let actor = acting_as(context, &row.get::<String>("updated_by")?).await?;
+    let mut actor = acting_as(context, &row.get::<String>("updated_by")?).await?;
     let template: uuid::Uuid = row.get("template_id")?;
     let (view, _) = read::find(office, &context.actor, &EXPORT_TEMPLATE, template).await?;
+    let by = args![context.actor.path.as_str(), template];
+    let by = office.db.fetch_optional(&TEMPLATE_BY, by).await?;
+    let by: String = by.ok_or(Fault::NotFound(EXPORT_TEMPLATE.name))?.get("updated_by")?;
+    let author = acting_as(context, &by).await?;
     let entity = registry::by_name(view["entity"].as_str().unwrap_or_default())
         .ok_or(Fault::NotFound("entity"))?;
-    if !read::may(&actor, entity, "export") {
-        let why = "whoever changed it last may not export these records (any more)";
-        return Err(JobError::failed(why));
+    for (who, what) in [(&actor, "it"), (&author, "its template")] {
+        if !read::may(who, entity, "export") {
+            let why =
+                format!("whoever changed {what} last may not export these records (any more)");
+            return Err(JobError::failed(why));
+        }
     }
+    actor.rights = actor.rights.within(&author.rights);
     let shown = model::id::show(EXPORT_TEMPLATE.prefix, template);
     let given = BTreeMap::from([("template".to_owned(), shown)]);
     let export = Export::parse(office, &actor, entity, given).await?;
     let file = export.file_name(office);
     let mut unit = Unit::begin(office, &actor).await?;
-    let made_id = background::insert(&mut unit, &export).await?;
+    let made_id = background::insert(&mut unit, &export).await.map_err(|fault| match fault {
+        // There is room again when others are there, or forgotten.
+        Fault::Conflict { detail, .. } => JobError::again(detail),
+        fault => fault.into(),
+    })?;
     unit.commit().await?;
     let done = async {
         let made = background::make(context, &actor, export, made_id).await?;
         context.log(format!("{} rows, {} octets", made.rows, made.octets));
         match row.get::<String>("delivery")?.as_str() {
-            "mail" => by_mail(context, &actor, &row, made_id, &file, made).await?,
-            _ => by_sftp(context, &actor, id, &row, made_id, made).await?,
+            "mail" => Ok((made, by_mail(context, &actor, &row, made_id, &file, made).await?)),
+            _ => by_sftp(context, &actor, id, &row, made_id, made).await.map(|()| (made, 0)),
         }
-        Ok::<_, JobError>(made)
     };
     match done.await {
-        Ok(made) => Ok(Outcome::Succeeded(json!({
-            "export": model::id::show(EXPORT.prefix, made_id),
-            "rows": made.rows,
-            "octets": made.octets,
-        }))),
+        Ok((made, left_out)) => {
+            let mut result = json!({
+                "export": model::id::show(EXPORT.prefix, made_id),
+                "rows": made.rows,
+                "octets": made.octets,
+            });
+            if left_out > 0 {
+                result["left_out"] = json!(left_out);
+            }
+            Ok(Outcome::by_failures(left_out, result))
+        }
         Err(error) => {
             // What is tried again makes a file of its own, of what there is then.
             let none = Actor::system("exports.deliver", actor.organisation, actor.path.clone());
@@ -342,6 +367,7 @@ async fn deliver(context: &Context) -> Result<Outcome, JobError> {
     }
 }
 
+/// Queues a letter to each recipient; how many were left out, because too many letters wait.
 async fn by_mail(
     context: &Context,
     actor: &Actor,
@@ -349,7 +375,7 @@ async fn by_mail(
     id: uuid::Uuid,
     file: &str,
     made: Made,
-) -> Result<(), JobError> {
+) -> Result<u64, JobError> {
     let office = &context.office;
     if crate::mail::server::of(office, actor.organisation).await?.is_none() {
         return Err(JobError::again("there is no mail server to send it with"));
@@ -365,28 +391,41 @@ async fn by_mail(
     let layers = setting::of(office, actor.organisation).await?;
     let most = layers.integer(&settings::EXPORT_ATTACHMENT_KIB) * 1024;
     let attached = i64::try_from(made.octets).is_ok_and(|octets| octets <= most);
-    let (count, name) = (recipients.len(), file.to_owned());
-    background::finish(office, actor, id, &made, move |unit, until| {
+    let (all, name) = (recipients.len() as u64, file.to_owned());
+    let queued = Arc::new(AtomicU64::new(0));
+    let counted = queued.clone();
+    let told = background::finish(office, actor, id, &made, move |unit, until| {
         Box::pin(async move {
             let organisation = unit.actor.organisation;
             for to in recipients {
                 let reader = letters::stranger(unit, organisation, to).await?;
-                if attached {
-                    letters::export_attached(unit, &reader, id, &name, made.rows).await?;
+                let letter = if attached {
+                    letters::export_attached(unit, &reader, id, &name, made.rows).await?
                 } else {
                     let shown = model::id::show(EXPORT.prefix, id);
                     let kind = "export_scheduled";
                     letters::export_ready(unit, &reader, kind, &shown, &name, made.rows, until)
-                        .await?;
+                        .await?
+                };
+                if letter.is_some() {
+                    counted.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Ok(())
+            match counted.load(Ordering::Relaxed) {
+                // Nothing of it is kept: it is made again when it can be sent.
+                0 => Err(Fault::TooMany(MAIL_AGAIN_S)),
+                _ => Ok(()),
+            }
         })
-    })
-    .await?;
+    });
+    told.await.map_err(|fault| match fault {
+        Fault::TooMany(_) => JobError::again("too many letters wait, none more can be queued"),
+        fault => fault.into(),
+    })?;
+    let queued = queued.load(Ordering::Relaxed);
     let how = if attached { "attached" } else { "as a link" };
-    context.log(format!("queued {count} letters, the file {how}"));
-    Ok(())
+    context.log(format!("queued {queued} letters of {all}, the file {how}"));
+    Ok(all - queued)
 }
 
 async fn by_sftp(
@@ -417,7 +456,10 @@ async fn by_sftp(
         directory: text("directory")?.unwrap_or_default(),
         anywhere: context.actor.at_root(),
     };
-    let file = background::file(office, id).await?.ok_or(Fault::NotFound("file"))?;
+    let file = background::file(office, id).await?;
+    // It may have been ended by somebody else meanwhile.
+    let file = file.filter(|file| file.content.len() as u64 == made.octets);
+    let file = file.ok_or_else(|| JobError::again("the file was forgotten"))?;
     // Two runs of a day do not overwrite each other.
     let time: String = office.now().to_string().chars().filter(char::is_ascii_digit).collect();
     let name = match file.name.rsplit_once('.') {
@@ -426,7 +468,7 @@ async fn by_sftp(
     };
     context.log(format!("sending {name} to {}:{}", target.host, target.port));
     let guard = office.hooks.caller.guard();
-    let sending = sftp::put(&office.exports, guard, &target, &name, &file.content);
+    let sending = sftp::put(&office.exports, guard, &target, &name, file.content);
     let sent = tokio::select! {
         sent = sending => sent,
         // Dropping the other ends its process.

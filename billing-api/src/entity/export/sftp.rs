@@ -5,16 +5,21 @@
 //! was written down, and no other is ever taken. The name is resolved here and its addresses are
 //! checked; the client is given one that was checked. The file arrives under another name and
 //! gets its own when it is whole.
+//!
+//! What the client reads (table, key, password) stands in clear for as long as it runs, in a
+//! directory that only this user may enter, and of which the next start takes away whatever a
+//! program that was killed has left there.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use model::Secret;
 use outcall::{Guard, Refused};
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -24,6 +29,8 @@ use crate::hook::program::Group;
 
 /// How much of what the client says is kept, octets.
 const SAID_OCTETS_MAX: usize = 4096;
+/// How the directories of files on their way begin.
+const HOME_PREFIX: &str = "sftp-";
 /// What the client says to a password prompt with; the password is in a file beside it.
 const ASKPASS: &str = "#!/bin/sh\nexec cat \"$LASTMILE_PASSWORD_FILE\"\n";
 
@@ -112,19 +119,50 @@ pub(super) fn private_key(text: &str) -> Option<String> {
     Some(key)
 }
 
+/// Takes away what a program that was killed has left.
+pub(crate) fn sweep(settings: &Exports) -> io::Result<()> {
+    let found = match std::fs::read_dir(&settings.sftp_directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    for entry in found {
+        let entry = entry?;
+        let ours = entry.file_name().to_string_lossy().starts_with(HOME_PREFIX);
+        if ours && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A directory for one file's way, below the one that is ours alone; gone when it is dropped.
+fn home(directory: &Path) -> io::Result<TempDir> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(directory)?;
+    // It may have been made by hand, for everybody to look into.
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
+    // The client begins elsewhere.
+    tempfile::Builder::new().prefix(HOME_PREFIX).tempdir_in(directory.canonicalize()?)
+}
+
 /// Puts a file there.
 pub(super) async fn put(
     settings: &Exports,
     guard: &Guard,
     target: &Target,
     name: &str,
-    content: &[u8],
+    content: Vec<u8>,
 ) -> Result<(), SftpError> {
     let limit = Duration::from_secs(settings.sftp_timeout_s.into());
     let work = async {
         let address = resolve(guard, target).await?;
-        let home = tempfile::tempdir().map_err(SftpError::Files)?;
-        transfer(settings, target, address, home.path(), name, content).await
+        let (directory, files) = (settings.sftp_directory.clone(), Files::of(target, content)?);
+        let home = tokio::task::spawn_blocking(move || files.write(&directory));
+        let home = home.await.map_err(|error| SftpError::Files(io::Error::other(error)))??;
+        let sent = transfer(settings, target, address, home.path(), name).await;
+        // A file of a quarter of a gigabyte takes a while to go.
+        let _ = tokio::task::spawn_blocking(move || drop(home)).await;
+        sent
     };
     match timeout(limit, work).await {
         Ok(result) => result,
@@ -152,19 +190,49 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), SftpError> {
     file.set_permissions(permissions).map_err(SftpError::Files)
 }
 
+/// What the client reads, by name, with who may do what with it.
+struct Files(Vec<(&'static str, Secret<Vec<u8>>, u32)>);
+
+impl Files {
+    fn of(target: &Target, content: Vec<u8>) -> Result<Self, SftpError> {
+        let (kind, key) = &target.host_key;
+        let known = format!("target {kind} {key}\n").into_bytes();
+        let mut files = vec![("known_hosts", known, 0o600), ("file", content, 0o600)];
+        match (&target.private_key, &target.password) {
+            (Some(key), _) => {
+                let key = private_key(key.expose()).ok_or(SftpError::Key)?;
+                files.push(("key", key.into_bytes(), 0o600));
+            }
+            (None, password) => {
+                let password = password.as_ref().ok_or(SftpError::Key)?;
+                files.push(("password", password.expose().clone().into_bytes(), 0o600));
+                files.push(("askpass", ASKPASS.as_bytes().to_vec(), 0o700));
+            }
+        }
+        let secret = |(name, content, mode)| (name, Secret::new(content), mode);
+        Ok(Self(files.into_iter().map(secret).collect()))
+    }
+
+    /// Writes them into a directory of their own.
+    fn write(self, directory: &Path) -> Result<TempDir, SftpError> {
+        let home = home(directory).map_err(SftpError::Files)?;
+        for (name, content, mode) in &self.0 {
+            write(&home.path().join(name), content.expose(), *mode)?;
+        }
+        Ok(home)
+    }
+}
+
 async fn transfer(
     settings: &Exports,
     target: &Target,
     address: IpAddr,
     home: &Path,
     name: &str,
-    content: &[u8],
 ) -> Result<(), SftpError> {
     let at = |name: &str| home.join(name);
     let shown = |name: &str| at(name).display().to_string();
-    let (kind, key) = &target.host_key;
-    write(&at("known_hosts"), format!("target {kind} {key}\n").as_bytes(), 0o600)?;
-    write(&at("file"), content, 0o600)?;
+    let (kind, _) = &target.host_key;
     // RFC 8332: an RSA key signs with SHA-2.
     let algorithms = match kind.as_str() {
         "ssh-rsa" => "rsa-sha2-512,rsa-sha2-256",
@@ -194,17 +262,12 @@ async fn transfer(
     let mut command = Command::new(&settings.sftp);
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home);
     match &target.private_key {
-        Some(key) => {
-            let key = Secret::new(private_key(key.expose()).ok_or(SftpError::Key)?);
-            write(&at("key"), key.expose().as_bytes(), 0o600)?;
+        Some(_) => {
             options.push(format!("IdentityFile={}", shown("key")));
             options.push("PreferredAuthentications=publickey".to_owned());
             options.push("BatchMode=yes".to_owned());
         }
         None => {
-            let password = target.password.as_ref().ok_or(SftpError::Key)?;
-            write(&at("password"), password.expose().as_bytes(), 0o600)?;
-            write(&at("askpass"), ASKPASS.as_bytes(), 0o700)?;
             command.env("SSH_ASKPASS", at("askpass")).env("SSH_ASKPASS_REQUIRE", "force");
             command.env("LASTMILE_PASSWORD_FILE", at("password"));
             options.push("IdentityFile=none".to_owned());

@@ -91,6 +91,10 @@ impl Server {
         }
     }
 
+    fn settings(&self) -> Exports {
+        Exports { sftp_directory: self.home.path().join("state/sftp"), ..Exports::default() }
+    }
+
     fn place(&self) -> PathBuf {
         self.home.path().join("in")
     }
@@ -104,8 +108,8 @@ fn guard() -> Guard {
 async fn a_file_arrives_whole_under_its_own_name() {
     let server = Server::start();
     let content: Vec<u8> = (0..300_000_u32).map(|n| n as u8).collect();
-    let settings = Exports::default();
-    put(&settings, &guard(), &server.target(), "table.csv", &content).await.unwrap();
+    let settings = server.settings();
+    put(&settings, &guard(), &server.target(), "table.csv", content.clone()).await.unwrap();
     assert_eq!(std::fs::read(server.place().join("table.csv")).unwrap(), content);
     let names: Vec<_> = std::fs::read_dir(server.place()).unwrap().collect();
     assert_eq!(names.len(), 1, "{names:?}");
@@ -116,16 +120,16 @@ async fn a_key_without_line_ends_serves_and_a_wrong_one_is_refused() {
     let server = Server::start();
     let mut target = server.target();
     target.private_key = Some(Secret::new(server.key.replace('\n', "")));
-    let settings = Exports::default();
-    put(&settings, &guard(), &target, "a.csv", b"x").await.unwrap();
+    let settings = server.settings();
+    put(&settings, &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap();
     let other = server.home.path().join("other");
     keygen(&other);
     target.private_key = Some(Secret::new(std::fs::read_to_string(other).unwrap()));
-    let error = put(&settings, &guard(), &target, "b.csv", b"x").await.unwrap_err();
+    let error = put(&settings, &guard(), &target, "b.csv", b"x".to_vec()).await.unwrap_err();
     assert!(error.to_string().contains("Permission denied") && !error.is_final(), "{error}");
     target.private_key = None;
     target.password = Some(Secret::new("wrong".to_owned()));
-    let error = put(&settings, &guard(), &target, "b.csv", b"x").await.unwrap_err();
+    let error = put(&settings, &guard(), &target, "b.csv", b"x".to_vec()).await.unwrap_err();
     assert!(error.to_string().contains("Permission denied"), "{error}");
 }
 
@@ -134,7 +138,8 @@ async fn another_host_key_ends_it_for_good() {
     let server = Server::start();
     let mut target = server.target();
     target.host_key = words(&keygen(&server.home.path().join("stranger")));
-    let error = put(&Exports::default(), &guard(), &target, "a.csv", b"x").await.unwrap_err();
+    let error =
+        put(&server.settings(), &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap_err();
     assert!(matches!(error, SftpError::HostKey(_)) && error.is_final(), "{error}");
     assert!(std::fs::read_dir(server.place()).unwrap().next().is_none());
 }
@@ -144,15 +149,15 @@ async fn a_partner_reaches_nobody_inside_and_a_missing_server_is_tried_again() {
     let server = Server::start();
     let mut target = server.target();
     target.anywhere = false;
-    let settings = Exports::default();
-    let error = put(&settings, &guard(), &target, "a.csv", b"x").await.unwrap_err();
+    let settings = server.settings();
+    let error = put(&settings, &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap_err();
     assert!(matches!(error, SftpError::Refused(_)) && error.is_final(), "{error}");
     target.anywhere = true;
     target.port = 1;
-    let error = put(&settings, &guard(), &target, "a.csv", b"x").await.unwrap_err();
+    let error = put(&settings, &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap_err();
     assert!(!error.is_final(), "{error}");
     let settings = Exports { sftp: "/no/such/sftp".into(), ..settings };
-    let error = put(&settings, &guard(), &target, "a.csv", b"x").await.unwrap_err();
+    let error = put(&settings, &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap_err();
     assert!(error.to_string().contains("openssh-client"), "{error}");
 }
 
@@ -164,7 +169,9 @@ async fn a_client_that_hangs_is_ended() {
     let text = format!("#!/bin/sh\nsleep 600 &\necho $! > {}\nwait\n", pid.display());
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let settings = Exports { sftp: script, sftp_timeout_s: 1, ..Exports::default() };
+    let sftp_directory = home.path().join("state/sftp");
+    let settings =
+        Exports { sftp: script, sftp_timeout_s: 1, sftp_directory, ..Exports::default() };
     let target = Target {
         host: "127.0.0.1".to_owned(),
         port: 22,
@@ -175,8 +182,10 @@ async fn a_client_that_hangs_is_ended() {
         directory: String::new(),
         anywhere: true,
     };
-    let error = put(&settings, &guard(), &target, "a.csv", b"x").await.unwrap_err();
+    let error = put(&settings, &guard(), &target, "a.csv", b"x".to_vec()).await.unwrap_err();
     assert!(matches!(error, SftpError::TimedOut(1)), "{error}");
+    let ours = home.path().join("state/sftp");
+    assert!(std::fs::read_dir(&ours).unwrap().next().is_none(), "nothing is left in clear");
     // What it started went with it.
     let pid = std::fs::read_to_string(pid).unwrap();
     let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
@@ -187,6 +196,39 @@ async fn a_client_that_hangs_is_ended() {
         // The kernel tells nobody but the parent, which is gone.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[test]
+fn what_the_client_reads_is_ours_alone_and_swept_when_a_killed_program_left_it() {
+    let state = tempfile::tempdir().unwrap();
+    let settings = Exports { sftp_directory: state.path().join("a/sftp"), ..Exports::default() };
+    sweep(&settings).unwrap();
+    // As left by somebody who made it by hand.
+    std::fs::create_dir_all(&settings.sftp_directory).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&settings.sftp_directory, open).unwrap();
+    let target = Target {
+        host: "127.0.0.1".to_owned(),
+        port: 22,
+        user: "u".to_owned(),
+        password: Some(Secret::new("p4ss".to_owned())),
+        private_key: None,
+        host_key: ("ssh-ed25519".to_owned(), "AAAA".to_owned()),
+        directory: String::new(),
+        anywhere: true,
+    };
+    let files = Files::of(&target, b"table".to_vec()).unwrap();
+    // A program that is killed drops nothing.
+    let home = files.write(&settings.sftp_directory).unwrap().keep();
+    assert_eq!(std::fs::read(home.join("password")).unwrap(), b"p4ss");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&settings.sftp_directory), 0o700);
+    assert_eq!((mode(&home), mode(&home.join("password"))), (0o700, 0o600));
+    assert_eq!(mode(&home.join("askpass")), 0o700);
+    std::fs::write(settings.sftp_directory.join("note"), "kept").unwrap();
+    sweep(&settings).unwrap();
+    assert!(!home.exists());
+    assert!(settings.sftp_directory.join("note").exists(), "what is not ours stays");
 }
 
 #[test]

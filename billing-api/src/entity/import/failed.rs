@@ -11,8 +11,8 @@ use store::{Statement, args};
 use tempfile::SpooledTempFile;
 
 use super::mapping::REASON;
-use super::{Import, rows};
-use crate::domain::{Fault, Office};
+use super::{FIND, IMPORT, Import, record, rows};
+use crate::domain::{Actor, Fault, Office, Unit};
 
 /// Octets of a file held in memory before it goes to a temporary one.
 const IN_MEMORY: usize = 1 << 20;
@@ -74,12 +74,24 @@ pub(crate) struct Wanted {
 /// Failed rows read together.
 const FAULTS_AT_ONCE: i64 = 1000;
 
-/// Writes the file. A row that could not even be read has nothing but its reason.
+/// Writes the file, and down who took it. A row that could not even be read has nothing but its
+/// reason. Whoever sent the file gets their own rows back; to others, secrets and what they do not
+/// see are left empty, so that nothing else is imported in their place.
 pub(crate) async fn file(
     office: &Arc<Office>,
+    actor: &Actor,
     import: &Import,
     wanted: Wanted,
 ) -> Result<SpooledTempFile, Fault> {
+    let covered = match import.created_by == actor.label() && actor.impersonator.is_none() {
+        true => vec![false; import.columns.len()],
+        false => super::covered(import, &actor.rights),
+    };
+    let mut unit = Unit::begin(office, actor).await?;
+    let row = unit.fetch_optional(&FIND, args![actor.path.as_str(), import.id]).await?;
+    let row = row.ok_or(Fault::NotFound(IMPORT.name))?;
+    record(&mut unit, "import.fetched", &row).await?;
+    unit.commit().await?;
     let reasons = reasons(office, import).await?;
     let how = Writing {
         format: wanted.format,
@@ -99,6 +111,7 @@ pub(crate) async fn file(
         for row in batch {
             let Some(reason) = reasons.get(&row.number) else { continue };
             let text = |at: &usize| match row.cells.as_ref().ok().and_then(|cells| cells.get(*at)) {
+                Some(_) if covered.get(*at).copied().unwrap_or(true) => Cell::Empty,
                 Some(text) if !text.is_empty() => Cell::Text(text.clone()),
                 _ => Cell::Empty,
             };

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::run::{self, Watch};
-use super::{IMPORT, find, purge, undo};
-use crate::domain::{Fault, Input};
+use super::{IMPORT, Import, find, purge, undo};
+use crate::domain::{Actor, Fault, Input};
 use crate::entity::read;
 use crate::jobs::{Context, JobError, Kind, Outcome};
 
@@ -69,9 +69,21 @@ fn asked(context: &Context) -> Result<Uuid, Fault> {
     IMPORT.id(context.arguments["import"].as_str().unwrap_or_default())
 }
 
+/// Refuses who may not import these records: the run may be somebody else's that was run once
+/// more, or of somebody who has lost the right since. The import stays where it is, and whoever
+/// may can go on with it.
+fn may(actor: &Actor, import: &Import) -> Result<(), JobError> {
+    if read::may(actor, import.entity, "import") {
+        return Ok(());
+    }
+    let path = import.entity.path;
+    Err(JobError::failed(format!("whoever asked for this may not import {path} (any more)")))
+}
+
 async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
     let (id, actor) = (asked(context)?, context.on_behalf().await?);
     let import = find(&context.office, &actor, id).await?;
+    may(&actor, &import)?;
     // An attempt before this one came to its end, or somebody began anew.
     if import.state != run::running(dry) {
         return Ok(Outcome::done());
@@ -88,6 +100,8 @@ async fn import(context: &Context, dry: bool) -> Result<Outcome, JobError> {
 async fn back(context: &Context) -> Result<Outcome, JobError> {
     let (id, actor) = (asked(context)?, context.on_behalf().await?);
     let import = find(&context.office, &actor, id).await?;
+    actor.may(UNDO.permission)?;
+    may(&actor, &import)?;
     if import.state != "undoing" {
         return Ok(Outcome::done());
     }

@@ -172,6 +172,8 @@ pub(crate) struct Import {
     pub(crate) version: i64,
     pub(super) undo_until: Option<Ts>,
     pub(super) purge_at: Ts,
+    /// Whoever sent the file.
+    created_by: String,
 }
 
 impl Import {
@@ -196,6 +198,7 @@ impl Import {
             version: row.get("version")?,
             undo_until: row.get("undo_until")?,
             purge_at: row.get("purge_at")?,
+            created_by: row.get("created_by")?,
         })
     }
 
@@ -459,14 +462,7 @@ pub(crate) async fn preview(
     let mut rows = rows::open(office.clone(), import, 0, PREVIEW_ROWS);
     let batch = rows.next().await?.unwrap_or_default();
     let (entity, rights) = (import.entity, &actor.rights);
-    let covered: Vec<bool> = import
-        .columns
-        .iter()
-        .map(|column| {
-            let target = import.mapping.get(column).and_then(|target| entity.field(target));
-            target.is_some_and(|field| is_covered(field, rights))
-        })
-        .collect();
+    let covered = covered(import, rights);
     let shown: Vec<Json> = batch
         .iter()
         .map(|row| match &row.cells {
@@ -486,6 +482,14 @@ pub(crate) async fn preview(
     let missing = mapping::missing(import.entity, &customs, &import.mapping, &import.options);
     Ok(json!({"columns": import.columns, "mapping": import.mapping, "rows": shown,
         "targets": mapping::targets(&actor.rights, import.entity, &customs), "missing": missing}))
+}
+
+/// Of each column, whether what it means is given and never shown, or not to somebody with these
+/// rights.
+fn covered(import: &Import, rights: &Rights) -> Vec<bool> {
+    let target = |column: &String| import.entity.field(import.mapping.get(column)?);
+    let covered = |column| target(column).is_some_and(|field| is_covered(field, rights));
+    import.columns.iter().map(covered).collect()
 }
 
 /// Whether a field is given and never shown, or not to somebody with these rights.

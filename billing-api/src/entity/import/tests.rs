@@ -9,9 +9,11 @@ use super::super::{read, write};
 use super::run::{Unwatched, Watch};
 use super::*;
 use crate::domain::customer::CUSTOMER;
+use crate::domain::service::SERVICE;
 
 static LABELS: &Entity = &LABEL;
 static CUSTOMERS: &Entity = &CUSTOMER;
+static SERVICES: &Entity = &SERVICE;
 
 async fn taken(
     office: &Office,
@@ -118,7 +120,7 @@ async fn a_file_with_bad_rows_is_tried_run_corrected_and_undone() {
         // The failed rows come back as a file with the reason, and go in once corrected.
         let import = find(&office, &isp, id).await.unwrap();
         let csv = failed::Wanted { format: Format::Csv, delimiter: None };
-        let mut failed = failed::file(&office, &import, csv).await.unwrap();
+        let mut failed = failed::file(&office, &isp, &import, csv).await.unwrap();
         let mut text = String::new();
         std::io::Seek::rewind(&mut failed).unwrap();
         std::io::Read::read_to_string(&mut failed, &mut text).unwrap();
@@ -168,6 +170,16 @@ async fn what_is_there_is_updated_and_gets_its_values_back() {
         assert_eq!(customers[0]["email"], "asha@example.net", "an empty cell says nothing");
         assert_eq!(customers[0]["phone"], "+9198");
 
+        // What it touched twice is undone from the end, and nobody else was there in between.
+        let undoing = undo::begin(&office, &isp, id, None).await.unwrap();
+        undo::undo(&office, &isp, &undoing).await.unwrap();
+        let (view, _) = read::find(&office, &isp, &IMPORT, id).await.unwrap();
+        assert_eq!((&view["state"], &view["undone_count"]), (&json!("undone"), &json!(3)));
+        assert!(all(&office, &isp, CUSTOMERS).await.is_empty(), "as if it had never been");
+        let again = taken(&office, &isp, CUSTOMERS, file).await.unwrap();
+        assert_eq!(counts(&run(&office, &isp, again, false).await), [2, 1, 0, 1]);
+        let customers = all(&office, &isp, CUSTOMERS).await;
+
         // The same file again changes nothing but the name, and back.
         let second = taken(&office, &isp, CUSTOMERS, file).await.unwrap();
         assert_eq!(counts(&run(&office, &isp, second, false).await), [0, 2, 1, 1]);
@@ -196,6 +208,75 @@ async fn what_is_there_is_updated_and_gets_its_values_back() {
         let customers = all(&office, &isp, CUSTOMERS).await;
         assert_eq!(customers[1]["name"], "Bo");
         assert_eq!(customers[1]["email"], "bo@example.net");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_undo_an_import_each_row_is_undone_by_one() {
+    for (_db, office) in offices().await {
+        let office = Arc::new(office);
+        let isp = actor(&office, None).await;
+        let rows: String = (0..60).map(|n| format!("L{n},device\n")).collect();
+        let id = taken(&office, &isp, LABELS, &format!("name,kind\n{rows}")).await.unwrap();
+        run(&office, &isp, id, false).await;
+        let kind = Some(&job::UNDO);
+        let import = undo::begin(&office, &isp, id, kind).await.unwrap();
+        let runs = "SELECT COUNT(*) AS count FROM job_run WHERE kind = 'imports.undo'";
+        let count = async |sql: &str| -> i64 {
+            office.db.dynamic_all(sql, args![]).await.unwrap()[0].get("count").unwrap()
+        };
+        undo::begin(&office, &isp, id, kind).await.unwrap();
+        assert_eq!(count(runs).await, 1, "who presses twice waits for the first");
+        let (one, two) =
+            tokio::join!(undo::undo(&office, &isp, &import), undo::undo(&office, &isp, &import));
+        one.unwrap();
+        two.unwrap();
+        let (view, _) = read::find(&office, &isp, &IMPORT, id).await.unwrap();
+        assert_eq!((&view["state"], &view["undone_count"]), (&json!("undone"), &json!(60)));
+        let kept = "SELECT COUNT(*) AS count FROM import_row WHERE outcome = 'kept'";
+        assert_eq!(count(kept).await, 0);
+        let told = "SELECT COUNT(*) AS count FROM outbox WHERE kind = 'import.undone'";
+        assert_eq!(count(told).await, 1, "its end is told once");
+        // One that died is begun again.
+        let mut tx = office.db.begin().await.unwrap();
+        let sql = "UPDATE job_run SET state = 'failed'";
+        tx.dynamic_all(sql, args![]).await.unwrap();
+        let sql = "UPDATE data_import SET state = 'undoing'";
+        tx.dynamic_all(sql, args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        undo::begin(&office, &isp, id, kind).await.unwrap();
+        assert_eq!(count(runs).await, 2);
+    }
+}
+
+#[tokio::test]
+async fn secrets_of_rows_that_failed_go_back_to_whoever_sent_them_alone() {
+    for (_db, office) in offices().await {
+        let office = Arc::new(office);
+        let isp = actor(&office, None).await;
+        let file = "customer,plan,login,secret\nnobody,nothing,asha,hunter2\n";
+        let id = taken(&office, &isp, SERVICES, file).await.unwrap();
+        let import = find(&office, &isp, id).await.unwrap();
+        let map = br#"{"mapping":{"login":"login","secret":"password"}}"#;
+        set_mapping(&office, &isp, &import, map, None).await.unwrap();
+        assert_eq!(counts(&run(&office, &isp, id, false).await), [0, 0, 0, 1]);
+        let import = find(&office, &isp, id).await.unwrap();
+        let fetched = async |actor: &Actor| {
+            let csv = failed::Wanted { format: Format::Csv, delimiter: None };
+            let mut file = failed::file(&office, actor, &import, csv).await.unwrap();
+            let mut text = String::new();
+            std::io::Seek::rewind(&mut file).unwrap();
+            std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+            text
+        };
+        let other = Actor::system("other", isp.organisation, isp.path.clone());
+        let theirs = fetched(&other).await;
+        assert!(theirs.contains("asha,,") && !theirs.contains("hunter2"), "{theirs}");
+        assert!(fetched(&isp).await.contains("asha,hunter2,"));
+        let sql = "SELECT actor FROM audit_entry WHERE action = 'fetched' ORDER BY at, id";
+        let rows = office.db.dynamic_all(sql, args![]).await.unwrap();
+        let by: Vec<String> = rows.iter().map(|row| row.get("actor").unwrap()).collect();
+        assert_eq!(by, ["system:other", "system:test"], "and it is written down");
     }
 }
 

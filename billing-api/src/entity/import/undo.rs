@@ -3,7 +3,8 @@
 //! What an import created is deleted, what it changed gets its values back, the last row first.
 //! A record that somebody changed since stays as it is, and so does one that others depend on:
 //! the import's rows say which and why. Each record is a transaction of its own, with the note
-//! of it, so an undo that was interrupted goes on.
+//! of it, so an undo that was interrupted goes on, and of two that run beside each other each row
+//! is undone by one.
 
 use serde_json::{Value as Json, json};
 use store::{Row, args};
@@ -13,7 +14,7 @@ use super::{FIND, IMPORT, Import, find, record};
 use crate::domain::{Actor, Fault, Office, Unit};
 use crate::entity::custom::{self, Custom};
 use crate::entity::{Draft, read, write};
-use crate::jobs::{Kind, enqueue};
+use crate::jobs::{Kind, enqueue, is_open};
 
 /// Rows looked at together.
 const ROWS_AT_ONCE: i64 = 200;
@@ -26,12 +27,20 @@ store::statements! {
           AND id = $2 AND (state = 'undoing'
             OR (state IN ('finished', 'broken') AND undo_until > $3))";
     /// Rows that are still to be undone, the last first.
-    pub(crate) DONE = "SELECT row_number, outcome, record_id, record_version, before
-        FROM import_row WHERE import_id = $1 AND outcome IN ('created', 'updated')
+    pub(crate) DONE = "SELECT row_number FROM import_row
+        WHERE import_id = $1 AND outcome IN ('created', 'updated')
         ORDER BY row_number DESC LIMIT $2";
-    /// What became of a row.
+    /// One of them, as it is now.
+    pub(crate) ROW = "SELECT outcome, record_id, record_version, before FROM import_row
+        WHERE import_id = $1 AND row_number = $2 AND outcome IN ('created', 'updated')";
+    /// What became of a row, by whoever is the first to say it.
     pub(crate) SET_ROW = "UPDATE import_row SET outcome = $3, before = NULL, faults = $4
-        WHERE import_id = $1 AND row_number = $2";
+        WHERE import_id = $1 AND row_number = $2 AND outcome IN ('created', 'updated')";
+    /// The rows before that left a record as it is again now: undoing gave it a version of its
+    /// own.
+    pub(crate) SET_VERSION = "UPDATE import_row SET record_version = $4
+        WHERE import_id = $1 AND record_id = $2 AND record_version = $3
+          AND outcome IN ('created', 'updated')";
     /// One more was undone.
     pub(crate) COUNT = "UPDATE data_import SET undone_count = undone_count + 1
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
@@ -65,7 +74,10 @@ pub(crate) async fn begin(
     }
     if let Some(kind) = queue {
         let arguments = json!({"import": model::id::show(IMPORT.prefix, id)});
-        enqueue(&mut unit, kind, import.organisation, arguments).await?;
+        // After the update, which lets one at a time pass here.
+        if !is_open(&mut unit, kind, import.organisation, &arguments).await? {
+            enqueue(&mut unit, kind, import.organisation, arguments).await?;
+        }
     }
     let row = unit.fetch_one(&FIND, args![path, id]).await?;
     unit.answers(202, read::shown(&IMPORT, &row, &[])?);
@@ -83,11 +95,14 @@ pub(crate) async fn undo(office: &Office, actor: &Actor, import: &Import) -> Res
             break;
         }
         for row in &rows {
-            one(office, actor, import, &customs, row).await?;
+            one(office, actor, import, &customs, row.get("row_number")?).await?;
         }
     }
     let mut unit = Unit::begin(office, actor).await?;
-    unit.execute(&FINISH, args![path, id, unit.now]).await?;
+    if unit.execute(&FINISH, args![path, id, unit.now]).await? == 0 {
+        // Another one came to the end first, and has told.
+        return Ok(());
+    }
     let row = unit.fetch_one(&FIND, args![path, id]).await?;
     record(&mut unit, "import.undone", &row).await?;
     unit.commit().await
@@ -98,13 +113,19 @@ async fn one(
     actor: &Actor,
     import: &Import,
     customs: &[Custom],
-    row: &Row,
+    number: i64,
 ) -> Result<(), Fault> {
-    let number: i64 = row.get("row_number")?;
     let mut unit = Unit::begin(office, actor).await?;
-    let kept = match back(&mut unit, import, customs, row).await {
+    // As it is now: undoing a later row of the same record has moved its version.
+    let Some(row) = unit.fetch_optional(&ROW, args![import.id, number]).await? else {
+        return Ok(());
+    };
+    let kept = match back(&mut unit, import, customs, &row).await {
         Ok(()) => {
-            unit.execute(&SET_ROW, args![import.id, number, "undone", None::<Json>]).await?;
+            let done = args![import.id, number, "undone", None::<Json>];
+            if unit.execute(&SET_ROW, done).await? == 0 {
+                return Ok(());
+            }
             unit.execute(&COUNT, args![actor.path.as_str(), import.id]).await?;
             return unit.commit().await;
         }
@@ -142,6 +163,7 @@ async fn back(
         return Err(Fault::Stale);
     };
     let draft = Draft::of(import.entity, customs, before, false)?;
-    write::update_in(unit, import.entity, id, draft, Some(version)).await?;
+    let made = write::update_in(unit, import.entity, id, draft, Some(version)).await?;
+    unit.execute(&SET_VERSION, args![import.id, id, version - 1, made.version]).await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ CREATE TABLE data_export (
     state TEXT NOT NULL,
     row_count INTEGER NOT NULL,
     finished_at INTEGER,
-    -- Only of one whose file is kept.
+    -- Only of one whose file is kept, or will be.
     file_name TEXT,
     octets INTEGER,
     purge_at INTEGER,
@@ -30,6 +30,7 @@ CREATE INDEX data_export_created ON data_export (created_at);
 CREATE INDEX data_export_updated ON data_export (updated_at);
 CREATE INDEX data_export_entity ON data_export (entity);
 CREATE INDEX data_export_purge ON data_export (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX data_export_held ON data_export (organisation_id) WHERE purge_at IS NOT NULL;
 CREATE UNIQUE INDEX data_export_external ON data_export (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- An export as somebody wants it again.
@@ -115,6 +116,7 @@ CREATE TABLE import_row (
     PRIMARY KEY (import_id, row_number)
 );
 CREATE INDEX import_row_outcome ON import_row (import_id, outcome, row_number);
+CREATE INDEX import_row_record ON import_row (import_id, record_id) WHERE record_id IS NOT NULL;
 
 -- Mail: whose server sends an organisation's letters, and the letters themselves.
 
@@ -185,6 +187,7 @@ CREATE INDEX mail_updated ON mail (organisation_id, updated_at);
 CREATE INDEX mail_state ON mail (organisation_id, state);
 CREATE INDEX mail_kind ON mail (organisation_id, kind);
 CREATE INDEX mail_recipient ON mail (organisation_id, recipient);
+CREATE INDEX mail_export ON mail (export_id) WHERE export_id IS NOT NULL;
 CREATE INDEX mail_purge ON mail (created_at);
 CREATE UNIQUE INDEX mail_external ON mail (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
