@@ -11,6 +11,7 @@
 //! - `store`: SQL, one file per table family, every statement scoped to the caller's subtree.
 //! - `relay`: outbox → revisions → bus. What the network does follows from here.
 //! - `hook`: outbox → deliveries → webhooks and programs.
+//! - `flights`: what is under way to others, counted.
 //! - `mail`: what people are told by letter.
 //! - `nas_seen`: bus → NAS that `aaad` met for the first time.
 //! - `network_events`: bus → events of what `aaad` noticed.
@@ -26,6 +27,7 @@ mod control;
 mod domain;
 mod entity;
 mod first_start;
+mod flights;
 mod hook;
 mod http;
 mod jobs;

@@ -349,7 +349,10 @@ fn render_list(
                     None => (entry.title()),
                 }
             },
-            html! { span.dim { (fields_named(words, entry)) } },
+            match fields_named(words, entry).as_str() {
+                "" => html! {},
+                named => html! { span.dim { (named) } },
+            },
         ]
     };
     let rows: Vec<Vec<Markup>> = entries.iter().map(row).collect();
@@ -357,11 +360,13 @@ fn render_list(
         div.head {
             h1 { (title) }
             @if export {
-                @for format in ["csv", "xlsx"] {
-                    a.button.quiet href=(exported(words, fields, format)) download {
-                        (words.say_with(words::AUDIT_EXPORT, &[
-                            ("format", format.to_uppercase().into())
-                        ]))
+                div.actions {
+                    @for format in ["csv", "xlsx", "pdf"] {
+                        a.button.quiet href=(exported(words, fields, format)) download {
+                            (words.say_with(words::AUDIT_EXPORT, &[
+                                ("format", format.to_uppercase().into())
+                            ]))
+                        }
                     }
                 }
             }

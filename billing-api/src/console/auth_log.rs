@@ -9,6 +9,7 @@ use model::reject::RejectReason;
 
 use super::failure::{Failure, spare};
 use super::guard::{Fields, Signed};
+use super::network;
 use super::page::{self, Column, Place, Viewer};
 use super::show;
 use super::words::{self, Words};
@@ -24,6 +25,8 @@ struct View<'a> {
     later: bool,
     /// Nothing where the network's database is away.
     refused: Option<Page<auth_log::View>>,
+    /// What of the address could not be used.
+    notice: Markup,
 }
 
 /// `GET /auth-log`
@@ -46,7 +49,12 @@ pub(super) async fn list(
     let listed = auth_log::list(&office, &signed.actor, &filter, after, PAGE_DEFAULT).await;
     let refused = spare(&request, listed);
     let later = after.is_some();
-    let view = View { login, station, reason, later, refused };
+    let notice = network::left_out(&signed.viewer.words, &query, |name| match name {
+        "reason" => reason.is_some(),
+        "cursor" => later,
+        name => ["login", "station"].contains(&name),
+    });
+    let view = View { login, station, reason, later, refused, notice };
     Ok(page::send(StatusCode::OK, render(&signed.viewer, &view)))
 }
 
@@ -86,6 +94,7 @@ fn render(viewer: &Viewer, view: &View<'_>) -> Markup {
             }
             button type="submit" { (words.say(words::SEARCH)) }
         }
+        (view.notice)
         // Older rows hardly change; only the first page follows the network.
         div id="auth-log" data-refresh[!view.later] {
             @match &view.refused {
@@ -123,10 +132,6 @@ fn table(words: &Words, caption: &str, rows: &[auth_log::View]) -> Markup {
 }
 
 fn row(words: &Words, refused: &auth_log::View) -> Vec<Markup> {
-    let login = match refused.login.as_str() {
-        "" => html! { span.dim { (words.say(words::SESSION_UNKNOWN_LOGIN)) } },
-        login => html! { (login) },
-    };
     let reason = match RejectReason::from_word(&refused.reason) {
         Some(reason) => words.refusal(reason),
         // Of a newer version.
@@ -134,10 +139,11 @@ fn row(words: &Words, refused: &auth_log::View) -> Vec<Markup> {
     };
     vec![
         show::time(words, refused.last_at),
-        match refused.service_id {
-            Some(service) => html! { a href=(format!("/services/{service}")) { (login) } },
-            None => login,
-        },
+        network::login(
+            words,
+            &refused.login,
+            refused.service_id.map(|id| format!("/services/{id}")),
+        ),
         html! { (reason) },
         html! { (refused.attempts) },
         match refused.station.as_deref() {
@@ -148,10 +154,7 @@ fn row(words: &Words, refused: &auth_log::View) -> Vec<Markup> {
             },
             None => html! { span.dim { (words.say(words::NONE)) } },
         },
-        match &refused.nas_name {
-            Some(name) => html! { (name) },
-            None => html! { span.dim { (words.say(words::SESSION_UNKNOWN_NAS)) } },
-        },
+        network::nas(words, refused.nas_name.as_deref()),
     ]
 }
 
@@ -182,7 +185,12 @@ mod tests {
 
     fn shown(refused: Option<Page<auth_log::View>>, login: &str) -> String {
         let (station, reason, later) = ("", None, false);
-        render(&viewer(), &View { login, station, reason, later, refused }).into_string()
+        let query = Fields([("odd".to_owned(), "<x>".to_owned())].into());
+        let notice = network::left_out(&Words::english(), &query, |_| false);
+        let view = View { login, station, reason, later, refused, notice };
+        let text = render(&viewer(), &view).into_string();
+        assert!(text.contains("<code>odd</code>: &lt;x&gt;"), "{text}");
+        text
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub(super) fn draw(entity: &Entity, field: &str) -> Option<Draw> {
     }
 }
 
+/// Whether a field is a schedule, which has a form of its own.
+pub(super) fn is_schedule(entity: &Entity, field: &str) -> bool {
+    matches!((entity.name, field), ("job" | "scheduled_export", "schedule"))
+}
+
 /// What stands above the fields of a form: what the viewer may do, the texts of the fields, and
 /// whether the record is there already.
 pub(super) type Lead = fn(&Words, &Rights, &BTreeMap<String, String>, bool) -> Markup;
@@ -51,6 +56,7 @@ pub(super) fn usual(entity: &Entity) -> &'static [(&'static str, &'static str)] 
     match entity.name {
         "role" => &[("second_factor", "false")],
         "webhook" => webhooks::USUAL,
+        "scheduled_export" => &[("schedule", "0 6 * * 1")],
         _ => &[],
     }
 }

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::guard::{Post, Signed};
 use super::page::{self, Notice, Viewer};
 use super::words;
-use super::{show, viewer};
+use super::{schedule, show, viewer};
 use crate::domain::{Fault, Office};
 use crate::entity::{Entity, read};
 use crate::jobs::manage::{self, LineView};
@@ -20,9 +20,15 @@ use crate::jobs::manage::{self, LineView};
 const LINES: i64 = 500;
 
 /// What belongs on the page of a job.
-pub(super) fn of_job(signed: &Signed, id: &str) -> Markup {
+pub(super) async fn of_job(
+    office: &Office,
+    signed: &Signed,
+    entity: &'static Entity,
+    id: &str,
+) -> Result<Markup, Fault> {
     let viewer = &signed.viewer;
-    html! {
+    let schedule = of_schedule(office, signed, entity, id).await?;
+    Ok(html! {
         @if viewer::holds(&signed.actor, "jobs.run") {
             div.actions {
                 form method="post" action=(format!("/jobs/{id}/run")) {
@@ -31,7 +37,23 @@ pub(super) fn of_job(signed: &Signed, id: &str) -> Markup {
                 }
             }
         }
+        (schedule)
+    })
+}
+
+/// What the schedule of a record means; nothing of one that is off.
+pub(super) async fn of_schedule(
+    office: &Office,
+    signed: &Signed,
+    entity: &'static Entity,
+    id: &str,
+) -> Result<Markup, Fault> {
+    let (row, _) = read::find(office, &signed.actor, entity, entity.id(id)?).await?;
+    if row["enabled"] != true {
+        return Ok(html! {});
     }
+    let text = |name: &str| row[name].as_str().unwrap_or("");
+    Ok(schedule::meaning(&signed.viewer, office.now(), text("schedule"), text("zone")))
 }
 
 /// What belongs on the page of a run.

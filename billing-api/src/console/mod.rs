@@ -25,6 +25,7 @@ mod jobs;
 mod login;
 mod modules;
 mod nas;
+mod network;
 mod organisations;
 mod overview;
 mod plans;
@@ -32,6 +33,7 @@ mod prefer;
 mod providers;
 mod records;
 mod roles;
+mod schedule;
 mod services;
 mod sessions;
 mod settings;
@@ -221,7 +223,8 @@ async fn extra(
         }
         "plan" => fit::of_plan(office, signed, entity, id).await,
         "organisation" => organisations::of_organisation(office, signed, id).await,
-        "job" => Ok(jobs::of_job(signed, id)),
+        "job" => jobs::of_job(office, signed, entity, id).await,
+        "scheduled_export" => jobs::of_schedule(office, signed, entity, id).await,
         "export" => exports::of_export(office, signed, id).await,
         "staff" => staff::of_staff(office, signed, entity, id).await,
         "export_template" => records::of_template(office, signed, id).await,

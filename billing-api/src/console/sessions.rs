@@ -9,6 +9,7 @@ use model::units::ShowOctets;
 
 use super::failure::{Failure, spare};
 use super::guard::{Fields, Signed};
+use super::network;
 use super::page::{self, Column, Place, Viewer};
 use super::show;
 use super::words::{self, Key, Words};
@@ -46,20 +47,11 @@ pub(super) async fn list(
     let (word, open, _) = known.unwrap_or(&STATES[0]);
     let login = query.get("login");
     let after = query.get("cursor").parse().ok();
-    // What cannot be used is left out and said: a list is a list with a broken parameter.
-    let words = &signed.viewer.words;
-    let given = query.0.iter().filter(|(_, value)| !value.trim().is_empty());
-    let unusable = |(name, value): (&String, &String)| {
-        let used = match name.as_str() {
-            "state" => known.is_some(),
-            "cursor" => after.is_some(),
-            "login" => true,
-            _ => false,
-        };
-        (!used).then(|| (name.clone(), value.clone()))
-    };
-    let wrong: Vec<(String, String)> = given.filter_map(unusable).collect();
-    let notice = page::left_out(words, &wrong);
+    let notice = network::left_out(&signed.viewer.words, &query, |name| match name {
+        "state" => known.is_some(),
+        "cursor" => after.is_some(),
+        name => name == "login",
+    });
     let filter =
         Filter { login: (!login.is_empty()).then(|| login.to_owned()), open: *open, service: None };
     let listed = session::list(&office, &signed.actor, &filter, after, PAGE_DEFAULT).await;
@@ -135,21 +127,17 @@ pub(super) fn table(words: &Words, now: Ts, caption: &str, sessions: &[session::
 
 fn row(words: &Words, now: Ts, session: &session::View) -> Vec<Markup> {
     let lasted = session.ended_at.unwrap_or(now).seconds() - session.started_at.seconds();
-    let login = if session.login.is_empty() {
-        html! { span.dim { (words.say(words::SESSION_UNKNOWN_LOGIN)) } }
-    } else {
-        html! { (session.login) }
-    };
     let none = || html! { span.dim { (words.say(words::NONE)) } };
     let optional = |text: Option<String>| match text {
         Some(text) if !text.is_empty() => html! { code { (text) } },
         _ => none(),
     };
     vec![
-        match session.customer_id {
-            Some(customer) => html! { a href=(format!("/customers/{customer}")) { (login) } },
-            None => login,
-        },
+        network::login(
+            words,
+            &session.login,
+            session.customer_id.map(|id| format!("/customers/{id}")),
+        ),
         match session.ended_at {
             None => html! { span.badge.good { (words.say(words::SESSION_OPEN)) } },
             Some(_) => html! {
@@ -157,10 +145,7 @@ fn row(words: &Words, now: Ts, session: &session::View) -> Vec<Markup> {
                 @if let Some(cause) = &session.end_cause { " " small.dim { (cause) } }
             },
         },
-        match &session.nas_name {
-            Some(name) => html! { (name) },
-            None => html! { span.dim { (words.say(words::SESSION_UNKNOWN_NAS)) } },
-        },
+        network::nas(words, session.nas_name.as_deref()),
         optional(session.ip.map(|ip| ip.to_string())),
         optional(session.calling_station.clone()),
         show::time(words, session.started_at),

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use model::Ts;
 
+use super::schedule;
 use super::words::{self, Words};
 pub(super) use crate::entity::export::encode;
 
@@ -55,6 +56,15 @@ fn machine(at: Ts) -> String {
 /// An instant, readable for people and machines.
 pub(super) fn time(words: &Words, at: Ts) -> Markup {
     html! { time datetime=(machine(at)) { (minute(words, at)) } }
+}
+
+/// The day of the week an instant is on, on the reader's clock.
+pub(super) fn weekday(words: &Words, at: Ts) -> String {
+    let day = words.calendar().day_of(at);
+    day.map(|day| {
+        schedule::weekday(words, day.weekday().to_sunday_zero_offset().unsigned_abs().into())
+    })
+    .unwrap_or_default()
 }
 
 /// How long ago an instant was; the instant itself on a closer look.

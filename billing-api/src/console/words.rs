@@ -1086,6 +1086,56 @@ keys! {
     RUN_NO_LOG = "console-run-no-log";
     RUN_PROGRESS = "console-run-progress";
 
+    // Schedules.
+    WHEN_NEVER = "console-when-never";
+    WHEN_MINUTES = "console-when-minutes";
+    WHEN_HOUR = "console-when-hour";
+    WHEN_DAY = "console-when-day";
+    WHEN_WEEK = "console-when-week";
+    WHEN_MONTH = "console-when-month";
+    WHEN_LINE = "console-when-line";
+    WHEN_STEP = "console-when-step";
+    WHEN_AT_MINUTE = "console-when-at-minute";
+    WHEN_DAY_OF_MONTH = "console-when-day-of-month";
+    WHEN_WEEKDAYS = "console-when-weekdays";
+    WHEN_AT = "console-when-at";
+    WHEN_CRON = "console-when-cron";
+    WHEN_CRON_TEXT = "console-when-cron-text";
+    WHEN_SHORT_MONTHS = "console-when-short-months";
+    WHEN_PREVIEW = "console-when-preview";
+    WHEN_NEXT = "console-when-next";
+    WHEN_NUMBER = "console-when-number";
+    WHEN_NO_TIME = "console-when-no-time";
+    WHEN_NO_DAY = "console-when-no-day";
+    SAID_MINUTE = "console-said-minute";
+    SAID_MINUTES = "console-said-minutes";
+    SAID_HOUR = "console-said-hour";
+    SAID_HOURS = "console-said-hours";
+    SAID_DAY = "console-said-day";
+    SAID_WEEK = "console-said-week";
+    SAID_MONTH = "console-said-month";
+    SAID_YEAR = "console-said-year";
+    SAID_LINE = "console-said-line";
+    DAY_MONDAY = "console-day-monday";
+    DAY_TUESDAY = "console-day-tuesday";
+    DAY_WEDNESDAY = "console-day-wednesday";
+    DAY_THURSDAY = "console-day-thursday";
+    DAY_FRIDAY = "console-day-friday";
+    DAY_SATURDAY = "console-day-saturday";
+    DAY_SUNDAY = "console-day-sunday";
+    MONTH_1 = "console-month-1";
+    MONTH_2 = "console-month-2";
+    MONTH_3 = "console-month-3";
+    MONTH_4 = "console-month-4";
+    MONTH_5 = "console-month-5";
+    MONTH_6 = "console-month-6";
+    MONTH_7 = "console-month-7";
+    MONTH_8 = "console-month-8";
+    MONTH_9 = "console-month-9";
+    MONTH_10 = "console-month-10";
+    MONTH_11 = "console-month-11";
+    MONTH_12 = "console-month-12";
+
     // What is done with records.
     RECORD_ACTIONS = "console-record-actions";
     ACTION_TITLE = "console-action-title";

@@ -198,8 +198,12 @@ pub(crate) async fn by_texts(
     args.push(unit.actor.path.as_str());
     let numbers: Vec<String> =
         texts.iter().map(|text| format!("${}", args.push(text.as_str()))).collect();
+    // The texts first, by the column's own index; asked together with the organisations, each
+    // text would be looked up in each of them.
     let sql = format!(
-        "SELECT * FROM {} WHERE {condition} AND deleted_at IS NULL AND {column} IN ({})",
+        "WITH found AS MATERIALIZED (
+            SELECT * FROM {} WHERE deleted_at IS NULL AND {column} IN ({})
+         ) SELECT * FROM found WHERE {condition}",
         entity.table,
         numbers.join(", ")
     );

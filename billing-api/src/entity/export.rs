@@ -784,6 +784,41 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn the_audit_log_leaves_as_pdf_and_is_told_apart_by_tenant() {
+        use crate::domain::audit::AUDIT_ENTRY;
+        for (db, office) in offices().await {
+            let office = Arc::new(office);
+            let isp = actor(&office, None).await;
+            let other = actor(&office, Some(&isp)).await;
+            for (who, name) in [(&isp, "Ünder the plum tree"), (&other, "Somebody else")] {
+                crate::entity::tests::label(
+                    &office,
+                    who,
+                    json!({"name": name, "kind": "customer"}),
+                )
+                .await
+                .unwrap();
+            }
+            let asked = "format=pdf&entity=label&fields=at,action,entity_id,after";
+            let export = Export::parse(&office, &other, &AUDIT_ENTRY, given(asked)).await.unwrap();
+            let pieces = start(office.clone(), other.clone(), export).await.unwrap();
+            let file = whole(pieces).await;
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("audit.pdf");
+            std::fs::write(&path, file).unwrap();
+            let mut read = std::process::Command::new("pdftotext");
+            let read = read.arg("-layout").arg(&path).arg("-").output();
+            let read = read.expect("poppler-utils is installed");
+            let text = String::from_utf8(read.stdout).unwrap();
+            assert!(read.status.success(), "{:?}", read.stderr);
+            for part in ["Audit", "created", "Somebody", "lbl_"] {
+                assert!(text.contains(part), "{:?}: {part}\n{text}", db.engine());
+            }
+            assert!(!text.contains("plum"), "{text}");
+        }
+    }
+
     /// How the exports of an organisation ended, by what its records say.
     async fn ends(office: &Office, actor: &Actor) -> Vec<(String, i64)> {
         let query = ListQuery::parse(&EXPORT, &[], BTreeMap::new()).unwrap();

@@ -3,7 +3,10 @@
 //! One table, `search_entry`, has the words of every record that search looks into, written in
 //! the transaction of the record. A query finds the records that have, for each of its words, a
 //! word beginning with it. Postgres answers from a GIN index over a `tsvector`, SQLite from
-//! FTS5; both are given words that were folded and split here, so that both find the same.
+//! FTS5; both are given words that were folded and split here, so that both find the same. Words
+//! that most records have are not looked up there but [among the newest records](newest).
+
+mod newest;
 
 use store::{Args, Engine, StoreError, args};
 use uuid::Uuid;
@@ -40,14 +43,23 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
+/// What a word of a query stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Itself.
+    Whole,
+    /// Every word that begins with it.
+    Begun,
+}
+
 /// A query in the engine's own words; nothing where it has none.
-pub(super) fn expression(engine: Engine, query: &str) -> Option<String> {
+pub(super) fn expression(engine: Engine, query: &str, as_word: Word) -> Option<String> {
     let words = words(query);
     if words.is_empty() {
         return None;
     }
     // A single letter begins half of all words: it is taken for a whole one.
-    let word = |word: &String| match (engine, word.len() > 1) {
+    let word = |word: &String| match (engine, word.len() > 1 && as_word == Word::Begun) {
         (Engine::Sqlite, true) => format!("\"{word}\"*"),
         (Engine::Sqlite, false) => format!("\"{word}\""),
         (Engine::Postgres, true) => format!("'{word}':*"),
@@ -61,7 +73,8 @@ pub(super) fn expression(engine: Engine, query: &str) -> Option<String> {
 }
 
 /// The records of an entity that a search finds, those the caller may read: at most
-/// [`MATCHES_MAX`], and which of them, where there are more, is the index's choice.
+/// [`MATCHES_MAX`]. Where there are more, these are the newest, or, of words that neither few
+/// records nor many have, the index's choice.
 pub(super) async fn ids(
     office: &Office,
     actor: &Actor,
@@ -71,30 +84,61 @@ pub(super) async fn ids(
 ) -> Result<Vec<Uuid>, Fault> {
     let engine = office.db.engine();
     // An entity without a field to look into finds nothing, as does a search for signs alone.
-    let Some(words) = expression(engine, query).filter(|_| entity.is_searched()) else {
+    let asked = newest::asked(query);
+    if asked.is_empty() || !entity.is_searched() {
         return Ok(Vec::new());
-    };
+    }
     let own = match entity.scope {
         Scope::Own => organisations,
         Scope::Inherited | Scope::Shared | Scope::Global => None,
     };
+    if entity.scope == Scope::Own {
+        let found = newest::find(office, entity, own, &asked, MATCHES_MAX as usize).await?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        // Whole words first. The places of a word stand in the index of Postgres in order; those
+        // of a beginning are gathered from all words that begin so, which costs several times
+        // as much. A family name that a thousand records have is found without.
+        if engine == Engine::Postgres {
+            let found = indexed(office, actor, entity, own, query, Word::Whole).await?;
+            if found.len() as i64 >= MATCHES_MAX {
+                return Ok(found);
+            }
+        }
+    }
+    indexed(office, actor, entity, own, query, Word::Begun).await
+}
+
+/// The records of an entity that the index of words has.
+async fn indexed(
+    office: &Office,
+    actor: &Actor,
+    entity: &'static Entity,
+    own: Option<&[Uuid]>,
+    query: &str,
+    as_word: Word,
+) -> Result<Vec<Uuid>, Fault> {
+    let engine = office.db.engine();
+    let Some(words) = expression(engine, query, as_word) else { return Ok(Vec::new()) };
     let mut args = args![actor.path.as_str(), entity.name];
-    let readable = match entity.scope {
-        Scope::Own => owned(engine, own, &mut args),
-        // Whether it is shared stands with the record, not with its words.
-        Scope::Shared => format!(
-            "record_id IN (SELECT id FROM {} WHERE {})",
-            entity.table,
-            Scope::Shared.readable()
-        ),
-        scope => scope.readable().to_owned(),
-    };
+    let readable = readable(engine, entity, own, &mut args);
+    let narrowed = engine == Engine::Postgres && narrows(own);
     let matched = matched(engine, words, own, &mut args);
     let limit = args.push(MATCHES_MAX);
-    let sql = format!(
-        "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2 AND {matched}
-         LIMIT ${limit}"
-    );
+    let sql = match narrowed {
+        // The index of words knows whose a record is: reading another index of that as well
+        // would cost all that the organisations have.
+        true => format!(
+            "WITH found AS MATERIALIZED (
+                SELECT record_id, entity, organisation_id FROM search_entry WHERE {matched}
+             ) SELECT record_id FROM found WHERE {readable} AND entity = $2 LIMIT ${limit}"
+        ),
+        false => format!(
+            "SELECT record_id FROM search_entry WHERE {readable} AND entity = $2 AND {matched}
+             LIMIT ${limit}"
+        ),
+    };
     let rows = office.db.dynamic_all(&sql, args).await?;
     Ok(rows.iter().map(|row| row.get("record_id")).collect::<Result<_, _>>()?)
 }
@@ -108,19 +152,39 @@ pub(super) fn condition(
     query: &str,
     args: &mut Args,
 ) -> String {
-    let Some(words) = expression(engine, query).filter(|_| entity.is_searched()) else {
-        return "1 = 0".to_owned();
-    };
-    let readable = match entity.scope {
-        Scope::Own => owned(engine, organisations, args),
-        scope => scope.readable().to_owned(),
-    };
+    let words = expression(engine, query, Word::Begun).filter(|_| entity.is_searched());
+    let Some(words) = words else { return "1 = 0".to_owned() };
+    let readable = readable(engine, entity, organisations, args);
     let name = args.push(entity.name);
     let matched = matched(engine, words, organisations, args);
     format!(
         "id IN (SELECT record_id FROM search_entry WHERE {readable} AND entity = ${name}
          AND {matched})"
     )
+}
+
+/// "The caller may read it", of the words of an entity's records.
+fn readable(
+    engine: Engine,
+    entity: &'static Entity,
+    organisations: Option<&[Uuid]>,
+    args: &mut Args,
+) -> String {
+    match entity.scope {
+        Scope::Own => owned(engine, organisations, args),
+        // Whether it is shared stands with the record, not with its words.
+        Scope::Shared => format!(
+            "record_id IN (SELECT id FROM {} WHERE {})",
+            entity.table,
+            Scope::Shared.readable()
+        ),
+        scope => scope.readable().to_owned(),
+    }
+}
+
+/// Whether a search is narrowed to organisations within the index of words.
+fn narrows(organisations: Option<&[Uuid]>) -> bool {
+    organisations.is_some_and(|ids| !ids.is_empty() && ids.len() <= ORGANISATIONS_MAX)
 }
 
 /// "Is one of these organisations'"; nothing: all are one's own.
@@ -144,7 +208,7 @@ fn matched(
     if engine == Engine::Sqlite {
         return format!("seq IN (SELECT rowid FROM search_word WHERE search_word MATCH ${words})");
     }
-    match organisations.filter(|ids| !ids.is_empty() && ids.len() <= ORGANISATIONS_MAX) {
+    match organisations.filter(|_| narrows(organisations)) {
         None => format!("vector @@ to_tsquery('simple', ${words})"),
         Some(ids) => {
             let ids: Vec<String> = ids.iter().map(|id| format!("'@{id}'")).collect();
@@ -255,7 +319,8 @@ pub(crate) async fn everywhere(
     only: Option<&'static Entity>,
     each: usize,
 ) -> Result<Vec<Group>, Fault> {
-    let Some(expression) = expression(office.db.engine(), query) else { return Ok(Vec::new()) };
+    let engine = office.db.engine();
+    let Some(expression) = expression(engine, query, Word::Begun) else { return Ok(Vec::new()) };
     let settings = setting::of(office, actor.organisation).await?;
     let mut args = args![actor.path.as_str()];
     let wanted = |entity: &&'static Entity| only.is_none_or(|only| only.name == entity.name);
@@ -267,7 +332,6 @@ pub(crate) async fn everywhere(
         return Ok(Vec::new());
     }
     let organisations = super::read::subtree(office, actor).await?;
-    let engine = office.db.engine();
     let matched = matched(engine, expression, organisations.as_deref(), &mut args);
     let readable = owned(engine, organisations.as_deref(), &mut args);
     let (most, limit) = (args.push(MATCHES_MAX), args.push(each as i64 + 1));
@@ -408,10 +472,13 @@ mod tests {
 
     #[test]
     fn a_query_is_made_of_words_alone() {
-        let both = |query| (expression(Engine::Sqlite, query), expression(Engine::Postgres, query));
+        let of = |engine, query| expression(engine, query, Word::Begun);
+        let both = |query| (of(Engine::Sqlite, query), of(Engine::Postgres, query));
         let (sqlite, postgres) = both("as'ha OR \"x");
         assert_eq!(sqlite.as_deref(), Some("\"as\"* \"ha\"* \"or\"* \"x\""));
         assert_eq!(postgres.as_deref(), Some("'as':* & 'ha':* & 'or':* & 'x'"));
         assert_eq!(both("!&|"), (None, None));
+        let whole = expression(Engine::Postgres, "as'ha x", Word::Whole);
+        assert_eq!(whole.as_deref(), Some("'as' & 'ha' & 'x'"));
     }
 }

@@ -15,7 +15,6 @@
 //! once, `webhooks.senders_each` of them to one webhook, and one only to a webhook that fails,
 //! so that no slow endpoint holds up another. Where all are busy, rows wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,6 @@ use metrics::counter;
 use model::{AttemptId, DeliveryId, EventId, OrganisationId, Ts, WebhookId};
 use serde_json::Value;
 use store::args;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -35,6 +33,7 @@ use super::program::Program;
 use super::schedule::{Backoff, Verdict, judge};
 use super::{filter, payload};
 use crate::domain::{Actor, EVENT_FORMAT, Event, Fault, Office, Unit};
+use crate::flights::Flights;
 use crate::store::hook as sql;
 use crate::store::hook::{DeliveryRow, WebhookRow};
 use crate::store::organisation;
@@ -64,11 +63,7 @@ const PART: &str = "webhooks";
 pub(crate) struct Dispatcher {
     office: Arc<Office>,
     stop: Shutdown,
-    flights: JoinSet<()>,
-    /// Where each flight goes.
-    bound: HashMap<Id, Uuid>,
-    /// How many are under way to each.
-    busy: HashMap<Uuid, usize>,
+    flights: Flights<Uuid>,
     purge_at: Ts,
 }
 
@@ -98,14 +93,7 @@ impl Dispatcher {
     /// A dispatcher with nothing under way.
     pub(crate) fn new(office: Arc<Office>, stop: Shutdown) -> Self {
         let purge_at = office.now();
-        Self {
-            office,
-            stop,
-            flights: JoinSet::new(),
-            bound: HashMap::new(),
-            busy: HashMap::new(),
-            purge_at,
-        }
+        Self { office, stop, flights: Flights::new("a webhook"), purge_at }
     }
 
     /// Dispatches until stopped; what is under way then is finished.
@@ -130,54 +118,33 @@ impl Dispatcher {
             let office = self.office.clone();
             tokio::select! {
                 () = office.hooks.woken.notified() => {}
-                landed = self.flights.join_next_with_id(), if !self.flights.is_empty() => {
-                    self.landed(landed);
-                }
+                () = self.flights.landed() => {}
                 // Until the next attempt is due; what another process wrote is found by looking.
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.soft() => {}
             }
-            while let Some(landed) = self.flights.try_join_next_with_id() {
-                self.landed(Some(landed));
-            }
+            self.flights.sweep();
         }
-        self.settled().await;
+        self.flights.settled().await;
         Ok(())
     }
 
     /// Waits until nothing is under way.
+    #[cfg(test)]
     pub(crate) async fn settled(&mut self) {
-        while let Some(landed) = self.flights.join_next_with_id().await {
-            self.landed(Some(landed));
-        }
+        self.flights.settled().await;
     }
 
     /// Waits until something under way has ended, if anything is.
     #[cfg(test)]
     pub(crate) async fn land(&mut self) {
-        let landed = self.flights.join_next_with_id().await;
-        self.landed(landed);
+        if self.flights.len() > 0 {
+            self.flights.landed().await;
+        }
     }
 
     fn until(&self, at: Ts) -> Duration {
         Duration::from_micros(u64::try_from(at.0 - self.office.now().0).unwrap_or(0))
-    }
-
-    fn landed(&mut self, landed: Option<Result<(Id, ()), JoinError>>) {
-        let Some(landed) = landed else { return };
-        let id = landed.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        if let Err(error) = landed {
-            // The delivery is due again when its time is up.
-            error!(error = %error, "sending a webhook ended unexpectedly");
-        }
-        if let Some(target) = self.bound.remove(&id)
-            && let Some(busy) = self.busy.get_mut(&target)
-        {
-            *busy -= 1;
-            if *busy == 0 {
-                self.busy.remove(&target);
-            }
-        }
     }
 
     /// One turn: gives out, takes and starts to send. When something is due next, where that is
@@ -301,11 +268,11 @@ impl Dispatcher {
         let next = due.iter().map(|due| due.at).filter(|at| *at > now).min();
         due.retain(|due| due.at <= now);
         // Who has least under way goes first, then who has waited longest.
-        due.sort_by_key(|due| (self.busy.get(&due.id).copied().unwrap_or(0), due.at));
+        due.sort_by_key(|due| (self.flights.to(due.id), due.at));
         for due in due {
             let senders = self.office.hooks.settings.senders as usize;
             let room = senders.saturating_sub(self.flights.len());
-            let free = due.limit.saturating_sub(self.busy.get(&due.id).copied().unwrap_or(0));
+            let free = due.limit.saturating_sub(self.flights.to(due.id));
             let take = room.min(free);
             if take > 0 {
                 self.take(&due, take, now).await?;
@@ -357,17 +324,16 @@ impl Dispatcher {
         for row in rows {
             let delivery = sql::delivery(&row)?;
             let office = self.office.clone();
-            let handle = match (&program, &webhook) {
+            match (&program, &webhook) {
                 (Some(program), _) => {
-                    self.flights.spawn(run_program(office, program.clone(), delivery))
+                    self.flights.start(due.id, run_program(office, program.clone(), delivery));
                 }
                 (None, Some((webhook, path))) => {
-                    self.flights.spawn(send(office, webhook.clone(), path.clone(), delivery))
+                    let (webhook, path) = (webhook.clone(), path.clone());
+                    self.flights.start(due.id, send(office, webhook, path, delivery));
                 }
-                (None, None) => continue,
-            };
-            self.bound.insert(handle.id(), due.id);
-            *self.busy.entry(due.id).or_default() += 1;
+                (None, None) => {}
+            }
         }
         Ok(())
     }

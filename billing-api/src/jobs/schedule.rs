@@ -212,7 +212,7 @@ pub(crate) struct Description {
 }
 
 /// Every key a description may have.
-#[allow(dead_code, reason = "the cron builder's texts walk it")]
+#[cfg(test)]
 pub(crate) const DESCRIPTIONS: &[&str] = &[
     "every-minute",
     "every-minutes",

@@ -5,7 +5,6 @@
 //! once are bounded in all and for one organisation, so that no slow server holds up another's;
 //! and an organisation sends so many an hour (`mail.hourly_max`). Beyond that, rows wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +14,14 @@ use daemon::lifecycle::Shutdown;
 use metrics::counter;
 use model::{OrganisationId, Ts};
 use store::args;
-use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::queue::{self as sql, ATTEMPTS_MAX, Taken};
 use super::server::{self, Applies};
 use crate::domain::setting::registry as settings;
 use crate::domain::{Actor, Event, Fault, Office, Unit, setting};
 use crate::entity::export::background;
+use crate::flights::Flights;
 use crate::store::job::PATH_OF;
 
 /// How long to wait at most: a commit elsewhere does not wake this process.
@@ -43,9 +42,7 @@ const DAY_S: i64 = 86_400;
 pub(crate) struct Sender {
     office: Arc<Office>,
     stop: Shutdown,
-    flights: JoinSet<()>,
-    bound: HashMap<Id, OrganisationId>,
-    busy: HashMap<OrganisationId, usize>,
+    flights: Flights<OrganisationId>,
     purge_at: Ts,
 }
 
@@ -53,8 +50,7 @@ impl Sender {
     /// A sender with nothing under way.
     pub(crate) fn new(office: Arc<Office>, stop: Shutdown) -> Self {
         let purge_at = office.now();
-        let (flights, bound, busy) = (JoinSet::new(), HashMap::new(), HashMap::new());
-        Self { office, stop, flights, bound, busy, purge_at }
+        Self { office, stop, flights: Flights::new("a letter"), purge_at }
     }
 
     /// Sends until stopped; what is under way then is finished.
@@ -78,47 +74,25 @@ impl Sender {
             let office = self.office.clone();
             tokio::select! {
                 () = office.mail.woken.notified() => {}
-                landed = self.flights.join_next_with_id(), if !self.flights.is_empty() => {
-                    self.landed(landed);
-                }
+                () = self.flights.landed() => {}
                 // Until the next letter is due; what another process wrote is found by looking.
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.soft() => {}
             }
-            while let Some(landed) = self.flights.try_join_next_with_id() {
-                self.landed(Some(landed));
-            }
+            self.flights.sweep();
         }
-        self.settled().await;
+        self.flights.settled().await;
         Ok(())
     }
 
     /// Waits until nothing is under way.
+    #[cfg(test)]
     pub(crate) async fn settled(&mut self) {
-        while let Some(landed) = self.flights.join_next_with_id().await {
-            self.landed(Some(landed));
-        }
+        self.flights.settled().await;
     }
 
     fn until(&self, at: Ts) -> Duration {
         Duration::from_micros(u64::try_from(at.0 - self.office.now().0).unwrap_or(0))
-    }
-
-    fn landed(&mut self, landed: Option<Result<(Id, ()), JoinError>>) {
-        let Some(landed) = landed else { return };
-        let id = landed.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        if let Err(error) = landed {
-            // The letter is due again when its time is up.
-            error!(error = %error, "sending a letter ended unexpectedly");
-        }
-        if let Some(organisation) = self.bound.remove(&id)
-            && let Some(busy) = self.busy.get_mut(&organisation)
-        {
-            *busy -= 1;
-            if *busy == 0 {
-                self.busy.remove(&organisation);
-            }
-        }
     }
 
     /// One turn: takes what is due and starts to send it. When something is due next, where
@@ -134,7 +108,7 @@ impl Sender {
         }
         due.sort();
         for (at, organisation) in due {
-            let busy = self.busy.get(&organisation).copied().unwrap_or(0);
+            let busy = self.flights.to(organisation);
             let all = self.office.mail.settings.senders as usize;
             let room = all.saturating_sub(self.flights.len()).min(EACH.saturating_sub(busy));
             let later = match at > now {
@@ -163,7 +137,7 @@ impl Sender {
         let most = setting::of(office, organisation).await?.integer(&settings::MAIL_HOURLY_MAX);
         let since = now.plus_seconds(-RATE_S);
         let row = office.db.fetch_one(&sql::SENT_SINCE, args![organisation, since]).await?;
-        let busy = self.busy.get(&organisation).copied().unwrap_or(0) as i64;
+        let busy = self.flights.to(organisation) as i64;
         let left = most - row.get::<i64>("count")? - busy;
         if left <= 0 {
             let first: Option<Ts> = row.get("first")?;
@@ -178,9 +152,7 @@ impl Sender {
         tx.commit().await?;
         for row in rows {
             let taken = Taken::of(&row)?;
-            let handle = self.flights.spawn(send(self.office.clone(), taken));
-            self.bound.insert(handle.id(), organisation);
-            *self.busy.entry(organisation).or_default() += 1;
+            self.flights.start(organisation, send(self.office.clone(), taken));
         }
         Ok(None)
     }

@@ -1,7 +1,9 @@
 //! Refused logins, read from policyd's table: never written here.
 
 use model::{CustomerId, NasId, OrganisationId, RefusalId, ServiceId, Ts};
-use store::{Args, Engine, Row, StoreError, any_of};
+use store::{Args, Engine, Row, StoreError};
+
+use super::network::Newest;
 
 /// Which rows to read.
 #[derive(Debug, Default)]
@@ -31,46 +33,18 @@ pub(crate) struct Wanted {
 const COLUMNS: &str = "id, customer_id, service_id, nas_id, minute, login, station, reason, \
     attempts, first_at, last_at";
 
-/// The statement for a page, the newest first. It names only the conditions that are asked for,
-/// so that each can use its index, and only the columns that are read.
+/// The statement for a page, the newest first.
 pub(crate) fn page(engine: Engine, wanted: Wanted, limit: i64) -> (String, Args) {
-    let mut args = Args::new();
-    let organisations = args.push(wanted.organisations);
-    let scope = any_of(engine, "organisation_id", organisations);
-    let mut conditions = vec![match wanted.unknown {
-        true => format!("({scope} OR organisation_id IS NULL)"),
-        false => scope,
-    }];
-    if let Some(key) = wanted.login_key {
-        conditions.push(format!("login_key = ${}", args.push(key)));
-    }
-    if let Some(service) = wanted.service {
-        conditions.push(format!("service_id = ${}", args.push(service)));
-    }
-    if let Some(nas) = wanted.nas {
-        conditions.push(format!("nas_id = ${}", args.push(nas)));
-    }
-    if let Some(station) = wanted.station {
-        conditions.push(format!("station = ${}", args.push(station)));
-    }
-    if let Some(reason) = wanted.reason {
-        conditions.push(format!("reason = ${}", args.push(reason)));
-    }
-    if let Some(since) = wanted.since {
-        conditions.push(format!("last_at >= ${}", args.push(since)));
-    }
-    if let Some(until) = wanted.until {
-        conditions.push(format!("first_at < ${}", args.push(until)));
-    }
-    if let Some(before) = wanted.before {
-        conditions.push(format!("id < ${}", args.push(before)));
-    }
-    let limit = args.push(limit);
-    let conditions = conditions.join(" AND ");
-    let sql = format!(
-        "SELECT {COLUMNS} FROM auth_log WHERE {conditions} ORDER BY id DESC LIMIT ${limit}"
-    );
-    (sql, args)
+    Newest::of(engine, wanted.organisations, wanted.unknown)
+        .only("login_key =", wanted.login_key)
+        .only("service_id =", wanted.service)
+        .only("nas_id =", wanted.nas)
+        .only("station =", wanted.station)
+        .only("reason =", wanted.reason)
+        .only("last_at >=", wanted.since)
+        .only("first_at <", wanted.until)
+        .only("id <", wanted.before)
+        .page("auth_log", COLUMNS, limit)
 }
 
 /// Refusals of one login, from one station, on one NAS, for one reason, within a minute.

@@ -13,6 +13,7 @@ pub(crate) mod idempotency;
 pub(crate) mod identity_provider;
 pub(crate) mod job;
 pub(crate) mod nas;
+pub(crate) mod network;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;

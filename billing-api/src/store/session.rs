@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use model::{CustomerId, NasId, OrganisationId, ServiceId, SessionId, Ts};
-use store::{Args, Engine, Row, StoreError, any_of};
+use store::{Args, Engine, Row, StoreError};
+
+use super::network::Newest;
 
 store::statements! {
     /// How many sessions of these organisations are open.
@@ -58,36 +60,16 @@ const COLUMNS: &str = "id, customer_id, service_id, nas_id, acct_session_id, log
     calling_station, ip, started_at, updated_at, ended_at, end_cause, download_octets, \
     upload_octets";
 
-/// The statement for a page of sessions, the newest first. It names only the conditions that
-/// are asked for, so that each can use its index, and only the columns that are read, so that
-/// `policyd` may add others while this program runs.
+/// The statement for a page of sessions, the newest first.
 pub(crate) fn page(engine: Engine, wanted: Wanted, limit: i64) -> (String, Args) {
-    let mut args = Args::new();
-    let organisations = args.push(wanted.organisations);
-    let scope = any_of(engine, "organisation_id", organisations);
-    let mut conditions = vec![match wanted.unknown {
-        true => format!("({scope} OR organisation_id IS NULL)"),
-        false => scope,
-    }];
-    if let Some(key) = wanted.login_key {
-        conditions.push(format!("login_key = ${}", args.push(key)));
-    }
-    match wanted.open {
-        Some(true) => conditions.push("ended_at IS NULL".to_owned()),
-        Some(false) => conditions.push("ended_at IS NOT NULL".to_owned()),
-        None => {}
-    }
-    if let Some(service) = wanted.service {
-        conditions.push(format!("service_id = ${}", args.push(service)));
-    }
-    if let Some(before) = wanted.before {
-        conditions.push(format!("id < ${}", args.push(before)));
-    }
-    let limit = args.push(limit);
-    let conditions = conditions.join(" AND ");
-    let sql =
-        format!("SELECT {COLUMNS} FROM session WHERE {conditions} ORDER BY id DESC LIMIT ${limit}");
-    (sql, args)
+    let state =
+        wanted.open.map(|open| if open { "ended_at IS NULL" } else { "ended_at IS NOT NULL" });
+    Newest::of(engine, wanted.organisations, wanted.unknown)
+        .only("login_key =", wanted.login_key)
+        .also(state)
+        .only("service_id =", wanted.service)
+        .only("id <", wanted.before)
+        .page("session", COLUMNS, limit)
 }
 
 /// The office's side of a session list.

@@ -737,6 +737,83 @@ fn every_page_works_without_a_script() {
     console.sign_out();
 }
 
+#[test]
+fn a_schedule_is_chosen_and_told_in_words_without_a_script() {
+    let lab = Lab::embedded();
+    let browser = Browser::without_javascript();
+    let console = Console::new(&browser, &lab);
+    console.enter(&lab);
+    let jobs = lab.api().get("/api/v1/jobs?limit=200").expect(200);
+    // A time of each day: two numbers, then nothing but stars.
+    let daily = |job: &&serde_json::Value| {
+        let line = job["schedule"].as_str().unwrap_or_default();
+        let time = line.strip_suffix(" * * *").and_then(|time| time.split_once(' '));
+        time.is_some_and(|(m, h)| m.parse::<u8>().is_ok() && h.parse::<u8>().is_ok())
+    };
+    let job =
+        jobs["data"].as_array().and_then(|jobs| jobs.iter().find(daily)).expect("a daily job");
+    let (id, name) = (job["id"].as_str().expect("an id"), job["name"].as_str().expect("a name"));
+    let schedule = || lab.api().get(&format!("/api/v1/jobs/{id}")).expect(200)["schedule"].clone();
+    let before = schedule();
+    let edit = format!("/jobs/{id}/edit");
+    let told = || browser.find("//div[contains(@class, 'meaning')]").text();
+    // Only the parts of what is chosen are there.
+    let offers = |field: &str| {
+        let path = format!("//main//*[@name='schedule.{field}']");
+        browser.all(&path).iter().any(|part| part.is_shown())
+    };
+
+    // It opens as what it is, and what is only looked at changes nothing.
+    console.open(&edit);
+    assert!(told().starts_with("Every day at"), "{}", told());
+    assert!(offers("at") && !offers("line") && !offers("step") && !offers("weekday:1"));
+    console.field("On days of the week").click();
+    assert!(offers("at") && offers("weekday:1") && !offers("day"));
+    console.press("Show next times");
+    console.expect_said("needs at least one day of the week");
+    browser.expect_status(422);
+    console.check("Monday");
+    console.check("Friday");
+    console.press("Show next times");
+    assert!(told().starts_with("Monday, Friday at"), "{}", told());
+    assert_eq!(
+        told().matches("Monday").count() + told().matches("Friday").count(),
+        7,
+        "{}",
+        told()
+    );
+    for (screen, width) in [(DESK, "desk"), (PHONE, "phone")] {
+        for scheme in [Scheme::Light, Scheme::Dark] {
+            browser.look(screen, scheme);
+            browser.picture(&format!("schedule-{width}-{}", scheme.name()));
+        }
+    }
+    browser.look(DESK, Scheme::Light);
+    assert_eq!(schedule(), before);
+    console.press("Save");
+    console.expect_page(name);
+    assert!(schedule().as_str().is_some_and(|line| line.ends_with(" * * 1,5")), "{}", schedule());
+    assert!(told().starts_with("Monday, Friday at"), "{}", told());
+
+    // By hand: what no choice can say, and what is no schedule.
+    console.open(&edit);
+    console.field("A line of cron").click();
+    console.fill("Line of cron", "0 9 * * 1#1");
+    console.press("Save");
+    console.expect_page(name);
+    assert_eq!(schedule(), "0 9 * * 1#1");
+    console.open(&edit);
+    assert!(offers("line") && !offers("at"));
+    console.fill("Line of cron", "0 9 * *");
+    console.press("Show next times");
+    console.expect_said("five fields");
+    browser.expect_status(422);
+    console.field("By hand only").click();
+    console.press("Save");
+    console.expect_page(name);
+    assert!(schedule().is_null(), "{}", schedule());
+}
+
 /// The id of the first of a list.
 fn first(lab: &Lab, list: &str) -> String {
     let page = lab.api().get(&format!("/api/v1/{list}")).expect(200);
@@ -766,6 +843,12 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
         "/services/import",
         "/services/export-options?status=active",
         "/tokens",
+        "/mail",
+        "/mail-servers",
+        "/mail-servers/new",
+        "/export-templates",
+        "/scheduled-exports",
+        "/scheduled-exports/new",
     ]
     .map(str::to_owned)
     .into();
@@ -781,7 +864,10 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
     paths.push(format!("/customers/{customer}?tab=services.customer_id"));
     paths.push(format!("/customers/{customer}?tab=audit"));
     paths.push(format!("/customers/{customer}?done=updated"));
-    paths.push(format!("/jobs/{}", first(lab, "jobs")));
+    let job = first(lab, "jobs");
+    paths.push(format!("/jobs/{job}"));
+    paths.push(format!("/jobs/{job}/edit"));
+    paths.extend(pages_of_mail_and_exports(lab));
     let webhook = serde_json::json!({"name": "CRM", "url": "https://crm.invalid/hook",
         "events": ["label.*"]});
     let webhook = lab.api().post("/api/v1/webhooks", &webhook).created();
@@ -798,6 +884,40 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
     paths.push(format!("/tokens/{}", first(lab, "tokens")));
     paths.push(format!("/roles/{}/edit", first(lab, "roles")));
     paths
+}
+
+/// Lists of letters, mail servers and exports by schedule with something in them, by long names.
+fn pages_of_mail_and_exports(lab: &Lab) -> Vec<String> {
+    let long = "Every customer of the northern branches, with plan and balance, for accounting";
+    let make = |list: &str, body: serde_json::Value| {
+        lab.api().post(&format!("/api/v1/{list}"), &body).created()
+    };
+    let server = make(
+        "mail-servers",
+        serde_json::json!({"host": "127.0.0.1", "port": 9, "tls": "none",
+            "from_address": "no-reply@a-rather-long-domain-name.example.net"}),
+    );
+    // To whom and by whom: nobody answers on that port, so that it waits.
+    lab.api().post(&format!("/api/v1/mail-servers/{server}/test"), &serde_json::json!({}));
+    let template = make(
+        "export-templates",
+        serde_json::json!({"name": long, "entity": "customer", "query": "format=pdf&status=active"}),
+    );
+    let export = make(
+        "scheduled-exports",
+        serde_json::json!({"name": long, "template_id": template, "schedule": "0 6 * * 1-5",
+            "delivery": "mail", "recipients": ["the.accountant@a-rather-long-domain-name.example.net"]}),
+    );
+    let list = |list: &str| format!("/{list}?sort=-created_at");
+    vec![
+        list("mail-servers"),
+        list("export-templates"),
+        list("scheduled-exports"),
+        format!("/mail-servers/{server}"),
+        format!("/mail-servers/{server}/edit"),
+        format!("/scheduled-exports/{export}"),
+        format!("/scheduled-exports/{export}/edit"),
+    ]
 }
 
 /// The pages that are one of a kind.

@@ -7,6 +7,11 @@
   root.classList.add("script");
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+  // On a narrow screen the tab one is on may stand beyond the edge of those before it.
+  for (const tab of all(".tabs [aria-current]")) {
+    tab.scrollIntoView({ block: "nearest", inline: "center" });
+  }
+
   // Live parts: asked for again, and put in the place of the old.
 
   const EVERY_MS = 5000;

@@ -145,7 +145,7 @@ pub(super) async fn act(
         let expected = fields.get("version").parse().ok();
         let arguments = action.arguments.iter().map(|field| of_field(words, entity, field));
         let sheet = Sheet::of(entity, actor, arguments.collect());
-        let mut filled = sheet.sent(&fields);
+        let mut filled = sheet.sent(words, &fields);
         let document = sheet.document(&office, actor, words, &mut filled, false).await?;
         let done = match Draft::arguments(action.arguments, Input::of_fields(document)) {
             Ok(arguments) if !filled.is_wrong() => {

@@ -285,13 +285,13 @@ pub(super) async fn run(
                 sheet
                     .slots
                     .retain(|slot| !matches!(slot.kind, Kind::Secret(_) | Kind::Document(_)));
-                let filled = sheet.sent(&fields);
+                let filled = sheet.sent(words, &fields);
                 Some((sheet, filled))
             }
             Deed::Act(action) if deed.part().is_some() => {
                 let said = action.arguments.iter().map(|field| of_field(words, entity, field));
                 let sheet = Sheet::of(entity, actor, said.collect());
-                let filled = sheet.sent(&fields);
+                let filled = sheet.sent(words, &fields);
                 Some((sheet, filled))
             }
             _ => None,

@@ -225,9 +225,9 @@ mod tests {
             ("text.colour", "#112233"),
             ("take.name", "mine"),
         ];
-        assert_eq!(sheet.sent(&fields(&sent)).texts["name"], "Gold");
+        assert_eq!(sheet.sent(&Words::english(), &fields(&sent)).texts["name"], "Gold");
         sent.push(("take.name", "theirs"));
-        let filled = sheet.sent(&fields(&sent));
+        let filled = sheet.sent(&Words::english(), &fields(&sent));
         assert_eq!(filled.texts["name"], filled.was["name"], "theirs is no change");
         assert_eq!(filled.texts["colour"], "#112233");
     }

@@ -22,6 +22,7 @@ use crate::console::facet;
 use crate::console::failure::Failure;
 use crate::console::guard::{Fields, Post, Signed, safe_next};
 use crate::console::page::{self, Place, Viewer};
+use crate::console::schedule;
 use crate::console::words::{self, Words};
 use crate::domain::access::Rights;
 use crate::domain::setting::registry::ZONE;
@@ -29,6 +30,7 @@ use crate::domain::{Actor, Fault, Office};
 use crate::entity::custom::Custom;
 use crate::entity::{Draft, Entity, Flags, Kind, Verbs, custom, read, registry, write};
 use crate::http::Problem;
+use crate::jobs::schedule::Schedule;
 use crate::store::organisation;
 
 /// What a form needs besides what was typed.
@@ -56,6 +58,10 @@ pub(super) struct Filled {
     elsewhere: Vec<String>,
     /// What a search found where a reference was not clear.
     found: BTreeMap<String, Vec<(String, String)>>,
+    /// The parts of a schedule as they were sent, by slot.
+    parts: BTreeMap<String, schedule::Parts>,
+    /// What a schedule means.
+    foreseen: Option<Markup>,
 }
 
 /// Which form.
@@ -119,13 +125,26 @@ impl Sheet {
     }
 
     /// What was sent. Where a conflict was settled for theirs, what stands there counts.
-    pub(super) fn sent(&self, fields: &Fields) -> Filled {
+    pub(super) fn sent(&self, words: &Words, fields: &Fields) -> Filled {
         let mut filled = Filled::default();
         for slot in &self.slots {
             let was = fields.0.get(&format!("was.{}", slot.name)).cloned().unwrap_or_default();
             let was = was.replace("\r\n", "\n");
-            let text = match fields.get(&format!("take.{}", slot.name)) {
-                "theirs" => was.clone(),
+            // A form that only carries the text along has no parts of it.
+            let parts = match facet::is_schedule(self.entity, &slot.name) {
+                true => schedule::sent(&slot.name, fields),
+                false => None,
+            };
+            let text = match (fields.get(&format!("take.{}", slot.name)), parts) {
+                ("theirs", _) => was.clone(),
+                (_, Some(parts)) => {
+                    let composed = schedule::compose(words, &parts, &was);
+                    filled.parts.insert(slot.name.clone(), parts);
+                    composed.unwrap_or_else(|detail| {
+                        filled.wrong.insert(slot.name.clone(), detail);
+                        String::new()
+                    })
+                }
                 _ => {
                     let text = Control::gather(slot, fields);
                     let own = facet::draw(self.entity, &slot.name);
@@ -193,6 +212,21 @@ impl Filled {
         Self { was: texts.clone(), texts, ..Self::default() }
     }
 
+    /// Looks ahead: what the schedule among the fields means.
+    fn foresee(&mut self, office: &Office, viewer: &Viewer, sheet: &Sheet) {
+        let own = |slot: &&Slot| facet::is_schedule(sheet.entity, &slot.name);
+        let Some(slot) = sheet.slots.iter().find(own) else { return };
+        let text = |name: &str| self.texts.get(name).map_or("", String::as_str);
+        let line = text(&slot.name);
+        if let Err(error) = Schedule::parse(line, "UTC")
+            && !line.is_empty()
+        {
+            self.wrong.insert(slot.name.clone(), error.to_string());
+            return;
+        }
+        self.foreseen = Some(schedule::meaning(viewer, office.now(), line, text("zone")));
+    }
+
     /// Brings a fault back to the fields; one that is not about them is returned.
     pub(super) fn refused(mut self, sheet: &Sheet, fault: Fault) -> Result<Self, Fault> {
         let faults = match fault {
@@ -228,6 +262,11 @@ impl Filled {
     pub(super) fn is_wrong(&self) -> bool {
         !self.wrong.is_empty() || !self.elsewhere.is_empty()
     }
+
+    /// How a form that is only looked at is answered.
+    fn status(&self) -> StatusCode {
+        if self.is_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
+    }
 }
 
 /// `GET /{path}/new`
@@ -253,7 +292,8 @@ pub(super) async fn new(
             };
             (slot.name.clone(), given)
         });
-        let filled = Filled { texts: texts.collect(), ..Filled::default() };
+        let mut filled = Filled { texts: texts.collect(), ..Filled::default() };
+        filled.foresee(&office, viewer, &sheet);
         Ok(page::send(StatusCode::OK, render(viewer, &sheet, &filled, &Form::New)))
     };
     result.await.map_err(|fault| Failure::new(&request, fault))
@@ -272,7 +312,11 @@ pub(super) async fn create(
         creatable(actor, entity)?;
         let words = &viewer.words;
         let sheet = Sheet::load(&office, actor, words, entity, true).await?;
-        let mut filled = sheet.sent(&fields);
+        let mut filled = sheet.sent(words, &fields);
+        if !fields.get(schedule::PREVIEW).is_empty() {
+            filled.foresee(&office, viewer, &sheet);
+            return Ok(page::send(filled.status(), render(viewer, &sheet, &filled, &Form::New)));
+        }
         let document = sheet.document(&office, actor, words, &mut filled, false).await?;
         if let Some(create) = facet::create(entity) {
             let octets = Json::Object(document).to_string().into_bytes();
@@ -322,7 +366,8 @@ pub(super) async fn edit(
         let (row, version) = read::find(&office, actor, entity, entity.id(&id)?).await?;
         let sheet = Sheet::load(&office, actor, &viewer.words, entity, false).await?;
         let title = titled(&office, actor, &viewer.words, &sheet, &row).await?;
-        let filled = Filled::of(sheet.texts(&viewer.words, &row));
+        let mut filled = Filled::of(sheet.texts(&viewer.words, &row));
+        filled.foresee(&office, viewer, &sheet);
         let form = Form::Edit(&id, &title, version);
         Ok(page::send(StatusCode::OK, render(viewer, &sheet, &filled, &form)))
     };
@@ -358,7 +403,14 @@ pub(super) async fn update(
         let record = entity.id(&id)?;
         let expected = fields.get("version").parse().map_err(|_| Fault::Stale)?;
         let sheet = Sheet::load(&office, actor, words, entity, false).await?;
-        let mut filled = sheet.sent(&fields);
+        let mut filled = sheet.sent(words, &fields);
+        if !fields.get(schedule::PREVIEW).is_empty() {
+            filled.foresee(&office, viewer, &sheet);
+            let (row, _) = read::find(&office, actor, entity, record).await?;
+            let title = titled(&office, actor, words, &sheet, &row).await?;
+            let form = Form::Edit(&id, &title, expected);
+            return Ok(page::send(filled.status(), render(viewer, &sheet, &filled, &form)));
+        }
         let document = sheet.document(&office, actor, words, &mut filled, true).await?;
         let address = format!("/{}/{}", entity.path, *id);
         if document.is_empty() && !filled.is_wrong() {
@@ -490,6 +542,14 @@ pub(super) fn controls(
             control.widget = Widget::Own(shown);
             control.hint = slot.hint.clone();
         }
+        if facet::is_schedule(sheet.entity, name) {
+            let apart = || schedule::apart(&control.value);
+            let parts = filled.parts.get(name).cloned().unwrap_or_else(apart);
+            control.widget = Widget::Own(html! {
+                (schedule::form(words, name, &parts, !control.required))
+                @if let Some(foreseen) = &filled.foreseen { (foreseen) }
+            });
+        }
         let part = match slot.custom() {
             Some(_) => Part::Added,
             None => slot.group.map_or(Part::First, Part::Group),
@@ -538,6 +598,9 @@ pub(super) fn render(viewer: &Viewer, sheet: &Sheet, filled: &Filled, form: &For
             (parts(words, &controls))
             div.actions {
                 button type="submit" { (save) }
+                @if sheet.slots.iter().any(|slot| facet::is_schedule(sheet.entity, &slot.name)) {
+                    (schedule::preview(words))
+                }
                 a.button.quiet href=(back) { (words.say(words::FORM_CANCEL)) }
             }
         }
@@ -656,7 +719,7 @@ pub(super) mod tests {
             fault("/name/0", "is strange"),
             fault("/elsewhere", "is odd"),
         ]);
-        let filled = sheet.sent(&sent).refused(&sheet, faults).unwrap();
+        let filled = sheet.sent(&Words::english(), &sent).refused(&sheet, faults).unwrap();
         let text = render(&viewer(), &sheet, &filled, &Form::New).into_string();
         for part in [
             "2 fields need another look",

@@ -149,7 +149,7 @@ CREATE INDEX customer_phone ON customer (phone) WHERE deleted_at IS NULL;
 CREATE INDEX customer_created ON customer (created_at, id, status, organisation_id) WHERE deleted_at IS NULL;
 CREATE INDEX customer_updated ON customer (updated_at, id, status, organisation_id) WHERE deleted_at IS NULL;
 CREATE INDEX customer_deleted ON customer (updated_at, id) WHERE deleted_at IS NOT NULL;
-CREATE UNIQUE INDEX customer_external ON customer (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX customer_external ON customer (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 CREATE TABLE plan (
     id UUID PRIMARY KEY,
@@ -207,7 +207,7 @@ CREATE UNIQUE INDEX plan_name ON plan (organisation_id, name) WHERE deleted_at I
 CREATE INDEX plan_status ON plan (status, id);
 CREATE INDEX plan_created ON plan (created_at, id);
 CREATE INDEX plan_updated ON plan (updated_at, id);
-CREATE UNIQUE INDEX plan_external ON plan (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX plan_external ON plan (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- What a plan gives; an edit makes a version, so that a service may stay on an old one.
 CREATE TABLE plan_version (
@@ -297,7 +297,7 @@ CREATE UNIQUE INDEX service_ipv6_address ON service (ipv6_address) WHERE deleted
 CREATE UNIQUE INDEX service_ipv6_prefix ON service (ipv6_prefix) WHERE deleted_at IS NULL AND ipv6_prefix IS NOT NULL;
 CREATE UNIQUE INDEX service_delegated_prefix ON service (delegated_prefix) WHERE deleted_at IS NULL AND delegated_prefix IS NOT NULL;
 CREATE INDEX service_nas ON service (nas_id, id) WHERE nas_id IS NOT NULL;
-CREATE UNIQUE INDEX service_external ON service (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX service_external ON service (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- What services have of the IPv6 address space: no two have a part of the same. First and last
 -- address, in 32 hexadecimal digits.
@@ -388,7 +388,7 @@ CREATE INDEX nas_address ON nas (address);
 CREATE INDEX nas_vendor ON nas (vendor, id);
 CREATE INDEX nas_created ON nas (created_at, id);
 CREATE INDEX nas_updated ON nas (updated_at, id);
-CREATE UNIQUE INDEX nas_external ON nas (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX nas_external ON nas (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 CREATE TABLE radius_client (
     id UUID PRIMARY KEY,

@@ -20,7 +20,7 @@ CREATE TABLE label (
 CREATE UNIQUE INDEX label_kind_name ON label (organisation_id, kind, name) WHERE deleted_at IS NULL;
 CREATE INDEX label_created ON label (organisation_id, created_at);
 CREATE INDEX label_updated ON label (organisation_id, updated_at);
-CREATE UNIQUE INDEX label_external ON label (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX label_external ON label (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Which customers have which labels.
 CREATE TABLE customer_label (
@@ -40,4 +40,4 @@ CREATE TABLE customer_label (
 );
 CREATE UNIQUE INDEX customer_label_customer_id_label_id ON customer_label (customer_id, label_id) WHERE deleted_at IS NULL;
 CREATE INDEX customer_label_label ON customer_label (label_id);
-CREATE UNIQUE INDEX customer_label_external ON customer_label (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX customer_label_external ON customer_label (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;

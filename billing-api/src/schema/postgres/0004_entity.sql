@@ -11,8 +11,9 @@ CREATE TABLE search_entry (
     words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX search_entry_record ON search_entry (record_id);
--- For those with few records, whatever word they look for.
-CREATE INDEX search_entry_organisation ON search_entry (organisation_id, entity);
+-- For those with few records, whatever word they look for; and the newest of each, for words that
+-- most records have.
+CREATE INDEX search_entry_organisation ON search_entry (organisation_id, entity, seq);
 
 -- Only in this engine: the index over the words.
 -- And over whose they are. What is not sorted in yet stays short, since a search reads it whole.
@@ -42,4 +43,4 @@ CREATE TABLE custom_field (
     deleted_by TEXT
 );
 CREATE UNIQUE INDEX custom_field_entity_key ON custom_field (organisation_id, entity, key) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX custom_field_external ON custom_field (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX custom_field_external ON custom_field (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;

@@ -24,7 +24,7 @@ CREATE TABLE role (
 CREATE UNIQUE INDEX role_name ON role (organisation_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX role_created ON role (organisation_id, created_at);
 CREATE INDEX role_updated ON role (organisation_id, updated_at);
-CREATE UNIQUE INDEX role_external ON role (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX role_external ON role (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Absent: may do nothing.
 ALTER TABLE staff ADD COLUMN role_id UUID REFERENCES role (id);
@@ -51,7 +51,7 @@ CREATE INDEX staff_role ON staff (role_id);
 CREATE INDEX staff_created ON staff (organisation_id, created_at);
 CREATE INDEX staff_updated ON staff (organisation_id, updated_at);
 CREATE INDEX staff_name ON staff (organisation_id, name);
-CREATE UNIQUE INDEX staff_external ON staff (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX staff_external ON staff (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Who really sits there, where somebody acts as this member of staff.
 ALTER TABLE staff_session ADD COLUMN impersonator_id UUID REFERENCES staff (id);
@@ -132,7 +132,7 @@ CREATE INDEX api_token_staff ON api_token (staff_id);
 CREATE INDEX api_token_created ON api_token (organisation_id, created_at);
 CREATE INDEX api_token_updated ON api_token (organisation_id, updated_at);
 CREATE INDEX api_token_name ON api_token (organisation_id, name);
-CREATE UNIQUE INDEX api_token_external ON api_token (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX api_token_external ON api_token (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Requests per token and day (UTC).
 CREATE TABLE api_token_usage (
@@ -185,7 +185,7 @@ CREATE UNIQUE INDEX identity_provider_name ON identity_provider (organisation_id
 CREATE INDEX identity_provider_role ON identity_provider (role_id);
 CREATE INDEX identity_provider_created ON identity_provider (organisation_id, created_at);
 CREATE INDEX identity_provider_updated ON identity_provider (organisation_id, updated_at);
-CREATE UNIQUE INDEX identity_provider_external ON identity_provider (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX identity_provider_external ON identity_provider (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Whom a provider knows as whom. One member of staff is one subject of a provider: another person
 -- who is given the same address there later is not taken for the first.

@@ -31,7 +31,7 @@ CREATE INDEX data_export_updated ON data_export (updated_at);
 CREATE INDEX data_export_entity ON data_export (entity);
 CREATE INDEX data_export_purge ON data_export (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX data_export_held ON data_export (organisation_id) WHERE purge_at IS NOT NULL;
-CREATE UNIQUE INDEX data_export_external ON data_export (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX data_export_external ON data_export (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- An export as somebody wants it again.
 CREATE TABLE export_template (
@@ -54,7 +54,7 @@ CREATE INDEX export_template_created ON export_template (created_at);
 CREATE INDEX export_template_updated ON export_template (updated_at);
 CREATE INDEX export_template_entity ON export_template (entity);
 CREATE UNIQUE INDEX export_template_name ON export_template (organisation_id, name) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX export_template_external ON export_template (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX export_template_external ON export_template (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- A file that came, what its columns mean, and what became of its rows.
 CREATE TABLE data_import (
@@ -93,7 +93,7 @@ CREATE INDEX data_import_created ON data_import (created_at);
 CREATE INDEX data_import_updated ON data_import (updated_at);
 CREATE INDEX data_import_entity ON data_import (entity);
 CREATE INDEX data_import_purge ON data_import (purge_at);
-CREATE UNIQUE INDEX data_import_external ON data_import (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX data_import_external ON data_import (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- The file itself, sealed, in pieces. In the database, because any process may run the import
 -- and a backup of the database is a backup of everything; purged with its window.
@@ -147,7 +147,7 @@ CREATE TABLE mail_server (
 CREATE UNIQUE INDEX mail_server_organisation ON mail_server (organisation_id) WHERE deleted_at IS NULL;
 CREATE INDEX mail_server_created ON mail_server (organisation_id, created_at);
 CREATE INDEX mail_server_updated ON mail_server (organisation_id, updated_at);
-CREATE UNIQUE INDEX mail_server_external ON mail_server (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX mail_server_external ON mail_server (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- A letter: written with what it tells about, waiting until a server has taken it.
 CREATE TABLE mail (
@@ -189,7 +189,7 @@ CREATE INDEX mail_kind ON mail (organisation_id, kind);
 CREATE INDEX mail_recipient ON mail (organisation_id, recipient);
 CREATE INDEX mail_export ON mail (export_id) WHERE export_id IS NOT NULL;
 CREATE INDEX mail_purge ON mail (created_at);
-CREATE UNIQUE INDEX mail_external ON mail (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX mail_external ON mail (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- The file of an export that is kept, sealed, in pieces, as those of imports are.
 CREATE TABLE export_chunk (
@@ -235,4 +235,4 @@ CREATE INDEX scheduled_export_created ON scheduled_export (organisation_id, crea
 CREATE INDEX scheduled_export_updated ON scheduled_export (organisation_id, updated_at);
 CREATE INDEX scheduled_export_template ON scheduled_export (template_id);
 CREATE UNIQUE INDEX scheduled_export_name ON scheduled_export (organisation_id, name) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX scheduled_export_external ON scheduled_export (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX scheduled_export_external ON scheduled_export (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;

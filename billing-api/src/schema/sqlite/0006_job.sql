@@ -39,7 +39,7 @@ CREATE INDEX job_last_state ON job (organisation_id, last_state);
 CREATE INDEX job_created ON job (organisation_id, created_at);
 CREATE INDEX job_updated ON job (organisation_id, updated_at);
 CREATE INDEX job_next ON job (next_at) WHERE next_at IS NOT NULL;
-CREATE UNIQUE INDEX job_external ON job (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX job_external ON job (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- One execution, with its retries. The row is the queue: whoever works on it has a lease.
 CREATE TABLE job_run (
@@ -98,7 +98,7 @@ CREATE INDEX job_run_state ON job_run (organisation_id, state);
 CREATE INDEX job_run_created ON job_run (organisation_id, created_at);
 CREATE INDEX job_run_updated ON job_run (organisation_id, updated_at);
 CREATE INDEX job_run_finished ON job_run (finished_at) WHERE finished_at IS NOT NULL;
-CREATE UNIQUE INDEX job_run_external ON job_run (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX job_run_external ON job_run (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- What runs say, a bounded number of lines each.
 CREATE TABLE job_log (
@@ -142,4 +142,4 @@ CREATE INDEX maintenance_window_starts ON maintenance_window (organisation_id, s
 CREATE INDEX maintenance_window_ends ON maintenance_window (ends_at);
 CREATE INDEX maintenance_window_created ON maintenance_window (organisation_id, created_at);
 CREATE INDEX maintenance_window_updated ON maintenance_window (organisation_id, updated_at);
-CREATE UNIQUE INDEX maintenance_window_external ON maintenance_window (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX maintenance_window_external ON maintenance_window (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;

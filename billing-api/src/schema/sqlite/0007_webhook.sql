@@ -46,7 +46,7 @@ CREATE UNIQUE INDEX webhook_name ON webhook (organisation_id, name) WHERE delete
 CREATE INDEX webhook_enabled ON webhook (organisation_id, enabled);
 CREATE INDEX webhook_created ON webhook (organisation_id, created_at);
 CREATE INDEX webhook_updated ON webhook (organisation_id, updated_at);
-CREATE UNIQUE INDEX webhook_external ON webhook (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX webhook_external ON webhook (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- How deliveries of a webhook ended, by day: the numbers outlive the deliveries.
 CREATE TABLE webhook_day (
