@@ -7,8 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::domain::access::tests::{Place, places};
 use crate::domain::customer::CUSTOMER;
-use crate::domain::plan::PLAN;
 use crate::domain::nas::NAS;
+use crate::domain::plan::PLAN;
 use crate::domain::setting::tests::{below, office};
 use crate::entity::write::Made;
 
