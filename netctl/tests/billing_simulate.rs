@@ -163,6 +163,36 @@ fn a_mistake_is_named_by_its_place() {
             event(r#""at":"2024-03-06","do":"change","service":"s1","period":"fortnight""#),
             "/events/1/period: one of day",
         ),
+        (
+            event(
+                r#""at":"2024-03-06","do":"change","service":"s1","period":"year",
+                   "billing_month":4"#,
+            ),
+            "/events/1/billing_month: needs a billing_day",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"change","service":"s1","billing_month":4"#),
+            "/events/1/billing_month: every month is a billing month",
+        ),
+        (
+            event(
+                r#""at":"2024-03-06","do":"change","service":"s1","period":"week"},
+                   {"at":"2024-03-07","do":"change","service":"s1","billing_day":3"#,
+            ),
+            "/events/2/billing_day: periods of days",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"discount","service":"s9","percent":"5""#),
+            "/events/1/service: no event starts s9",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"pause","service":"s1","void":"2024-03-06""#),
+            "/events/1/void: must be after the day the event is known from",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"payment","amount":"5.00","void":"2024-03-07""#),
+            "/events/1/void: money that was booked stays so",
+        ),
     ] {
         let ended = simulate(&["-"], &input);
         let trouble = String::from_utf8(ended.stderr).expect("it is text");

@@ -4,11 +4,11 @@ use jiff::civil::Date;
 use model::Currency;
 use serde::Serialize;
 
-use super::read::Scenario;
+use super::read::{Scenario, Told};
 use crate::account::{Account, Document};
 use crate::amount::show;
 use crate::event::{Action, Event};
-use crate::exact::Exact;
+use crate::exact::{Exact, TooLarge};
 use crate::generate::{Refused, generate};
 use crate::item::Item;
 use crate::tax;
@@ -107,13 +107,17 @@ impl Scenario {
         let mut items: Vec<Item> = Vec::new();
         let mut account = Account::default();
         let mut booked = vec![false; self.events.len()];
+        let mut unheard: Vec<&Told> = self.events.iter().collect();
+        let mut known: Vec<Event> = Vec::new();
         for &target in &self.runs {
-            let known: Vec<Event> = self
-                .events
-                .iter()
-                .filter(|(recorded, _)| *recorded <= target)
-                .map(|(_, event)| event.clone())
-                .collect();
+            unheard.retain(|told| {
+                let heard = told.recorded <= target;
+                if heard {
+                    known.push(told.event.clone());
+                }
+                !heard
+            });
+            known.retain(|event| !self.is_void(event.number, target));
             self.book(target, &mut account, &mut booked)?;
             let mut new = generate(&known, &items, target, &self.terms)?;
             tax::assess(&mut new, &items, &self.terms.policy)?;
@@ -122,6 +126,13 @@ impl Scenario {
             items.append(&mut new);
         }
         Ok(played)
+    }
+
+    /// Whether an event was declared void by a day.
+    fn is_void(&self, number: u64, day: Date) -> bool {
+        // Events are numbered from 1 in the order of the file.
+        let told = usize::try_from(number).ok().and_then(|number| self.events.get(number - 1));
+        told.and_then(|told| told.voided).is_some_and(|voided| voided <= day)
     }
 
     /// Books the payments and credits that came since the run before.
@@ -133,12 +144,15 @@ impl Scenario {
     ) -> Result<(), Refused> {
         let mut due: Vec<usize> = (0..self.events.len())
             .filter(|&index| !booked[index])
-            .filter(|&index| self.events[index].0.max(self.events[index].1.at) <= target)
+            .filter(|&index| {
+                let Told { recorded, event, .. } = &self.events[index];
+                event.at.max(*recorded) <= target
+            })
             .collect();
-        due.sort_by(|&a, &b| self.events[a].1.order(&self.events[b].1));
+        due.sort_by(|&a, &b| self.events[a].event.order(&self.events[b].event));
         for index in due {
             booked[index] = true;
-            match self.events[index].1.action {
+            match self.events[index].event.action {
                 Action::Credit(amount) | Action::Payment(amount) => {
                     account.receive(amount, &self.terms.policy)?;
                 }
@@ -168,7 +182,7 @@ fn run(
     }
     Ok(Run {
         date: document.date.to_string(),
-        items: items.iter().map(|item| line(item, currency)).collect(),
+        items: items.iter().map(|item| line(item, currency)).collect::<Result<_, _>>()?,
         subtotal: money(document.subtotal),
         tax: money(document.tax),
         taxes,
@@ -183,20 +197,20 @@ fn run(
     })
 }
 
-fn line(item: &Item, currency: Currency) -> Line {
-    Line {
+fn line(item: &Item, currency: Currency) -> Result<Line, TooLarge> {
+    Ok(Line {
         number: item.number,
         service: item.service.clone(),
         kind: item.kind.word(),
         label: item.label.clone(),
         from: item.days.from.to_string(),
         to: item.days.to.to_string(),
-        amount: show(item.net(), currency),
-        tax: show(item.tax_sum(), currency),
+        amount: show(item.net()?, currency),
+        tax: show(item.tax_sum()?, currency),
         quantity_note: item.quantity_note.clone(),
         formula: item.formula.clone(),
         repairs: item.repairs,
         discounts: item.discounts,
         event: item.event,
-    }
+    })
 }
