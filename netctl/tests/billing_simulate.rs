@@ -70,6 +70,28 @@ fn tables_are_for_people() {
 }
 
 #[test]
+fn every_line_is_explained_when_asked() {
+    let told = simulate(&["-", "--explain"], &example());
+    let text = String::from_utf8(told.stdout).expect("it is text");
+    assert_eq!(told.status.code(), Some(0));
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines.iter().position(|line| *line == "#2 basic").expect("a repair is explained");
+    assert_eq!(
+        lines[at + 1..at + 7],
+        [
+            "  days: 2024-03-12 to 2024-04-04, of 2024-03-05 to 2024-04-04 (month)",
+            "  amount: 10.00 billed − 2.26 for the 7 days that remain = 7.74 taken back",
+            "  corrects: line 1: basic, 2024-03-05 to 2024-04-04, 10.00",
+            "  because of: event 2: s1 changes on 2024-03-12: plus, 15.00",
+            "  policy: change_effect = immediate, proration = actual, rounding = half_up",
+            "  tax: VAT 20 % on -7.74, as it was charged: -1.55",
+        ],
+        "{text}"
+    );
+    assert_eq!(simulate(&["-", "--explain", "--json"], &example()).status.code(), Some(2));
+}
+
+#[test]
 fn a_mistake_is_named_by_its_place() {
     let event = |fields: &str| {
         format!(

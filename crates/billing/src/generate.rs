@@ -21,7 +21,7 @@ use crate::event::{Action, Event};
 use crate::exact::{TooLarge, sum};
 use crate::interval::{Days, Interval};
 use crate::item::{Item, Kind, Recurrence};
-use crate::policy::Policy;
+use crate::policy::{Policy, Proration};
 use crate::proration::Share;
 use crate::tax::Tax;
 use crate::timeline::{self, Fee, Piece, Timeline};
@@ -284,7 +284,32 @@ impl<'a> Making<'a> {
 
     fn add(&mut self, item: Item) {
         self.number += 1;
-        self.new.push(Item { number: self.number, ..item });
+        let policy = self.decided(&item);
+        self.new.push(Item { number: self.number, policy, ..item });
+    }
+
+    /// The keys of the policy that an item followed: what it says itself, and what goes for all of
+    /// its kind.
+    fn decided(&self, item: &Item) -> String {
+        let policy = &self.terms.policy;
+        let mut keys = vec![item.policy.clone()];
+        keys.retain(|own| !own.is_empty());
+        let divided = item.of.is_some_and(|of| {
+            let share = Share::of(&item.days, &of.period, policy.proration);
+            policy.proration == Proration::None || !share.is_whole()
+        });
+        if divided {
+            keys.push(format!("proration = {}", policy.proration.word()));
+        }
+        let taxed = !item.taxes.is_empty() && item.repairs.is_none();
+        if divided || taxed || item.discounts.is_some() {
+            keys.push(format!("rounding = {}", policy.rounding.word()));
+        }
+        if taxed {
+            keys.push(format!("tax_rounding = {}", policy.tax_rounding.word()));
+            keys.push(format!("prices_include_tax = {}", item.tax_included));
+        }
+        keys.join(", ")
     }
 
     /// Whether a line says of its days what is wanted of them. Taxes of the customer's may have
@@ -328,6 +353,7 @@ impl<'a> Making<'a> {
                 let back = split(left, lost.iter().copied(), &line.of, policy)?;
                 for (interval, back) in back {
                     let share = Share::of(&interval, &line.of.period, policy.proration);
+                    let cause = cause(events, interval.from);
                     let formula = match kept_days {
                         0 => format!("{} billed, all of it taken back", self.show(amount)),
                         days => format!(
@@ -345,9 +371,10 @@ impl<'a> Making<'a> {
                         amount: -back,
                         tax: Vec::new(),
                         repairs: Some(line.item.number),
-                        event: cause(events, interval.from),
+                        event: cause.map(|event| event.number),
                         quantity_note: format!("{} taken back", quantity(&share, &line.of)),
                         formula,
+                        policy: cause.map(|event| deciding(event, policy)).unwrap_or_default(),
                         ..line.item.clone()
                     });
                 }
@@ -421,6 +448,7 @@ impl<'a> Making<'a> {
                 event: Some(piece.event),
                 quantity_note: quantity(&share, &of),
                 formula,
+                policy: String::new(),
             });
         }
         Ok(())
@@ -490,6 +518,7 @@ impl<'a> Making<'a> {
             event: Some(event),
             quantity_note: "once".to_owned(),
             formula: format!("{} as entered", self.show(amount)),
+            policy: String::new(),
         }
     }
 
@@ -500,6 +529,7 @@ impl<'a> Making<'a> {
                 taxes: making.taxes(fee.taxes.as_ref()),
                 own_taxes: fee.taxes.is_some(),
                 formula: format!("{} for a change, by policy", making.show(fee.amount)),
+                policy: format!("change_fee = {}", making.show(fee.amount)),
                 ..making.one_time(Kind::ChangeFee, fee.event, fee.at, &fee.label, fee.amount)
             };
             self.once(fee.event, Kind::ChangeFee, item, fee.at);
@@ -539,6 +569,7 @@ impl<'a> Making<'a> {
                 repairs: Some(item.number),
                 quantity_note: "taken back".to_owned(),
                 formula: format!("{} billed, all of it taken back", self.show(item.amount)),
+                policy: String::new(),
                 ..item.clone()
             });
         }
@@ -550,7 +581,7 @@ impl<'a> Making<'a> {
 }
 
 /// The event behind the state of a service on a day, and so behind a repair from that day on.
-fn cause(events: &[&Event], day: Date) -> Option<u64> {
+fn cause<'a>(events: &[&'a Event], day: Date) -> Option<&'a Event> {
     let of_money = |action: &Action| {
         matches!(
             action,
@@ -562,7 +593,23 @@ fn cause(events: &[&Event], day: Date) -> Option<u64> {
         ) || matches!(action, Action::Discount(discount) if discount.once)
     };
     let of_service = |event: &&&Event| event.at <= day && !of_money(&event.action);
-    events.iter().rfind(of_service).map(|event| event.number)
+    events.iter().rfind(of_service).copied()
+}
+
+/// What of the policy decides from when, and whether, an event takes back what was billed.
+fn deciding(event: &Event, policy: &Policy) -> String {
+    let ends = format!(
+        "end_day_billed = {}, credit_unused = {}",
+        policy.end_day_billed, policy.credit_unused
+    );
+    match &event.action {
+        Action::Pause | Action::Cancel | Action::Block { stops_billing: Some(_), .. } => ends,
+        Action::Block { stops_billing: None, .. } => {
+            format!("block_stops_billing = {}, {ends}", policy.block_stops_billing)
+        }
+        Action::Change(_) => format!("change_effect = {}", policy.change_effect.word()),
+        _ => String::new(),
+    }
 }
 
 /// How much of a period: `24 of 31 days`.

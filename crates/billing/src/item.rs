@@ -61,6 +61,9 @@ pub struct Item {
     pub quantity_note: String,
     /// How the amount came about, as people reckon.
     pub formula: String,
+    /// The policy that decided about it, as it was: `proration = actual, rounding = half_up`;
+    /// empty where none did.
+    pub policy: String,
 }
 
 /// A price that comes back every period.
@@ -118,6 +121,7 @@ pub(crate) mod tests {
             event: Some(number),
             quantity_note: String::new(),
             formula: String::new(),
+            policy: String::new(),
         }
     }
 }

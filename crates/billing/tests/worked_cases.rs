@@ -96,6 +96,73 @@ fn play(file: &str) -> Result<Outcome, Refused> {
     Scenario::read(&node, |zone| TimeZone::get(zone).ok()).expect("it is read").play()
 }
 
+/// The explanation of a line, by its number.
+fn explanation(file: &str, number: u64) -> Vec<String> {
+    let played = play(file).expect("it is played");
+    let mut lines = played.runs.into_iter().flat_map(|run| run.items);
+    lines.find(|line| line.number == number).expect("there is such a line").explanation
+}
+
+#[test]
+fn a_line_says_what_made_it_what_it_is() {
+    let start = r#"{"at": "2024-04-01", "do": "start", "service": "s1", "plan": "basic",
+                    "price": "30.00", "period": "month"}"#;
+    let file = |events: &str| {
+        format!(
+            r#"{{"zone": "UTC", "currency": "EUR", "policy": {{"change_fee": "5.00"}},
+                 "tax": [{{"name": "VAT", "rate": "19"}}], "events": [{start}, {events}],
+                 "runs": ["2024-04-01", "2024-04-16"]}}"#
+        )
+    };
+    let cancel = file(r#"{"at": "2024-04-16", "do": "cancel", "service": "s1"}"#);
+    assert_eq!(
+        explanation(&cancel, 1),
+        [
+            "days: 2024-04-01 to 2024-04-30, of 2024-04-01 to 2024-04-30 (month)",
+            "amount: 30.00 for the whole period",
+            "because of: event 1: s1 starts on 2024-04-01: basic, 30.00 a month, in advance",
+            "policy: rounding = half_up, tax_rounding = line, prices_include_tax = false",
+            "tax: VAT 19 % on 30.00, of the customer: 5.70",
+        ]
+    );
+    assert_eq!(
+        explanation(&cancel, 2),
+        [
+            "days: 2024-04-16 to 2024-04-30, of 2024-04-01 to 2024-04-30 (month)",
+            "amount: 30.00 billed − 15.00 for the 15 days that remain = 15.00 taken back",
+            "corrects: line 1: basic, 2024-04-01 to 2024-04-30, 30.00",
+            "because of: event 2: s1 is cancelled on 2024-04-16",
+            "policy: end_day_billed = false, credit_unused = true, proration = actual, \
+             rounding = half_up",
+            "tax: VAT 19 % on -15.00, as it was charged: -2.85",
+        ]
+    );
+    let change =
+        file(r#"{"at": "2024-04-16", "do": "change", "service": "s1", "plan": "plus", "tax": []}"#);
+    assert_eq!(
+        explanation(&change, 4),
+        [
+            "amount: 5.00 for a change, by policy",
+            "because of: event 2: s1 changes on 2024-04-16: plus, no tax",
+            "policy: change_fee = 5.00",
+        ]
+    );
+    let coupon = file(
+        r#"{"at": "2024-04-01", "do": "discount", "percent": "10", "once": true, "text": "Hello"}"#,
+    );
+    assert_eq!(
+        explanation(&coupon, 2)[1..3],
+        [
+            "amount: 3.00 × 30.00/30.00 of this document's charges → 3.00",
+            "comes off: line 1: basic, 2024-04-01 to 2024-04-30, 30.00",
+        ]
+    );
+    assert_eq!(
+        explanation(&coupon, 2)[3],
+        "because of: event 2: a coupon for the account from 2024-04-01: 10 % off, Hello"
+    );
+}
+
 #[test]
 fn what_fits_no_amount_is_refused() {
     // 29 years at the largest price, with taxes of 146 times it.

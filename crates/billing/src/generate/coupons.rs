@@ -69,6 +69,7 @@ impl Making<'_> {
                 discounts: None,
                 quantity_note: "taken back".to_owned(),
                 formula,
+                policy: String::new(),
                 ..coupon.clone()
             });
         }
@@ -161,6 +162,7 @@ impl Making<'_> {
                 discounts: Some(line.item.number),
                 event: Some(event.number),
                 formula,
+                policy: String::new(),
                 ..line.item.clone()
             });
         }

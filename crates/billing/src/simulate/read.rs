@@ -506,3 +506,60 @@ fn percent(at: &At<'_>, max: i64) -> Result<Exact, Misplaced> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a file that starts a service and then has these events.
+    fn refused(events: &str) -> String {
+        let file = format!(
+            r#"{{"zone": "UTC", "currency": "USD", "runs": [], "events": [
+                {{"at": "2024-03-05", "do": "start", "service": "s1", "plan": "basic",
+                  "period": "month", "price": "10.00"}}, {events}]}}"#
+        );
+        let node: Node = serde_json::from_str(&file).unwrap();
+        match Scenario::read(&node, |_| Some(TimeZone::UTC)) {
+            Ok(_) => "nothing".to_owned(),
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_refused_what_a_start_is() {
+        let change = |fields| {
+            format!(r#"{{"at": "2024-03-06", "do": "change", "service": "s1", {fields}}}"#)
+        };
+        let weekly = change(r#""period": "week""#);
+        for (events, wrong) in [
+            (change(r#""billing_month": 4"#), "/events/1/billing_month: every month is"),
+            (
+                change(r#""period": "year", "billing_month": 4"#),
+                "/events/1/billing_month: needs a billing_day",
+            ),
+            (change(r#""period": "year", "billing_month": 4, "billing_day": 1"#), "nothing"),
+            (
+                format!("{weekly}, {}", change(r#""billing_day": 3"#)),
+                "/events/2/billing_day: periods of days",
+            ),
+            (format!("{weekly}, {}", change(r#""period": "month", "billing_day": 3"#)), "nothing"),
+        ] {
+            let found = refused(&events);
+            assert!(found.starts_with(wrong), "{events}: {found}, not {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_discount_is_for_a_service_there_is_and_money_has_no_void() {
+        for (event, wrong) in [
+            (r#""do": "discount", "service": "s9", "percent": "5""#, "/events/1/service: no event"),
+            (r#""do": "discount", "service": "s1", "percent": "5""#, "nothing"),
+            (r#""do": "pause", "service": "s1", "void": "2024-03-06""#, "/events/1/void: must be"),
+            (r#""do": "pause", "service": "s1", "void": "2024-03-07""#, "nothing"),
+            (r#""do": "payment", "amount": "5.00", "void": "2024-03-07""#, "/events/1/void: money"),
+        ] {
+            let found = refused(&format!(r#"{{"at": "2024-03-06", {event}}}"#));
+            assert!(found.starts_with(wrong), "{event}: {found}, not {wrong}");
+        }
+    }
+}
