@@ -8,6 +8,8 @@ reject-nonpayment = Your service is on hold until the open bill is paid.
 reject-suspended = Your service is suspended. Please contact support.
 reject-paused = Your service is paused.
 reject-quota = Your data allowance is used up.
+reject-device = This device is not registered for your service. Please contact support.
+reject-hours = Your service does not allow connections at this time.
 
 # The console: pages of the office. Grouped as the pages are.
 
@@ -302,6 +304,12 @@ console-refused-abuse = Held for abuse
 console-refused-pause = Paused
 console-refused-quota = Quota used up
 console-refused-nas = Not allowed on this NAS
+console-refused-port = Not allowed on this port
+console-refused-called-station = Not allowed at this station
+console-refused-check = Check attributes not met
+console-refused-mac = Bound to another MAC address
+console-refused-hours = Outside the allowed hours
+console-refused-realm = Unknown realm
 console-refused-unfit = The NAS cannot carry the plan
 console-refused-blocked = Blocked after too many failures
 
