@@ -123,9 +123,9 @@ impl Realms {
         Self(realms.map(|realm| (realm.name.as_bytes().into(), realm)).collect())
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The realm of this name.

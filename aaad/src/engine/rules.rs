@@ -16,7 +16,7 @@ use model::reject::RejectReason;
 use model::{NasId, Ts};
 use radius_wire::{Attributes, Full, attr};
 
-use crate::cache::{Group, Groups, Profile, Rules, SubscriberEntry};
+use crate::cache::{Group, Groups, ProfileEntry, Rules, SubscriberEntry};
 
 /// Groups of one service and its plan that count; the office allows fewer.
 const GROUPS_MAX: usize = 32;
@@ -24,7 +24,7 @@ const GROUPS_MAX: usize = 32;
 const OVERSTAY_US: i64 = 120_000_000;
 
 /// The rules of one subscriber: the plan's, its own, and its groups in their order.
-pub(super) struct Bound<'a> {
+pub(crate) struct Bound<'a> {
     pub(super) plan: Option<&'a Rules>,
     pub(super) own: Option<&'a Rules>,
     groups: [Option<&'a Arc<Group>>; GROUPS_MAX],
@@ -32,7 +32,11 @@ pub(super) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    pub(super) fn of(profile: &'a Profile, entry: &'a SubscriberEntry, groups: &'a Groups) -> Self {
+    pub(super) fn of(
+        profile: &'a ProfileEntry,
+        entry: &'a SubscriberEntry,
+        groups: &'a Groups,
+    ) -> Self {
         let (plan, own) = (profile.rules.as_deref(), entry.rules());
         let mut bound = Self { plan, own, groups: [None; GROUPS_MAX], count: 0 };
         let named = bound.each().flat_map(|rules| &rules.groups);
@@ -60,7 +64,7 @@ impl<'a> Bound<'a> {
     }
 
     /// Whether a reply says more than the dialect.
-    pub(super) fn adds(&self, access: Access) -> bool {
+    pub(crate) fn adds(&self, access: Access) -> bool {
         let replies = || {
             self.each().any(|rules| !rules.reply.is_empty())
                 || self.groups().any(|group| !group.reply.is_empty())
@@ -77,13 +81,14 @@ impl<'a> Bound<'a> {
     /// request meets; without a request, of all.
     pub(super) fn replies(
         &self,
-        request: Option<Attributes<'a>>,
+        request: Option<Attributes<'_>>,
     ) -> impl Iterator<Item = (Whose<'a>, &'a Reply)> {
         let of = |rules: Option<&'a Rules>| rules.into_iter().flat_map(|rules| &rules.reply);
         let met = move |group: &&Arc<Group>| request.is_none_or(|request| meets(group, request));
-        let groups = self.groups().filter(met).flat_map(|group| {
-            group.reply.iter().map(move |reply| (Whose::Group(group), reply))
-        });
+        let groups = self
+            .groups()
+            .filter(met)
+            .flat_map(|group| group.reply.iter().map(move |reply| (Whose::Group(group), reply)));
         let plan = of(self.plan).map(|reply| (Whose::Plan, reply));
         plan.chain(groups).chain(of(self.own).map(|reply| (Whose::Service, reply)))
     }
@@ -95,14 +100,7 @@ impl<'a> Bound<'a> {
         packet: &mut Vec<u8>,
         from: usize,
     ) -> Result<(), Full> {
-        self.replies_of(request).try_for_each(|reply| reply.apply(packet, from))
-    }
-
-    fn replies_of(&self, request: Option<Attributes<'_>>) -> impl Iterator<Item = &'a Reply> {
-        let of = |rules: Option<&'a Rules>| rules.into_iter().flat_map(|rules| &rules.reply);
-        let met = move |group: &&Arc<Group>| request.is_none_or(|request| meets(group, request));
-        let groups = self.groups().filter(met).flat_map(|group| group.reply.iter());
-        of(self.plan).chain(groups).chain(of(self.own))
+        self.replies(request).try_for_each(|(_, reply)| reply.apply(packet, from))
     }
 
     /// Applies those that a CoA-Request can say. Groups that depend on the request are left out:
@@ -114,10 +112,10 @@ impl<'a> Bound<'a> {
         from: usize,
     ) -> Result<(), Full> {
         let nothing = Some(Attributes::default());
-        let replies = self.replies_of(if self.depends() { nothing } else { None });
+        let replies = self.replies(if self.depends() { nothing } else { None });
         replies
-            .filter(|reply| dialect::changes(vendor, &reply.attribute()))
-            .try_for_each(|reply| reply.apply(packet, from))
+            .filter(|(_, reply)| dialect::changes(vendor, &reply.attribute()))
+            .try_for_each(|(_, reply)| reply.apply(packet, from))
     }
 
     /// What refuses a login before its MAC address is looked at.
@@ -147,10 +145,12 @@ impl<'a> Bound<'a> {
 
     /// How many seconds are left of the hours in which it may log in: nothing outside of them,
     /// [`u32::MAX`] where there is no end.
-    pub(super) fn left(&self, now: Ts) -> Option<u32> {
+    pub(crate) fn left(&self, now: Ts) -> Option<u32> {
         let zone = self.own.and_then(|own| own.zone.as_ref());
         let hours = self.each().filter_map(|rules| rules.hours.as_ref());
-        hours.map(|hours| left_of(hours, now, zone)).try_fold(u32::MAX, |all, own| Some(all.min(own?)))
+        hours
+            .map(|hours| left_of(hours, now, zone))
+            .try_fold(u32::MAX, |all, own| Some(all.min(own?)))
     }
 
     /// Whether a session should have ended with the hours.
@@ -175,6 +175,12 @@ pub(super) enum Whose<'a> {
 /// Whether a request meets the checks of a group.
 pub(super) fn meets(group: &Group, request: Attributes<'_>) -> bool {
     !group.unreadable && group.check.iter().all(|check| check.passes(request))
+}
+
+/// The same of a request of which only a part is known: what is not said is taken to be met.
+pub(super) fn meets_what_is_said(group: &Group, said: Attributes<'_>) -> bool {
+    let met = |check: &dialect::attributes::Check| !check.is_said(said) || check.passes(said);
+    !group.unreadable && group.check.iter().all(met)
 }
 
 /// The MAC address a request comes from.
@@ -207,12 +213,12 @@ fn left_of(hours: &Hours, now: Ts, zone: Option<&jiff::tz::TimeZone>) -> Option<
     u32::try_from(end.as_second() - at.as_second()).ok().filter(|left| *left > 0)
 }
 
-fn one_of(patterns: &[String], value: Option<&[u8]>) -> bool {
+pub(super) fn one_of(patterns: &[String], value: Option<&[u8]>) -> bool {
     value.is_some_and(|value| patterns.iter().any(|pattern| matches_pattern(pattern, value)))
 }
 
 /// Whether a request's NAS-Port-Id, or its NAS-Port in digits, is one of these.
-fn port_is_one_of(ports: &[String], request: Attributes<'_>) -> bool {
+pub(super) fn port_is_one_of(ports: &[String], request: Attributes<'_>) -> bool {
     if one_of(ports, request.first(attr::NAS_PORT_ID)) {
         return true;
     }
@@ -232,18 +238,29 @@ fn port_is_one_of(ports: &[String], request: Attributes<'_>) -> bool {
     one_of(ports, digits.get(at..))
 }
 
-/// Composes what a session is told: what the dialect says, then what is added.
-pub(super) fn compose_told(
+/// The hash of what a session is told, where `plain` is that of what the dialect says and more is
+/// added: of every group, whether or not a login meets it, so that it is the same with and without
+/// a request. Only what is added makes the difference: an attribute that CoA can say anew, over
+/// one the dialect says, differs in the low half alone. `room` is written over.
+pub(super) fn hash_of_all(
     vendor: Vendor,
     policy: &Effective<'_>,
     bound: &Bound<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), dialect::Unfit> {
-    out.clear();
-    dialect::accept(vendor, policy, out)?;
-    // What is too long for a packet is so at each login, too: what fits is told apart all the same.
-    let _ = bound.apply(None, out, 0);
-    Ok(())
+    plain: u64,
+    room: &mut Vec<u8>,
+) -> u64 {
+    let fixed = bound.depends();
+    let told = |room: &[u8]| {
+        let told = Attributes::parse(room).unwrap_or_default();
+        dialect::hash_of_told(vendor, told, fixed)
+    };
+    room.clear();
+    // What cannot be told or does not fit refuses each login; what could be is hashed.
+    let _ = dialect::accept(vendor, policy, room);
+    let before = told(room);
+    // The same.
+    let _ = bound.apply(None, room, 0);
+    plain ^ before ^ told(room)
 }
 
 #[cfg(test)]

@@ -27,24 +27,14 @@ pub fn hash_for(vendor: Vendor, policy: &Effective<'_>) -> u64 {
     u64::from(fixed(dialect, policy)) << 32 | u64::from(live(dialect, policy))
 }
 
-/// As [`hash_for`], of attributes that a session was told as a whole, where staff's own are among
-/// them: an attribute that a CoA-Request can say anew is in the low half, and that it is said at
-/// all in the high one. `fixed`: nothing can be said anew, since what is told depends on the
-/// request. It does not allocate.
-pub fn hash_of_told(
-    vendor: Vendor,
-    access: Access,
-    told: radius_wire::Attributes<'_>,
-    fixed: bool,
-) -> u64 {
+/// A hash of attributes as a session was told them, where staff's own are among them: what an
+/// attribute that a CoA-Request can say anew says is in the low half, that it is said at all in the
+/// high one. `fixed`: nothing can be said anew, since what is told depends on the request. It does
+/// not allocate.
+pub fn hash_of_told(vendor: Vendor, told: radius_wire::Attributes<'_>, fixed: bool) -> u64 {
     let dialect = vendors::of(vendor);
     let (mut high, mut low) = (Hash::default(), Hash::default());
-    let access: u8 = match access {
-        Access::Full => 0,
-        Access::Garden(_) => 1,
-        Access::Reject(_) => 2,
-    };
-    high.0.write(&[access, 4]);
+    let mut presence = 0u64;
     // The interim interval differs by session.
     for attribute in told.iter().filter(|one| one.kind != attr::ACCT_INTERIM_INTERVAL) {
         if fixed || !crate::places::changes(dialect, &attribute) {
@@ -52,10 +42,14 @@ pub fn hash_of_told(
             continue;
         }
         low.take(0, attribute.kind, attribute.value);
-        // Vendor and type: what it is, without what it says.
+        // Vendor and type: what it is, without what it says. Sums do not depend on the order, in
+        // which a replaced attribute comes last.
         let head = if attribute.kind == attr::VENDOR_SPECIFIC { 5 } else { 0 };
-        high.take(0, attribute.kind, attribute.value.get(..head).unwrap_or_default());
+        let mut said = Hash::default();
+        said.take(0, attribute.kind, attribute.value.get(..head).unwrap_or_default());
+        presence = presence.wrapping_add(said.0.0);
     }
+    high.0.write(&presence.to_be_bytes());
     u64::from(high.0.fold()) << 32 | u64::from(low.0.fold())
 }
 

@@ -51,8 +51,7 @@ pub(crate) fn changes(dialect: &Dialect, attribute: &Attribute<'_>) -> bool {
     let rates = || {
         let rate: [Option<Place>; 4] = match dialect.rate {
             Rate::Mikrotik => {
-                let place =
-                    Place::Own(radius_wire::vendor::MIKROTIK, attr::mikrotik::RATE_LIMIT);
+                let place = Place::Own(radius_wire::vendor::MIKROTIK, attr::mikrotik::RATE_LIMIT);
                 [Some(place), None, None, None]
             }
             Rate::Numbers { up, down, peak, .. } => {

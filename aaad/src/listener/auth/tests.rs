@@ -127,6 +127,7 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
 #[test]
 fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let (_stop, stop) = UnixStream::pair().unwrap();
+    let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(1);
     let (notices, _) = mpsc::channel(1);
     let (begun, _) = mpsc::channel(1);
@@ -152,6 +153,7 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
             begun,
             refusals,
             seen,
+            events,
             failures: 20,
         },
     };

@@ -122,9 +122,7 @@ impl Check {
                 if std::str::from_utf8(own).is_ok_and(|own| expression.is_match(own)))
         };
         // Octets of one length in network order compare as numbers do.
-        let ordered = |own: &[u8], well: fn(std::cmp::Ordering) -> bool| {
-            matches!(&self.operand, Operand::Octets(o) if o.len() == own.len() && well(own.cmp(o)))
-        };
+        let ordered = |own: &[u8], well: fn(std::cmp::Ordering) -> bool| matches!(&self.operand, Operand::Octets(o) if o.len() == own.len() && well(own.cmp(o)));
         match self.operator {
             There => self.is_said(request),
             NotThere => !self.is_said(request),

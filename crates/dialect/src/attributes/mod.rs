@@ -176,7 +176,8 @@ impl<'t> Line<'t> {
         // A tag stands behind a colon, an operator begins with one.
         let end = match text[end..].strip_prefix(':') {
             Some(rest) if !rest.starts_with('=') => {
-                let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                let digits =
+                    rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                 end + 1 + digits
             }
             _ => end,
@@ -204,9 +205,9 @@ impl<'t> Line<'t> {
     }
 
     fn unquoted(&self) -> Option<&'t str> {
-        ['"', '\''].into_iter().find_map(|quote| {
-            self.value.strip_prefix(quote)?.strip_suffix(quote)
-        })
+        ['"', '\'']
+            .into_iter()
+            .find_map(|quote| self.value.strip_prefix(quote)?.strip_suffix(quote))
     }
 
     /// What FreeRADIUS would have it do.

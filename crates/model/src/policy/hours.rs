@@ -34,7 +34,8 @@ impl Hours {
         let bad = |part: &str| HoursError(part.trim().to_owned());
         let mut spans = Vec::new();
         for (n, part) in text.split([',', '|']).enumerate() {
-            let (days, from, to) = part_of(part).filter(|_| n < PARTS_MAX).ok_or_else(|| bad(part))?;
+            let (days, from, to) =
+                part_of(part).filter(|_| n < PARTS_MAX).ok_or_else(|| bad(part))?;
             for day in (0..7).filter(|day| days & (1 << day) != 0) {
                 let (from, to) = (day * DAY + from, day * DAY + to);
                 spans.push((from, to.min(WEEK)));
@@ -173,9 +174,18 @@ mod tests {
 
     #[test]
     fn what_says_no_hours_is_refused() {
-        for bad in
-            ["", "Xx", "Mo0800", "Mo800-900", "Mo2500-2600", "0800-1800", "Mo-", "Mo0800-0800", "Wk,,Sa", "Mo0860-0900"]
-        {
+        for bad in [
+            "",
+            "Xx",
+            "Mo0800",
+            "Mo800-900",
+            "Mo2500-2600",
+            "0800-1800",
+            "Mo-",
+            "Mo0800-0800",
+            "Wk,,Sa",
+            "Mo0860-0900",
+        ] {
             assert!(Hours::parse(bad).is_err(), "{bad}");
         }
     }

@@ -149,9 +149,9 @@ pub fn is_pattern(text: &str) -> bool {
 pub fn matches_pattern(pattern: &str, value: &[u8]) -> bool {
     match pattern.strip_suffix('*') {
         None => value.eq_ignore_ascii_case(pattern.as_bytes()),
-        Some(start) => value
-            .get(..start.len())
-            .is_some_and(|own| own.eq_ignore_ascii_case(start.as_bytes())),
+        Some(start) => {
+            value.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start.as_bytes()))
+        }
     }
 }
 
@@ -166,7 +166,8 @@ mod tests {
         assert!(matches_pattern("olt1 *", b"olt1 eth 0/1"));
         assert!(!matches_pattern("olt1 *", b"olt1"));
         assert!(matches_pattern("*", b""));
-        for (text, well) in [("a", true), ("a*", true), ("*a", false), ("a**", false), ("", false)] {
+        for (text, well) in [("a", true), ("a*", true), ("*a", false), ("a**", false), ("", false)]
+        {
             assert_eq!(is_pattern(text), well, "{text}");
         }
     }
