@@ -287,3 +287,6 @@ pub(crate) async fn mac_learned(
     unit.record(organisation, event, None).await?;
     unit.commit().await
 }
+
+#[cfg(test)]
+mod tests;
