@@ -1123,7 +1123,6 @@ field-mac_binding = Bound to
 field-mac_limit = MAC addresses to learn
 field-macs = MAC addresses
 field-strip = Strip the realm
-field-template_id = Template
 field-pool = Address pool
 field-on_expired = When expired
 field-burst_download_bps = Burst download

@@ -135,7 +135,7 @@ fn a_change_of_attributes_reaches_the_live_session(lab: &mut Lab) {
     until("the group is told", &nas, &[], |reply| reply.value("Mikrotik-Group") == Some("gold"));
     // The group alone changes: whoever is in it is moved.
     let session = nas.connect("asha", "s3cret");
-    let change = json!({"reply_attributes": ["Mikrotik-Group := \"platinum\""]});
+    let change = json!({"reply_attributes": ["Framed-Pool := \"vip\""]});
     lab.api().patch(&format!("/api/v1/radius-groups/{group}"), &change).expect(200);
     nas.coa_peer().expect(Kind::Disconnect, &session.id);
 }
