@@ -1211,7 +1211,7 @@ hint-attribute_template-check_attributes = One per line, such as NAS-Port-Type =
 hint-reply_attributes = One per line, such as Mikrotik-Group := "gold". = adds unless there is one, := replaces, += adds.
 hint-groups = One name per line.
 hint-radius_group-name = Services and plans name it by this, so it stays.
-hint-radius_group-priority = The lowest number comes first; a later group can replace what an earlier one says.
+hint-radius_group-priority = The lowest number comes first. Empty: 100.
 hint-allowed_nas = One name per line. Empty: any.
 hint-allowed_ports = NAS-Port-Id or NAS-Port, one per line; * at the end stands for any rest. Empty: any.
 hint-allowed_called_stations = Called-Station-Id, one per line; * at the end stands for any rest. Empty: any.
