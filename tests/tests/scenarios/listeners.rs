@@ -31,7 +31,9 @@ fn radclient(server: SocketAddr, source: IpAddr, secret: &str) -> String {
     stdin.write_all(request.as_bytes()).expect("write to radclient");
     drop(stdin);
     let output = child.wait_with_output().expect("read from radclient");
-    [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat()
+    [output.stdout, output.stderr]
+        .map(|octets| String::from_utf8_lossy(&octets).into_owned())
+        .concat()
 }
 
 /// Where the answer to a login asked at `server` came from; it is proven to be one.

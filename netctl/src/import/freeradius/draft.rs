@@ -390,8 +390,10 @@ impl Drafting {
         let own = |name: &&String| BOTH.contains(&name.as_str()) && whole.plan.contains_key(*name);
         // A burst belongs to its rate: with another rate it would be nonsense.
         let bursts = shared.keys().any(|name| name.starts_with("burst"));
-        let rates = differing.iter().any(|name| name.ends_with("load_bps"));
-        if differing.iter().all(own) && !(bursts && rates) {
+        let rates = differing.iter().any(|name| is_rate(name));
+        // A speed that the group does not have is no exception from it: it is a plan.
+        let is_exception = !rates || shared.keys().any(is_rate);
+        if differing.iter().all(own) && is_exception && !(bursts && rates) {
             let fields = differing.iter().map(|name| ((*name).clone(), whole.plan[*name].clone()));
             let fields = fields.collect();
             return (self.plan_of(groups, shared, place), fields);
@@ -441,6 +443,10 @@ const BOTH: [&str; 8] = [
     "ipv6_pool",
     "delegated_pool",
 ];
+
+fn is_rate(name: impl AsRef<str>) -> bool {
+    matches!(name.as_ref(), "download_bps" | "upload_bps")
+}
 
 /// Checks that refuse somebody, so that without them more get in.
 const LIMITS: [&str; 3] = ["Simultaneous-Use", "Login-Time", "Calling-Station-Id"];

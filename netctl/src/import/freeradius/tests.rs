@@ -164,6 +164,15 @@ fn an_own_rate_is_the_services_where_nothing_else_differs() {
 }
 
 #[test]
+fn a_speed_that_the_group_does_not_have_makes_a_plan() {
+    let tables = TABLES.replace("1	gold	Mikrotik-Rate-Limit	=	5M/20M\n", "");
+    let (_, json, _) = drafted(&[("dump.sql", &tables)]);
+    assert_eq!(json["services"][0]["plan"], "gold");
+    assert_eq!(json["services"][1]["plan"], "gold (2)");
+    assert_eq!(json["plans"][1]["fields"]["download_bps"], 9_000_000);
+}
+
+#[test]
 fn the_file_of_errors_is_safe_to_open_in_a_spreadsheet() {
     let users = "=cmd()\tCrypt-Password := x\n\"a \\\"b\\\"\"\tReply-Message := x\n";
     let (draft, ..) = drafted(&[("users", users)]);
