@@ -21,6 +21,8 @@ fuzz_target!(|datagram: &[u8]| {
         push(&mut again, attribute.kind, attribute.value).expect("it was in a packet");
         let shown = dict::show(&attribute).to_string();
         assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        // Octets of a stranger mean nothing under our secret: only that they are taken counts,
+        // here and below.
         let mut clear = [0; password::OCTETS_MAX];
         let _ = password::unhide(attribute.value, &key, packet.authenticator(), &mut clear);
         let _ = tunnel::tagged_text(attribute.value);
@@ -41,6 +43,7 @@ fuzz_target!(|datagram: &[u8]| {
     assert!(facts.framed_ipv6_prefix.is_none_or(|(_, length)| length <= 128));
     let _ = Line::of(attributes);
 
+    // What is proven by chance is no mistake.
     let _ = verify_accounting_request(&packet, &key);
     let _ = verify_dynamic_request(&packet, &key);
     let _ = verify_response(&packet, &[0; 16], &key);
