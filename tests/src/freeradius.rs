@@ -31,6 +31,7 @@ impl FreeRadius {
             .expect("write radiusd.conf");
         // Which modules there are is the installation's; the dictionaries are where it put them.
         fs::write(file("dictionary"), "").expect("write dictionary");
+        fs::write(file("access_reject"), REFUSAL).expect("write access_reject");
         let log = fs::File::create(file("log")).expect("make a log");
         // Debian puts it where only root looks.
         let child = Command::new("/usr/sbin/freeradius")
@@ -77,6 +78,16 @@ impl Drop for FreeRadius {
     }
 }
 
+/// What may be in a refusal, as in the files Debian ships: not what an accept would have given.
+const REFUSAL: &str = "DEFAULT
+\tEAP-Message =* ANY,
+\tState =* ANY,
+\tMessage-Authenticator =* ANY,
+\tReply-Message =* ANY,
+\tMS-CHAP-Error =* ANY,
+\tProxy-State =* ANY
+";
+
 /// What a login needs, and nothing else.
 fn configuration(directory: &Path, address: SocketAddr) -> String {
     let directory = directory.display();
@@ -118,6 +129,10 @@ modules {{
     }}
     expiration {{
     }}
+    attr_filter attr_filter.access_reject {{
+        key = \"%{{User-Name}}\"
+        filename = {directory}/access_reject
+    }}
 }}
 server scenario {{
     listen {{
@@ -141,6 +156,11 @@ server scenario {{
         }}
         Auth-Type MS-CHAP {{
             mschap
+        }}
+    }}
+    post-auth {{
+        Post-Auth-Type REJECT {{
+            attr_filter.access_reject
         }}
     }}
 }}
