@@ -113,6 +113,29 @@ async fn known(api: &Api, path: &str) -> Result<HashMap<String, Value>, ApplyErr
     Ok(by_id.collect())
 }
 
+/// The id of the one record with this external id. It may have been made after the lists were
+/// read: by an import that was cut short, whose last requests were still under way.
+async fn find(api: &Api, path: &str, external_id: &str) -> Result<Option<String>, ApplyError> {
+    let external_id = encoded(external_id);
+    let path = format!("/api/v1/{path}?external_source={SOURCE}&external_id={external_id}");
+    let found = patient(|| api.get(&path)).await?;
+    Ok(found.ok().and_then(|page| page["data"][0]["id"].as_str().map(str::to_owned)))
+}
+
+/// A text as part of a query (RFC 3986 §2.1).
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(octet.into());
+            }
+            _ => out.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    out
+}
+
 fn id_of(record: &Value) -> Result<String, ApplyError> {
     record["id"].as_str().map(str::to_owned).ok_or(ApplyError::Answer("an id"))
 }
@@ -308,6 +331,7 @@ async fn make_services(
         let nas = service.nas.and_then(|address| nas.get(&address.to_string()));
         let task = Task {
             api: api.clone(),
+            login: service.login.clone(),
             customer: customers.get(&service.login).map(id_of).transpose()?,
             service: known.map(id_of).transpose()?,
             person: person(service),
@@ -344,9 +368,14 @@ fn settle(
     Ok(())
 }
 
+fn is_conflict(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused { status: 409, .. })
+}
+
 /// One service, with its customer.
 struct Task {
     api: Api,
+    login: String,
     customer: Option<String>,
     service: Option<String>,
     person: Value,
@@ -357,7 +386,7 @@ struct Task {
 
 impl Task {
     async fn run(self) -> Result<Made, ApplyError> {
-        let Self { api, customer, service, mut person, body, update, suspend } = self;
+        let Self { api, login, customer, service, mut person, body, update, suspend } = self;
         let (service, made) = match service {
             Some(id) if update => {
                 let path = format!("/api/v1/services/{id}");
@@ -379,14 +408,20 @@ impl Task {
                         }
                         match answer {
                             Ok(made) => id_of(&made)?,
-                            Err(error) => return Ok(Made::Refused(error)),
+                            Err(error) => match find(&api, "customers", &login).await? {
+                                Some(id) if is_conflict(&error) => id,
+                                _ => return Ok(Made::Refused(error)),
+                            },
                         }
                     }
                 };
                 let path = format!("/api/v1/customers/{customer}/services");
                 match patient(|| api.post(&path, &body)).await? {
                     Ok(made) => (id_of(&made)?, Made::New),
-                    Err(error) => return Ok(Made::Refused(error)),
+                    Err(error) => match find(&api, "services", &login).await? {
+                        Some(id) if is_conflict(&error) => (id, Made::There),
+                        _ => return Ok(Made::Refused(error)),
+                    },
                 }
             }
         };
@@ -427,4 +462,15 @@ fn body_of_service(service: &Service, plan: &str, nas: Option<&String>) -> Value
         body.insert("nas_id".to_owned(), json!(nas));
     }
     Value::Object(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_cannot_end_its_part_of_a_query() {
+        assert_eq!(encoded("a-1._~"), "a-1._~");
+        assert_eq!(encoded("b&c=d #é/+%"), "b%26c%3Dd%20%23%C3%A9%2F%2B%25");
+    }
 }

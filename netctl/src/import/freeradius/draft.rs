@@ -514,8 +514,8 @@ fn address(text: &str) -> Result<IpAddr, String> {
         return Ok(network);
     }
     Err(format!(
-        "{text} is a network and a NAS has one address: make each NAS in it, or give aaad the \
-         network as a client (`nas` of its configuration)"
+        "{text} is a network and a NAS has one address: make each NAS in it, or, \
+         with `netctl up`, give the network by --nas"
     ))
 }
 
