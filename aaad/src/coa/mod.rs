@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config;
-use crate::engine::Engine;
+use crate::engine::{Bound, Engine};
 use crate::sessions::{Session, SessionKey, Sessions};
 
 pub(crate) use blast::BlastRadius;
@@ -249,9 +249,12 @@ impl Coa {
             let deleted = session.service != ServiceId::NONE && (named || cache.is_whole());
             return (if deleted { Move::Disconnect } else { Move::Stay }, 0);
         };
-        let wanted = self.engine.wanted(now, &entry, vendor);
+        let wanted = self.engine.wanted(now, &entry, vendor, &mut Vec::new());
         // A subscriber may come a moment before its new profile: wait for it.
         let Some((access, hash)) = wanted else { return (Move::Stay, 0) };
+        if self.engine.with_policy(now, &entry, |_, _, b| b.overstays(now)).unwrap_or(false) {
+            return (Move::Disconnect, hash);
+        }
         (decide(session.given, access, hash, vendor, named), hash)
     }
 
@@ -360,13 +363,14 @@ impl Coa {
             return Err(NotSent::NoCoa);
         }
         let entry = self.engine.cache.subscribers().find(session.service);
-        let compose = |policy: Option<&model::policy::Effective<'_>>| {
+        let compose = |policy: Option<(&model::policy::Effective<'_>, &Bound<'_>)>| {
             let key = nas.coa_key.as_ref().unwrap_or(client.keys().0);
             packet::compose(now, session, step, nas.vendor, policy, key)
         };
         let composed = match (&entry, step) {
             (Some(entry), Move::Change) => {
-                self.engine.with_policy(now, entry, |policy, _| compose(Some(policy)))
+                self.engine
+                    .with_policy(now, entry, |policy, _, bound| compose(Some((policy, bound))))
             }
             _ => Some(compose(None)),
         };

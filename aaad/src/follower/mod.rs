@@ -346,6 +346,7 @@ impl Follower {
         match self.cache.apply(change) {
             Touched::Service(service) => self.nudge(Nudge::Service(service)),
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),
+            Touched::Group => self.nudge(Nudge::Everything),
             Touched::Nothing => {}
             Touched::Older => return Applied::Already,
         }

@@ -104,6 +104,7 @@ fn gate(signing: &str, failures: u32) -> Gate {
     let (notices, _notices) = mpsc::channel(16);
     let (begun, began) = mpsc::channel(16);
     let (refusals, refused) = mpsc::channel(16);
+    let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(16);
     let guard = Guard::new(Limits { failures, window_s: 60, block_s: 300 });
     let (stop, _) = UnixStream::pair().unwrap();
@@ -125,6 +126,7 @@ fn gate(signing: &str, failures: u32) -> Gate {
             begun,
             refusals,
             seen,
+            events,
             failures,
         },
     };

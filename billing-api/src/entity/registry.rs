@@ -15,6 +15,7 @@ use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::organisation::ORGANISATION;
 use crate::domain::plan::PLAN;
+use crate::domain::radius_group::{ATTRIBUTE_TEMPLATE, RADIUS_GROUP, REALM};
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
@@ -28,6 +29,9 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &SERVICE,
     &PLAN,
     &NAS,
+    &RADIUS_GROUP,
+    &ATTRIBUTE_TEMPLATE,
+    &REALM,
     &LABEL,
     &CUSTOMER_LABEL,
     &CUSTOM_FIELD,

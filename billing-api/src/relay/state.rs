@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use model::identity::{Credential, Identity};
 use model::nas::{Client, Nas};
-use model::policy::{Body, Hold, Key, Profile, Subscriber};
-use model::{ClientId, NasId, PlanVersionId, Sealed, ServiceId};
+use model::policy::{Body, Group, Hold, Key, Profile, Realm, Subscriber};
+use model::{ClientId, NasId, PlanVersionId, RadiusGroupId, RealmId, Sealed, ServiceId};
 use store::{Row, StoreError, Tx, args};
 
-use crate::store::{nas, plan, policy as sql, service};
+use crate::store::{nas, plan, policy as sql, rules, service};
 
 /// What was found; a record that does not read is an error of its own, not of its set. What is
 /// not in it, is deleted.
@@ -30,6 +30,8 @@ pub(super) async fn load(tx: &mut Tx, keys: &[Key]) -> Result<Found, StoreError>
             }
             Key::Client(id) => client(tx, id).await.map(|one| one.map(Body::Client)),
             Key::Nas(id) => nas_record(tx, id).await.map(|one| one.map(Body::Nas)),
+            Key::Group(id) => group(tx, id).await.map(|one| one.map(Body::Group)),
+            Key::Realm(id) => realm(tx, id).await.map(|one| one.map(Body::Realm)),
         };
         if let Some(body) = unless_unreadable(body)?.map_or_else(|e| Some(Err(e)), |b| b.map(Ok)) {
             found.insert(*key, body);
@@ -106,7 +108,8 @@ fn add<T>(
 
 /// A subscriber without identities and holds.
 fn bare(row: &Row) -> Result<Subscriber, StoreError> {
-    let found = service::service(row)?;
+    let mut found = service::service(row)?;
+    found.overrides.rules.zone = row.get("told_zone")?;
     Ok(Subscriber {
         service: found.id,
         organisation: found.organisation,
@@ -164,5 +167,25 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         accepts_coa: found.accepts_coa,
         ipv6_counters: found.ipv6_counters,
         signing: found.signing,
+    }))
+}
+
+async fn group(tx: &mut Tx, id: RadiusGroupId) -> Result<Option<Group>, StoreError> {
+    let row = tx.fetch_optional(&rules::LOAD_GROUP, args![id]).await?;
+    row.as_ref().map(rules::group).transpose()
+}
+
+async fn realm(tx: &mut Tx, id: RealmId) -> Result<Option<Realm>, StoreError> {
+    let Some(row) = tx.fetch_optional(&rules::LOAD_REALM, args![id]).await? else {
+        return Ok(None);
+    };
+    let organisation = row.get("organisation_id")?;
+    let below = tx.fetch_all(&rules::REACH, args![organisation]).await?;
+    Ok(Some(Realm {
+        id,
+        organisation,
+        name: row.get("name")?,
+        strip: row.get("strip")?,
+        organisations: below.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?,
     }))
 }

@@ -20,6 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod preference;
 pub(crate) mod prefix;
 pub(crate) mod purge;
+pub(crate) mod rules;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod setting;
@@ -46,6 +47,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     preference::ALL,
     prefix::ALL,
     purge::ALL,
+    rules::ALL,
     service::ALL,
     setting::ALL,
     crate::entity::custom::ALL,

@@ -8,6 +8,8 @@ reject-nonpayment = Your service is on hold until the open bill is paid.
 reject-suspended = Your service is suspended. Please contact support.
 reject-paused = Your service is paused.
 reject-quota = Your data allowance is used up.
+reject-device = This device is not registered for your service. Please contact support.
+reject-hours = Your service does not allow connections at this time.
 
 # The console: pages of the office. Grouped as the pages are.
 
@@ -302,6 +304,12 @@ console-refused-abuse = Held for abuse
 console-refused-pause = Paused
 console-refused-quota = Quota used up
 console-refused-nas = Not allowed on this NAS
+console-refused-port = Not allowed on this port
+console-refused-called-station = Not allowed at this station
+console-refused-check = Check attributes not met
+console-refused-mac = Bound to another MAC address
+console-refused-hours = Outside the allowed hours
+console-refused-realm = Unknown realm
 console-refused-unfit = The NAS cannot carry the plan
 console-refused-blocked = Blocked after too many failures
 
@@ -1058,6 +1066,15 @@ entity-plan-none = There are no plans yet. A plan is what you sell: a speed and 
 entity-nas = NAS
 entity-nas-many = NAS
 entity-nas-none = There is no NAS yet. Register the routers that ask for logins.
+entity-radius_group = Attribute group
+entity-radius_group-many = Attribute groups
+entity-radius_group-none = There are no attribute groups yet. A group adds RADIUS attributes to the replies of every service and plan that is in it.
+entity-attribute_template = Attribute template
+entity-attribute_template-many = Attribute templates
+entity-attribute_template-none = There are no attribute templates yet. A template is a set of RADIUS attributes to begin with; what it is applied to gets its lines.
+entity-realm = Realm
+entity-realm-many = Realms
+entity-realm-none = There are no realms yet. A realm says whose login a name such as asha@partner.example is.
 entity-label = Label
 entity-label-many = Labels
 entity-label-none = There are no labels yet. Labels mark customers, services and devices.
@@ -1095,6 +1112,17 @@ field-upload_bps = Upload
 field-interim_s = Interim updates
 field-session_timeout_s = Session timeout
 field-idle_timeout_s = Idle timeout
+field-check_attributes = Check attributes
+field-reply_attributes = Reply attributes
+field-groups = Attribute groups
+field-allowed_nas = Allowed NAS
+field-allowed_ports = Allowed ports
+field-allowed_called_stations = Allowed called stations
+field-login_time = Allowed hours
+field-mac_binding = Bound to
+field-mac_limit = MAC addresses to learn
+field-macs = MAC addresses
+field-strip = Strip the realm
 field-pool = Address pool
 field-on_expired = When expired
 field-burst_download_bps = Burst download
@@ -1177,6 +1205,22 @@ hint-service-ipv4_prefix_length = 24 becomes the netmask 255.255.255.0.
 hint-service-download_bps = Empty: as the plan says.
 hint-service-upload_bps = Empty: as the plan says.
 hint-service-pool = Empty: the plan's.
+hint-check_attributes = One per line, such as NAS-Port-Type == Ethernet. A login that does not meet all of them is refused.
+hint-radius_group-check_attributes = One per line, such as NAS-Port-Type == Ethernet. A login that does not meet all of them goes without this group.
+hint-attribute_template-check_attributes = One per line, such as NAS-Port-Type == Ethernet.
+hint-reply_attributes = One per line, such as Mikrotik-Group := "gold". = adds unless there is one, := replaces, += adds.
+hint-groups = One name per line.
+hint-radius_group-name = Services and plans name it by this, so it stays.
+hint-radius_group-priority = The lowest number comes first. Empty: 100.
+hint-allowed_nas = One name per line. Empty: any.
+hint-allowed_ports = NAS-Port-Id or NAS-Port, one per line; * at the end stands for any rest. Empty: any.
+hint-allowed_called_stations = Called-Station-Id, one per line; * at the end stands for any rest. Empty: any.
+hint-login_time = Such as Wk0800-1800,Sa,Su or Any2200-0600, in the zone of the service. Empty: always.
+hint-mac_binding = Empty: any device may log in.
+hint-mac_limit = Empty: one.
+hint-macs = One per line. Learned addresses appear here by themselves.
+hint-realm-name = What stands beside the login: asha@partner.example has the realm partner.example.
+hint-realm-strip = On: the login is what is left, asha. Off: it is asha@partner.example.
 hint-routes = One per line: prefix, gateway, metric, such as 198.51.100.0/24 0.0.0.0 1.
 hint-ipv6_routes = One per line: prefix, gateway, metric, such as 2001:db8:200::/48 :: 1.
 hint-nas-ipv6_counters = Of sessions with IPv4 and IPv6, as the NAS is set up.
@@ -1189,6 +1233,9 @@ group-ipv6 = IPv6
 group-addresses = Addresses and DNS
 group-access-network = Access network
 group-filters = Filters
+group-login-rules = Where and when
+group-mac-binding = Devices
+group-attributes = RADIUS attributes
 group-vendor-profiles = Profiles on the NAS
 group-walled-garden = Walled garden
 hint-nas-address = The address its RADIUS packets come from.
@@ -1221,6 +1268,8 @@ choice-zte = ZTE
 choice-ubiquiti = Ubiquiti
 choice-redback = Redback, Ericsson
 choice-generic = Other (standard attributes)
+choice-fixed = The addresses given here
+choice-learn = The first devices that log in
 choice-included = In the standard counters
 choice-separate = In counters of their own
 choice-ipv4_method-none = None
@@ -1580,6 +1629,18 @@ permission-imports-undo = Undo an import
 # What is done with records: act-ENTITY-ACTION is the button, …-done what is said after, …-question what
 # is asked before.
 
+act-service-apply = Apply template
+act-service-apply-done = The service has the attributes of the template.
+act-service-apply-question = The lines of the template are added to those of { $title }.
+act-plan-apply = Apply template
+act-plan-apply-done = The plan has the attributes of the template.
+act-plan-apply-question = The lines of the template are added to those of { $title }.
+act-radius_group-apply = Apply template
+act-radius_group-apply-done = The group has the attributes of the template.
+act-radius_group-apply-question = The lines of the template are added to those of { $title }.
+act-service-unbind = Forget devices
+act-service-unbind-done = The next devices that log in are kept.
+act-service-unbind-question = Every device may log in again to { $title } until one is kept.
 act-service-suspend = Suspend
 act-service-suspend-done = The service is suspended. A live session is being ended.
 act-service-suspend-question = The subscriber { $title } is offline from then on, until somebody activates the service again.

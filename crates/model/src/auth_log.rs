@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::MacAddress;
 use crate::reject::RejectReason;
 use crate::{ClientId, CustomerId, NasId, OrganisationId, ServiceId, Ts};
 
@@ -104,13 +105,31 @@ pub enum NetworkEvent {
         /// When the pair may try again.
         until: Ts,
     },
+    /// A service that is bound to the first MAC addresses logged in from a new one.
+    MacLearned {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// The service.
+        service: ServiceId,
+        /// Where it logged in from.
+        mac: MacAddress,
+        /// The NAS.
+        nas: NasId,
+        /// The binding's generation, see [`crate::policy::MacBinding`]: of an older one it is
+        /// forgotten.
+        generation: u32,
+    },
 }
 
 impl NetworkEvent {
     /// The format it was written in.
     pub fn format(&self) -> u8 {
         match self {
-            Self::SigningRequired { format, .. } | Self::LoginBlocked { format, .. } => *format,
+            Self::SigningRequired { format, .. }
+            | Self::LoginBlocked { format, .. }
+            | Self::MacLearned { format, .. } => *format,
         }
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), every
 //! way to prove one and what is refused ([`methods`]), what NAS of each vendor are told
-//! ([`vendors`]), sessions ([`accounting`]), what changes while a subscriber is online
-//! ([`changes`]), the command line ([`command_line`]), the console ([`browser`], [`access`]),
-//! signing in through another's directory ([`provider`]).
+//! ([`vendors`]), what staff ask and add besides ([`attributes`]), sessions ([`accounting`]), what
+//! changes while a subscriber is online ([`changes`]), the command line ([`command_line`]), the
+//! console ([`browser`], [`access`]), signing in through another's directory ([`provider`]).
 //! Then what surrounds it: starting and stopping ([`starting`]), settings ([`settings`]),
 //! kill -9 ([`crash`]), backups ([`backup`]), our codec against another ([`codec`]), and the API
 //! against its own description ([`schema`]).
@@ -33,6 +33,7 @@ macro_rules! both_ways {
 
 mod access;
 mod accounting;
+mod attributes;
 mod backup;
 mod browser;
 mod changes;

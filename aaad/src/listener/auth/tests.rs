@@ -3,10 +3,13 @@ use std::net::UdpSocket;
 use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
 use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor};
-use model::policy::{Body, Change, FORMAT, Gives, Key, Profile, Subscriber};
+use model::policy::{
+    Body, Change, FORMAT, Gives, Group, Key, MacBinding, MacMode, Overrides, Profile, Rules,
+    Subscriber,
+};
 use model::{
-    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, ServiceId,
-    SystemClock,
+    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, RadiusGroupId,
+    ServiceId, SystemClock,
 };
 use radius_wire::attr::microsoft;
 use radius_wire::auth::{chap_response, mschap2_response, mschap2_value, nt_hash};
@@ -21,11 +24,22 @@ use crate::guard::{Guard, Limits};
 
 const SECRET: &[u8] = b"s3cret";
 
-/// A cache with one client, one NAS, one profile, and one plain subscriber: asha, "password".
+/// The hours of every day but the third from today, so that they do not end while a test runs.
+fn hours() -> String {
+    let day = SystemClock.now().seconds() / 86_400;
+    // 1970-01-01 was a Thursday.
+    let name = |n: i64| ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][((day + 3 + n) % 7) as usize];
+    [0, 1, 2, 4, 5, 6].map(name).join(",")
+}
+
+/// A cache with one client, one NAS, one profile, one plain subscriber, asha, and one with rules
+/// of every kind, binod; both have the password "password".
 fn cache() -> Cache {
     let keyring = Keyring::ephemeral();
     let (client, nas) = (ClientId::generate(), NasId::generate());
     let (service, identity) = (ServiceId::generate(), IdentityId::generate());
+    let (other, second) = (ServiceId::generate(), IdentityId::generate());
+    let (group, wired) = (RadiusGroupId::generate(), RadiusGroupId::generate());
     let profile = PlanVersionId::generate();
     let seal = |to: &str, plain: &[u8]| keyring.seal(to, plain).unwrap();
     let login = Identity {
@@ -35,6 +49,33 @@ fn cache() -> Cache {
         credential: Some(Credential::Clear(seal(&identity.text(), b"password"))),
     };
     let none = (OrganisationId::NONE, CustomerId::NONE);
+    let binod = Identity {
+        id: second,
+        value: "binod".to_owned(),
+        credential: Some(Credential::Clear(seal(&second.text(), b"password"))),
+        ..login.clone()
+    };
+    let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let own = Rules {
+        check: lines(&["NAS-Port >= 0", "Calling-Station-Id =~ \"^02:\""]),
+        reply: lines(&["Mikrotik-Rate-Limit := \"1M/2M\"", "Reply-Message += \"hello\""]),
+        groups: vec![group, wired],
+        ports: lines(&["ether1", "4*", "0", "1*", "2*", "3*", "5", "6", "7", "8", "9"]),
+        login_time: Some(hours()),
+        zone: Some("UTC".to_owned()),
+        mac: Some(MacBinding {
+            mode: MacMode::Learn,
+            limit: 2,
+            generation: 0,
+            addresses: vec!["02:00:00:00:00:07".parse().unwrap()],
+        }),
+        ..Rules::NONE
+    };
+    let grouped = |id, check: &[&str], reply: &[&str]| {
+        let (name, priority) = ("gold".to_owned(), 10);
+        let (check, reply) = (lines(check), lines(reply));
+        Body::Group(Group { id, organisation: none.0, name, priority, check, reply })
+    };
     let bodies = [
         (
             Key::Client(client),
@@ -79,6 +120,19 @@ fn cache() -> Cache {
                 },
             })),
         ),
+        (Key::Group(group), grouped(group, &[], &["Idle-Timeout = 300"])),
+        (
+            Key::Group(wired),
+            grouped(wired, &["NAS-Port-Type =* "], &["Idle-Timeout := 60"]),
+        ),
+        (
+            Key::Subscriber(other),
+            Body::Subscriber(Subscriber {
+                identities: vec![binod],
+                overrides: Overrides { rules: own, ..Overrides::NONE }.boxed(),
+                ..Subscriber::plain(other, none.0, none.1, profile, None)
+            }),
+        ),
         (
             Key::Subscriber(service),
             Body::Subscriber(Subscriber {
@@ -95,15 +149,16 @@ fn cache() -> Cache {
     cache
 }
 
-/// An Access-Request of `asha`, each with another authenticator.
-fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
+/// An Access-Request of `name`, each with another authenticator.
+fn request(name: &str, method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
     let [authenticator, challenge, peer]: [[u8; 16]; 3] =
         std::array::from_fn(|_| daemon::secrets::random());
     let identifier = number as u8;
     let mut packet = Vec::new();
     let mut writer = Writer::request(Code::ACCESS_REQUEST, identifier, &authenticator, &mut packet);
     writer.message_authenticator().unwrap();
-    writer.text(attr::USER_NAME, "Asha").unwrap();
+    writer.text(attr::USER_NAME, name).unwrap();
+    writer.text(attr::CALLING_STATION_ID, "02:00:00:00:00:07").unwrap();
     match method {
         0 => writer.user_password(b"password", key).unwrap(),
         1 => {
@@ -113,7 +168,7 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
         }
         _ => {
             let hash = nt_hash("password");
-            let response = mschap2_response(b"Asha", &challenge, &peer, &hash);
+            let response = mschap2_response(name.as_bytes(), &challenge, &peer, &hash);
             let response = mschap2_value(identifier, &peer, &response);
             writer.vendor(vendor::MICROSOFT, microsoft::CHAP_CHALLENGE, &challenge).unwrap();
             writer.vendor(vendor::MICROSOFT, microsoft::CHAP2_RESPONSE, &response).unwrap();
@@ -127,6 +182,7 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
 #[test]
 fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let (_stop, stop) = UnixStream::pair().unwrap();
+    let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(1);
     let (notices, _) = mpsc::channel(1);
     let (begun, _) = mpsc::channel(1);
@@ -152,6 +208,7 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
             begun,
             refusals,
             seen,
+            events,
             failures: 20,
         },
     };
@@ -165,7 +222,10 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let clock = SystemClock;
     let mut allocated = 0;
     for round in 0..30 {
-        let requests: Vec<Vec<u8>> = (0..48).map(|n| request(n % 3, n as u32, &key)).collect();
+        let requests: Vec<Vec<u8>> = (0..48)
+            .map(|n| (["Asha", "binod"][n / 3 % 2], n))
+            .map(|(name, n)| request(name, n % 3, n as u32, &key))
+            .collect();
         for request in &requests {
             nas.send(request).unwrap();
         }

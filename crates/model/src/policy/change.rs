@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, Subscriber};
+use super::{Group, Profile, Realm, Subscriber};
 use crate::nas::{Client, Nas};
-use crate::{ClientId, NasId, PlanVersionId, ServiceId};
+use crate::{ClientId, NasId, PlanVersionId, RadiusGroupId, RealmId, ServiceId};
 
 /// The format of [`Change`] and [`Mark`]; a reader refuses a newer one.
 pub const FORMAT: u8 = 1;
@@ -23,6 +23,10 @@ pub enum Key {
     Client(ClientId),
     /// A NAS.
     Nas(NasId),
+    /// A group.
+    Group(RadiusGroupId),
+    /// A realm.
+    Realm(RealmId),
 }
 
 /// The key's prefix names no kind of policy record.
@@ -37,6 +41,8 @@ impl fmt::Display for Key {
             Self::Subscriber(id) => id.fmt(f),
             Self::Client(id) => id.fmt(f),
             Self::Nas(id) => id.fmt(f),
+            Self::Group(id) => id.fmt(f),
+            Self::Realm(id) => id.fmt(f),
         }
     }
 }
@@ -51,6 +57,8 @@ impl FromStr for Key {
             Some(ServiceId::PREFIX) => text.parse().map(Self::Subscriber).map_err(bad),
             Some(ClientId::PREFIX) => text.parse().map(Self::Client).map_err(bad),
             Some(NasId::PREFIX) => text.parse().map(Self::Nas).map_err(bad),
+            Some(RadiusGroupId::PREFIX) => text.parse().map(Self::Group).map_err(bad),
+            Some(RealmId::PREFIX) => text.parse().map(Self::Realm).map_err(bad),
             _ => Err(KeyError(text.to_owned())),
         }
     }
@@ -81,6 +89,10 @@ pub enum Body {
     Client(Client),
     /// A NAS.
     Nas(Nas),
+    /// A group.
+    Group(Group),
+    /// A realm.
+    Realm(Realm),
 }
 
 /// One record's state with its revision; without a body the record is gone.
