@@ -121,10 +121,7 @@ fn cache() -> Cache {
             })),
         ),
         (Key::Group(group), grouped(group, &[], &["Idle-Timeout = 300"])),
-        (
-            Key::Group(wired),
-            grouped(wired, &["NAS-Port-Type =* "], &["Idle-Timeout := 60"]),
-        ),
+        (Key::Group(wired), grouped(wired, &["NAS-Port-Type =* "], &["Idle-Timeout := 60"])),
         (
             Key::Subscriber(other),
             Body::Subscriber(Subscriber {
