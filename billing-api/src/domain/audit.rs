@@ -25,7 +25,20 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
         "financial",
         &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
     ),
-    ("network", &["nas", "radius_client", "radius_group", "attribute_template", "realm", "session", "service", "pool", "device"]),
+    (
+        "network",
+        &[
+            "nas",
+            "radius_client",
+            "radius_group",
+            "attribute_template",
+            "realm",
+            "session",
+            "service",
+            "pool",
+            "device",
+        ],
+    ),
     (
         "system",
         &[

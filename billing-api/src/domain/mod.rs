@@ -26,12 +26,9 @@ pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod preference;
-<<<<<<< HEAD
 mod prefix;
-=======
 pub(crate) mod radius_group;
 pub(crate) mod rules;
->>>>>>> 0dca002 (attributes, realms, hours and devices at a login)
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod setting;

@@ -13,11 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Row, Statement, StoreError, args};
 
-<<<<<<< HEAD
-use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, prefix};
-=======
-use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, rules};
->>>>>>> 0dca002 (attributes, realms, hours and devices at a login)
+use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, prefix, rules};
 use crate::entity::{
     Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
@@ -365,13 +361,10 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
         }
         Verb::Created | Verb::Updated => {}
     }
-<<<<<<< HEAD
     if prefix::is_said(written.draft) {
         prefix::keep(unit, service, row).await?;
     }
-=======
     rules::check_binding(row, written.draft)?;
->>>>>>> 0dca002 (attributes, realms, hours and devices at a login)
     if written.draft.has("plan_id") {
         let plan = live_roots(unit, row).await?;
         unit.policy(Key::Profile(plan.get("current_version_id")?));

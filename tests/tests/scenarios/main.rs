@@ -40,6 +40,8 @@ mod changes;
 mod codec;
 mod command_line;
 mod crash;
+mod cutover;
+mod listeners;
 mod login;
 mod methods;
 mod provider;

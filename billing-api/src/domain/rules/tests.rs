@@ -23,12 +23,7 @@ async fn make(
     Ok(write::create(office, actor, entity, draft).await?.id)
 }
 
-async fn change(
-    office: &Office,
-    actor: &Actor,
-    id: Uuid,
-    fields: &Value,
-) -> Result<(), Fault> {
+async fn change(office: &Office, actor: &Actor, id: Uuid, fields: &Value) -> Result<(), Fault> {
     let fields = fields.as_object().unwrap().clone();
     let draft = Draft::of(SERVICE, &[], fields, false)?;
     write::update(office, actor, SERVICE, id, draft, None).await.map(drop)
