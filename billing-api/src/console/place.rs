@@ -35,7 +35,13 @@ impl Place {
     pub(super) async fn of(request: &HttpRequest, office: &Office) -> Self {
         let authority = request.connection_info().host().to_ascii_lowercase();
         let (host, _) = split(&authority);
-        let organisation = organisation::by_host(office, host).await.ok().flatten();
+        let public = office.mail.public_url.as_deref().map(self::authority);
+        // The configuration may name it after an organisation was given it.
+        let own = public.is_some_and(|own| split(own).0.eq_ignore_ascii_case(host));
+        let organisation = match own {
+            true => None,
+            false => organisation::by_host(office, host).await.ok().flatten(),
+        };
         Self { authority, organisation }
     }
 

@@ -27,15 +27,24 @@ static PROVIDERS: &Entity = &IDENTITY_PROVIDER;
 /// What of an answer is passed on to the next page.
 const PASSED: [&str; 4] = ["code", "state", "iss", "error"];
 
-/// `GET /login/with/{id}`: to the provider. Nothing is changed by it, so a link does.
+/// `GET /login/with/{id}`: to the provider. A link does, for those who are not in; one of another
+/// site's asks first, since its provider may say that they are somebody else.
 pub(super) async fn begin(
     request: HttpRequest,
     office: Data<Office>,
     web: Data<Web>,
+    signed: Option<Signed>,
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let query = Fields::of_query(&request);
     let next = guard::safe_next(query.get("next"));
+    if signed.is_some() {
+        return Ok(page::go(next));
+    }
+    let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
+    if matches!(site, Some(b"cross-site" | b"same-site")) {
+        return Ok(ask(&request, &office, &id, next, query.get("here")).await);
+    }
     let place = Place::of(&request, &office).await;
     let base = match place.base(&office, &web) {
         Base::Here(base) => base,
@@ -63,6 +72,31 @@ pub(super) async fn begin(
         }
         Err(refused) => failed(&request, &office, next, refused).await,
     }
+}
+
+/// A page of ours with the link that another site had.
+async fn ask(
+    request: &HttpRequest,
+    office: &Office,
+    id: &str,
+    next: &str,
+    here: &str,
+) -> HttpResponse {
+    let words = Words::of(request);
+    let brand = Place::of(request, office).await.brand(office).await;
+    let (id, next, here) = (show::encode(id), show::encode(next), show::encode(here));
+    let on = format!("/login/with/{id}?next={next}&here={here}");
+    let title = words.say(words::PROVIDER_GOING);
+    let body = html! {
+        main.alone id="content" tabindex="-1" {
+            div.card.login {
+                p.brand { (brand.mark()) (brand.name(&words)) }
+                h1 { (title) }
+                p { a.button href=(on) { (words.say(words::PROVIDER_GO_ON)) } }
+            }
+        }
+    };
+    page::send(StatusCode::OK, page::document(&words, &brand, &title, &body))
 }
 
 /// `GET /login/callback/{id}`: back from the provider, and on.

@@ -215,8 +215,14 @@ async fn before(
     row: Option<&Row>,
 ) -> Result<(), Fault> {
     if let Some(name) = draft.text("host_name").and_then(normal_host) {
-        // A page under the console's own name is the provider's.
-        let own = unit.office().mail.public_url.as_deref().unwrap_or_default();
+        // A page under the console's own name is the provider's; where nobody said what that is,
+        // it could be any.
+        let own = unit.office().mail.public_url.as_deref();
+        if own.is_none() && !unit.actor.at_root() {
+            let detail = "is given by the root organisation where http.public_url is not set";
+            return Err(Fault::field("/host_name", detail));
+        }
+        let own = own.unwrap_or_default();
         let own = own.split_once("://").map_or("", |(_, rest)| rest);
         if own.split(['/', ':']).next().is_some_and(|own| own.eq_ignore_ascii_case(&name)) {
             return Err(Fault::field("/host_name", "is the name of the console itself"));
@@ -559,6 +565,7 @@ pub(crate) async fn relocate(
     }
     refuse_depth(depth(&parent.path) + height(&mut unit, &kept).await?)?;
     refuse_sibling(&mut unit, Some(parent.id), &kept.name, id).await?;
+    crate::oidc::provider::admits(&mut unit, &kept.path, &parent.path).await?;
     let moved = unit
         .execute(&sql::MOVE, args![actor.path.as_str(), id, parent.id, unit.now, actor.label()])
         .await;

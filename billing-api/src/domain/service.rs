@@ -222,7 +222,7 @@ fn check(draft: &Draft, input: &mut Input) {
                     ),
                 );
             }
-            Some(IpNetwork::V6(net)) if net.prefix() < 16 || !is_global(net.ip()) => {
+            Some(IpNetwork::V6(net)) if net.prefix() < 40 || !is_global(net.ip()) => {
                 input.fault(field, "is not a prefix for one subscriber");
             }
             _ => {}

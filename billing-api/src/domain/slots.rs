@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::OrganisationId;
+use uuid::Uuid;
+
+/// Whose share the work of an organisation takes: that of the one right below the root which it is
+/// of, so that nobody has a larger share for having made branches.
+pub(crate) fn sharer(path: &str, own: OrganisationId) -> OrganisationId {
+    let top = path.split('/').nth(1).and_then(|id| Uuid::parse_str(id).ok());
+    top.map_or(own, OrganisationId)
+}
 
 /// Places for one kind of work. Who finds none comes again: nobody waits in line here.
 #[derive(Debug)]

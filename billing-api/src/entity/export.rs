@@ -42,7 +42,7 @@ use uuid::Uuid;
 use super::custom::{self, Custom};
 use super::query::ListQuery;
 use super::{Entity, Field, Flags, Hooks, Kind, Source, Verbs, read};
-use crate::domain::slots::{Slot, Slots};
+use crate::domain::slots::{self, Slot, Slots};
 use crate::domain::{Actor, Event, Fault, FieldFault, Input, Office, PAGE_MAX, Unit};
 
 /// Exports under way at once in this process; a further one is asked to come again.
@@ -516,7 +516,8 @@ async fn within(
     export: Export,
     limit: Duration,
 ) -> Result<Pieces, Fault> {
-    let slot = SLOTS.take(actor.organisation).ok_or(Fault::TooMany(10))?;
+    let sharer = slots::sharer(&actor.path, actor.organisation);
+    let slot = SLOTS.take(sharer).ok_or(Fault::TooMany(10))?;
     let deadline = Instant::now() + limit;
     let first = read::page(&office, &actor, export.entity, &export.list).await?;
     let id = begin(&office, &actor, &export).await?;

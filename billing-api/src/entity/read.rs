@@ -240,6 +240,8 @@ fn conditions(
     conditions.push(match (entity.scope, &bounds.organisations) {
         (Scope::Own, Some(ids)) => among(engine, "organisation_id", ids, args),
         (Scope::Own, None) => "$1 IS NOT NULL".to_owned(),
+        // What was deleted is shown to those who can restore it.
+        (_, _) if query.deleted => Scope::WRITABLE.to_owned(),
         (scope, _) => scope.readable().to_owned(),
     });
     if let Some(id) = query.organisation {

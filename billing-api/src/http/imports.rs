@@ -14,7 +14,7 @@ use super::body::{Body, check_file};
 use super::caller::Caller;
 use super::query::Query;
 use super::{Problem, if_match, replay};
-use crate::domain::slots::Slots;
+use crate::domain::slots::{self, Slots};
 use crate::domain::{Actor, Fault, Office};
 use crate::entity::import::failed::{self, Told, Wanted};
 use crate::entity::import::{
@@ -72,7 +72,8 @@ pub(crate) async fn receive(
     payload: Payload,
     octets_max: usize,
 ) -> Result<Bytes, Fault> {
-    let _slot = RECEIVING.take(actor.organisation).ok_or(Fault::TooMany(COME_AGAIN_S))?;
+    let sharer = slots::sharer(&actor.path, actor.organisation);
+    let _slot = RECEIVING.take(sharer).ok_or(Fault::TooMany(COME_AGAIN_S))?;
     let body = payload.to_bytes_limited(octets_max);
     match tokio::time::timeout(RECEIVED_WITHIN, body).await {
         Ok(Ok(Ok(file))) => Ok(file),

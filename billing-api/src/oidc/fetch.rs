@@ -11,18 +11,20 @@ use daemon::exit::chain;
 use model::{Secret, Ts};
 use outcall::{Caller, Method, Request};
 use serde_json::Value as Json;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::document::{self, Document, Key, Proof};
 use super::provider::Provider;
 use super::token;
 use crate::domain::Office;
+use crate::domain::slots::{self, Slots};
 
 /// Providers whose documents are kept at most; one more takes the place of the oldest.
 const KNOWN_MAX: usize = 256;
 /// Calls to providers at once; whoever comes beyond is told to try again.
-const CALLS_AT_ONCE: usize = 16;
+const CALLS_AT_ONCE: usize = 64;
+/// Those of one partner with all below it: a provider that never answers holds up its own alone.
+const CALLS_EACH: usize = 8;
 /// A document is asked for again after so long, seconds.
 const FRESH_S: f64 = 3600.0;
 /// Where that fails, the old one holds for so long, seconds.
@@ -32,16 +34,12 @@ const KEYS_PAUSE_S: f64 = 60.0;
 /// Largest document, set of keys or answer, octets.
 const ANSWER_OCTETS_MAX: usize = 256 * 1024;
 
+static CALLS: Slots = Slots::new(CALLS_AT_ONCE, CALLS_EACH);
+
 /// What is known of providers. Part of the office.
+#[derive(Default)]
 pub(crate) struct Providers {
     known: Mutex<HashMap<Uuid, Known>>,
-    calls: Semaphore,
-}
-
-impl Default for Providers {
-    fn default() -> Self {
-        Self { known: Mutex::default(), calls: Semaphore::new(CALLS_AT_ONCE) }
-    }
 }
 
 /// What a provider published.
@@ -245,7 +243,8 @@ async fn call(
 ) -> Result<(u16, Vec<u8>), Silent> {
     let url = request.url.to_owned();
     provider.may_call(office, &url)?;
-    let Ok(_permit) = office.providers.calls.try_acquire() else {
+    let sharer = slots::sharer(&provider.path, provider.organisation);
+    let Some(_slot) = CALLS.take(sharer) else {
         return Err(Silent("too many people sign in at once".to_owned()));
     };
     let answer = caller(office, provider).call_keeping(request, ANSWER_OCTETS_MAX).await;

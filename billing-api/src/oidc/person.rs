@@ -12,8 +12,10 @@ use uuid::Uuid;
 use super::provider::Provider;
 use super::token::Claims;
 use crate::domain::access::Visitor;
+use crate::domain::access::description::STAFF;
 use crate::domain::access::sign_in::{self, Account, Step, normal_email};
 use crate::domain::{Event, Fault, Office, Unit};
+use crate::entity::{search, write};
 use crate::store::access as access_sql;
 use crate::store::identity_provider as sql;
 use crate::store::organisation;
@@ -96,6 +98,10 @@ async fn by_email(
     if !person.verified.unwrap_or(provider.email_trusted) {
         return Err(Stranger::Refused("email_unverified"));
     }
+    // A sign that becomes another's letter in lower case (U+212A) was another to whoever verified.
+    if email.chars().any(|c| !c.is_ascii() && c.to_lowercase().any(|c| c.is_ascii())) {
+        return Err(Stranger::Refused("no_email"));
+    }
     let email = normal_email(email);
     let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
     let domains = &provider.email_domains;
@@ -135,6 +141,8 @@ async fn by_email(
         Err(store::StoreError::Unique { .. }) => return Err(Fault::Stale.into()),
         written => written?,
     };
+    let row = write::load(&mut unit, &STAFF, id.0, false).await?;
+    search::note(&mut unit, &STAFF, id.0, &row, false).await?;
     let payload = json!({"id": id, "name": name, "email": email, "role_id": role,
         "identity_provider_id": provider.shown_id()});
     let entity_id = id.to_string();

@@ -255,9 +255,8 @@ fn after<'a>(unit: &'a mut Unit<'_>, written: Written<'a>) -> Step<'a> {
             checked.map_err(|detail| Fault::field("/issuer", detail))?;
         }
         if let Some(role) = provider.role {
-            if written.draft.value("role_id").is_some() {
-                role::within(unit.actor, &rights_of(unit, Some(role)).await?)?;
-            }
+            // Whatever was changed: who names the issuer or the domains says who gets the role.
+            role::within(unit.actor, &rights_of(unit, Some(role)).await?)?;
             if provider.email_domains.is_empty() {
                 let detail = "is required where those who are not staff yet come in";
                 return Err(Fault::field("/email_domains", detail));
@@ -285,6 +284,15 @@ async fn keep_within(unit: &mut Unit<'_>, row: &Row) -> Result<(), Fault> {
     let organisation: OrganisationId = row.get("organisation_id")?;
     let (_, path) = crate::domain::organisation::target(unit, Some(organisation)).await?;
     allowed(unit, &path).await
+}
+
+/// That whoever puts a subtree under other providers has every right of the staff in it. The unit
+/// holds the tree, and with it keeps others from setting a provider.
+pub(crate) async fn admits(unit: &mut Unit<'_>, path: &str, above: &str) -> Result<(), Fault> {
+    match unit.fetch_optional(&sql::COMES_UNDER, args![path, above]).await? {
+        Some(_) => allowed(unit, path).await,
+        None => Ok(()),
+    }
 }
 
 /// That the actor has every right of the staff whom a provider of this organisation lets in.

@@ -32,11 +32,15 @@ store::statements! {
     pub(crate) CHECKED = "UPDATE identity_provider SET checked_at = $3, check_problem = $4
         WHERE organisation_id IN (SELECT id FROM organisation WHERE path LIKE $1 || '%')
           AND id = $2 AND deleted_at IS NULL";
-    /// What active staff of a subtree may do.
+    /// What staff of a subtree may do, those too who are disabled for now.
     pub(crate) RIGHTS_BELOW = "SELECT DISTINCT s.role_id FROM staff s
         JOIN organisation o ON o.id = s.organisation_id
-        WHERE o.path LIKE $1 || '%' AND s.deleted_at IS NULL AND s.status = 'active'
-          AND s.role_id IS NOT NULL";
+        WHERE o.path LIKE $1 || '%' AND s.deleted_at IS NULL AND s.role_id IS NOT NULL";
+    /// Whether what is at one path would come under a provider at another that it is not under now.
+    pub(crate) COMES_UNDER = "SELECT 1 AS found FROM identity_provider p
+        JOIN organisation o ON o.id = p.organisation_id
+        WHERE $2 LIKE o.path || '%' AND $1 NOT LIKE o.path || '%' AND p.deleted_at IS NULL
+        LIMIT 1";
     /// Whether somebody came through a provider, under the issuer it has now.
     pub(crate) USED = "SELECT COUNT(*) AS staff FROM staff_subject x
         JOIN staff s ON s.id = x.staff_id

@@ -185,6 +185,9 @@ fn after_staff<'a>(unit: &'a mut Unit<'_>, written: Written<'a>) -> Step<'a> {
         if matches!(written.verb, Verb::Deleted | Verb::Restored) {
             // Nothing from before the deletion opens anything after it.
             staff::lock_out(unit, model::StaffId(written.id)).await?;
+            // Whom a provider means may be somebody new by then.
+            let forget = &crate::store::identity_provider::FORGET_SUBJECTS;
+            unit.execute(forget, store::args![written.id]).await?;
         }
         if matches!(written.verb, Verb::Updated | Verb::Deleted) {
             role::keep_an_administrator(unit).await?;

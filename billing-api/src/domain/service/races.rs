@@ -296,7 +296,7 @@ async fn what_overlaps_with_anothers_prefix_is_refused() {
         let first = with_net(&office, &isp, roots, "a", own).await.unwrap();
         for (n, (field, net)) in [
             ("delegated_prefix", "2001:db8:1:80::/57"),
-            ("delegated_prefix", "2001:db8::/32"),
+            ("delegated_prefix", "2001:db8::/40"),
             ("delegated_prefix", "2001:db8:1::/57"),
             ("ipv6_prefix", "2001:db8:1:ff::/64"),
             ("ipv6_address", "2001:db8:1:ff:ffff:ffff:ffff:ffff"),
