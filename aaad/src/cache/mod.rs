@@ -17,6 +17,7 @@ use arc_swap::{ArcSwap, Guard};
 use daemon::secrets::Keyring;
 use dialect::CompiledProfile;
 use model::policy::{Body, Change, Key};
+use model::pool::Pool;
 use model::{PlanVersionId, ServiceId, Ts};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::warn;
@@ -31,6 +32,7 @@ pub(crate) struct Cache {
     clients: ArcSwap<ClientTable>,
     profiles: ArcSwap<FxHashMap<PlanVersionId, Arc<CompiledProfile>>>,
     subscribers: Subscribers,
+    pools: ArcSwap<Vec<Pool>>,
     /// The records that are no subscribers, as they came: the secrets in them are sealed, so
     /// that the local snapshot can be written from here.
     others: Mutex<HashMap<Key, Change>>,
@@ -56,6 +58,8 @@ pub(crate) enum Touched {
     Service(model::ServiceId),
     /// Every service on a profile.
     Profile(PlanVersionId),
+    /// The address pools.
+    Pools,
     /// Nothing a session was given.
     Nothing,
     /// Nothing at all: a newer revision stands already.
@@ -104,6 +108,7 @@ impl Cache {
             clients: ArcSwap::default(),
             profiles: ArcSwap::default(),
             subscribers: Subscribers::default(),
+            pools: ArcSwap::default(),
             others: Mutex::default(),
             epoch: AtomicU64::new(0),
             revision: AtomicU64::new(0),
@@ -120,6 +125,16 @@ impl Cache {
     /// A profile.
     pub(crate) fn profile(&self, id: PlanVersionId) -> Option<Arc<CompiledProfile>> {
         self.profiles.load().get(&id).cloned()
+    }
+
+    /// The longest time between reports that a profile asks for, seconds.
+    pub(crate) fn longest_interim_s(&self) -> Option<u32> {
+        self.profiles.load().values().map(|compiled| compiled.profile.gives.interim_s).max()
+    }
+
+    /// The address pools.
+    pub(crate) fn pools(&self) -> Guard<Arc<Vec<Pool>>> {
+        self.pools.load()
     }
 
     /// Services and their identities.
@@ -147,6 +162,7 @@ impl Cache {
         let clients = self.clients.load();
         let count = clients.client_count() + clients.published_nas_count();
         let count = count + self.profiles.load().len() + self.subscribers.len();
+        let count = count + self.pools.load().len();
         Extent {
             epoch: self.epoch.load(Ordering::Relaxed),
             revision: self.revision.load(Ordering::Relaxed),
@@ -198,6 +214,15 @@ impl Cache {
                 }
                 self.profiles.store(Arc::new(profiles));
                 Touched::Profile(id)
+            }
+            (Key::Pool(id), body) => {
+                let mut pools = Vec::clone(&self.pools.load());
+                pools.retain(|pool| pool.id != id);
+                if let Some(Body::Pool(pool)) = body {
+                    pools.push(pool.clone());
+                }
+                self.pools.store(Arc::new(pools));
+                Touched::Pools
             }
             _ => {
                 let mut clients = ClientTable::clone(&self.clients.load());
@@ -284,6 +309,7 @@ impl Cache {
     ) -> FxHashMap<PlanVersionId, Arc<CompiledProfile>> {
         let mut clients = ClientTable::default();
         let mut profiles = FxHashMap::default();
+        let mut pools = Vec::new();
         for change in others.values() {
             match &change.body {
                 Some(Body::Profile(profile)) => {
@@ -291,9 +317,11 @@ impl Cache {
                 }
                 // Clients may name NAS: these go first.
                 Some(Body::Nas(_)) => clients.apply(change, &self.keyring),
+                Some(Body::Pool(pool)) => pools.push(pool.clone()),
                 Some(Body::Client(_) | Body::Subscriber(_)) | None => {}
             }
         }
+        self.pools.store(Arc::new(pools));
         for change in others.values() {
             if let Some(Body::Client(_)) = &change.body {
                 clients.apply(change, &self.keyring);

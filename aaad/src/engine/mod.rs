@@ -3,6 +3,7 @@
 //! It knows no socket and reads no clock. The listener hands it a verified request and gets
 //! back an [`Answer`]; the reply is composed into the listener's buffer.
 
+mod admission;
 mod explain;
 mod identify;
 mod method;
@@ -20,7 +21,11 @@ use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 use crate::cache::{Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
+use crate::pools::Pools;
+use crate::presence::Presence;
+pub(crate) use admission::{Replaced, station_of};
 pub(crate) use identify::PPP;
+use admission::Admitted;
 use identify::{Found, identify};
 use method::Proof;
 
@@ -57,9 +62,16 @@ pub(crate) struct Scratch {
     credential: Vec<u8>,
     /// The service the last Access-Request was for, where it named one we know.
     service: Option<ServiceId>,
+    /// What it replaces, where it was let in beyond its limit.
+    replaced: Option<Replaced>,
 }
 
 impl Scratch {
+    /// Sessions that must go because of the last Access-Request.
+    pub(crate) fn replaced(&self) -> Option<Replaced> {
+        self.replaced
+    }
+
     /// The service the last Access-Request was for, let in or not.
     pub(crate) fn service(&self) -> Option<ServiceId> {
         self.service
@@ -86,9 +98,12 @@ impl Stamp {
     };
 }
 
-/// The engine: cache, keys and settings. Shared by every shard; it has no state of its own.
+/// The engine: cache, keys and settings, and who is online with which addresses. Shared by every
+/// shard.
 pub(crate) struct Engine {
     pub(crate) cache: Arc<Cache>,
+    pub(crate) presence: Presence,
+    pub(crate) pools: Pools,
     pub(crate) class_key: ClassKey,
     pub(crate) fold_case: bool,
     reply_texts: [Box<[u8]>; RejectReason::ALL.len()],
@@ -99,7 +114,8 @@ impl Engine {
         // A packet names no language: English, looked up once.
         let reply_texts = RejectReason::ALL
             .map(|reason| text::text("en", reason.text_key(), &[]).into_bytes().into_boxed_slice());
-        Self { cache, class_key, fold_case, reply_texts }
+        let (presence, pools) = (Presence::default(), Pools::default());
+        Self { cache, presence, pools, class_key, fold_case, reply_texts }
     }
 
     /// Decides an Access-Request and composes the reply into `out`.
@@ -110,7 +126,7 @@ impl Engine {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Answer {
-        scratch.service = None;
+        (scratch.service, scratch.replaced) = (None, None);
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
@@ -135,6 +151,7 @@ impl Engine {
         let attributes = request.packet.attributes();
         let subscribers = self.cache.subscribers();
         let found = identify(subscribers, attributes, request.nas, self.fold_case, scratch);
+        scratch.replaced = None;
         scratch.service = found.ok().map(|found| found.entry.service());
         self.compose_refusal(request, reason, Answer::Reject(reason), out)
     }
@@ -187,17 +204,42 @@ impl Engine {
             return Err(Refusal::Reject(RejectReason::NasNotAllowed));
         }
 
+        let service = entry.service();
+        let admitted = self.admit(now, (service, request.nas), attributes, &policy, scratch)?;
+        let said = self.say(now, request, &compiled, &policy, &admitted, &proof, out);
+        if said.is_err() {
+            self.dismiss(now, &admitted, scratch);
+        }
+        said
+    }
+
+    /// Composes an Access-Accept.
+    #[allow(clippy::too_many_arguments)] // All of it is one decision, made by the caller.
+    fn say(
+        &self,
+        now: Ts,
+        request: &AccessRequest<'_>,
+        compiled: &CompiledProfile,
+        policy: &Effective<'_>,
+        admitted: &Admitted,
+        proof: &Proof,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let attributes = request.packet.attributes();
         let hash = policy.hash();
         let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
         // What fits by itself and not with the rest of a reply is too long all the same.
         let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
-        match compiled.bytes_for(request.vendor, &policy, hash) {
+        match compiled.bytes_for(request.vendor, policy, hash) {
             Some(bytes) => writer.raw(bytes?).map_err(full)?,
-            None => dialect::accept(request.vendor, &policy, &mut writer)?,
+            None => dialect::accept(request.vendor, policy, &mut writer)?,
+        }
+        if let Some(leased) = &admitted.leased {
+            dialect::leased(request.vendor, leased, &mut writer)?;
         }
         let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
-        let service = entry.service();
-        let policy_hash = compiled.hash_for(request.vendor, &policy, hash);
+        let service = admitted.service;
+        let policy_hash = compiled.hash_for(request.vendor, policy, hash);
         let class = self.class_key.mint(Class { service, policy_hash, minted: now });
         writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
         writer.attribute(attr::CLASS, &class).map_err(full)?;

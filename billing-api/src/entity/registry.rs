@@ -15,6 +15,7 @@ use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::organisation::ORGANISATION;
 use crate::domain::plan::PLAN;
+use crate::domain::pool::{NAS_GROUP, POOL};
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
@@ -28,6 +29,8 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &SERVICE,
     &PLAN,
     &NAS,
+    &NAS_GROUP,
+    &POOL,
     &LABEL,
     &CUSTOMER_LABEL,
     &CUSTOM_FIELD,

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::reject::RejectReason;
-use crate::{ClientId, CustomerId, NasId, OrganisationId, ServiceId, Ts};
+use crate::{ClientId, CustomerId, NasId, OrganisationId, PoolId, ServiceId, Ts};
 
 /// The stream batches travel on.
 pub const STREAM: &str = "auth-log";
@@ -104,13 +104,36 @@ pub enum NetworkEvent {
         /// When the pair may try again.
         until: Ts,
     },
+    /// Logins were refused because a pool has nothing left.
+    PoolExhausted {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// The pool.
+        pool: PoolId,
+        /// How many logins since the last such event.
+        logins: u64,
+    },
+    /// How full the pools are.
+    PoolUsage {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// Each part of each pool.
+        pools: Vec<crate::pool::PoolUsage>,
+    },
 }
 
 impl NetworkEvent {
     /// The format it was written in.
     pub fn format(&self) -> u8 {
         match self {
-            Self::SigningRequired { format, .. } | Self::LoginBlocked { format, .. } => *format,
+            Self::SigningRequired { format, .. }
+            | Self::LoginBlocked { format, .. }
+            | Self::PoolExhausted { format, .. }
+            | Self::PoolUsage { format, .. } => *format,
         }
     }
 }

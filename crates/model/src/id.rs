@@ -221,6 +221,10 @@ define_ids! {
     ClientId = "rcl";
     /// A NAS: the device that asks.
     NasId = "nas";
+    /// A group of NAS: those that may use the same address pools.
+    NasGroupId = "ngr";
+    /// An address pool.
+    PoolId = "pol";
     /// A subscriber's session on a NAS, minted by policyd alone.
     SessionId = "sess";
     /// A row of the log of refused logins.

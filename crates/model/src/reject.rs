@@ -39,6 +39,12 @@ pub enum RejectReason {
     PolicyUnfit,
     /// It failed too often from this station, and is not looked at for a while.
     Blocked,
+    /// As many sessions as it may have are online.
+    TooManySessions,
+    /// Addresses are leased to it, and there is no pool that this NAS may use.
+    NoPool,
+    /// No pool that this NAS may use has an address left.
+    PoolExhausted,
 }
 
 impl RejectReason {
@@ -59,6 +65,9 @@ impl RejectReason {
             Self::NasNotAllowed => "nas_not_allowed",
             Self::PolicyUnfit => "policy_unfit",
             Self::Blocked => "blocked",
+            Self::TooManySessions => "too_many_sessions",
+            Self::NoPool => "no_pool",
+            Self::PoolExhausted => "pool_exhausted",
         }
     }
 
@@ -76,7 +85,10 @@ impl RejectReason {
             | Self::MethodNotPossible
             | Self::NoProfile
             | Self::NasNotAllowed
-            | Self::PolicyUnfit => "reject-setup",
+            | Self::PolicyUnfit
+            | Self::NoPool => "reject-setup",
+            Self::TooManySessions => "reject-too-many-sessions",
+            Self::PoolExhausted => "reject-pool-exhausted",
             Self::Expired => "reject-expired",
             Self::HeldNonpayment => "reject-nonpayment",
             Self::HeldAdmin | Self::HeldAbuse => "reject-suspended",
@@ -86,7 +98,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 14] = [
+    pub const ALL: [RejectReason; 17] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -101,6 +113,9 @@ impl RejectReason {
         Self::NasNotAllowed,
         Self::PolicyUnfit,
         Self::Blocked,
+        Self::TooManySessions,
+        Self::NoPool,
+        Self::PoolExhausted,
     ];
 }
 

@@ -3,8 +3,8 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), every
 //! way to prove one and what is refused ([`methods`]), what NAS of each vendor are told
-//! ([`vendors`]), sessions ([`accounting`]), what changes while a subscriber is online
-//! ([`changes`]), the command line ([`command_line`]), the console ([`browser`], [`access`]),
+//! ([`vendors`]), who may be online at once ([`simultaneous`]) and with which address ([`pools`]),
+//! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the command line ([`command_line`]), the console ([`browser`], [`access`]),
 //! signing in through another's directory ([`provider`]).
 //! Then what surrounds it: starting and stopping ([`starting`]), settings ([`settings`]),
 //! kill -9 ([`crash`]), backups ([`backup`]), our codec against another ([`codec`]), and the API
@@ -41,10 +41,12 @@ mod command_line;
 mod crash;
 mod login;
 mod methods;
+mod pools;
 mod provider;
 mod resources;
 mod runner;
 mod schema;
 mod settings;
+mod simultaneous;
 mod starting;
 mod vendors;

@@ -62,6 +62,7 @@ fn cache() -> Cache {
                 coa_secret: None,
                 accepts_coa: true,
                 ipv6_counters: Ipv6Counters::Included,
+                group: None,
             }),
         ),
         (
@@ -152,6 +153,7 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
             begun,
             refusals,
             seen,
+            coa: mpsc::channel(16).0,
             failures: 20,
         },
     };

@@ -19,10 +19,12 @@ mod terms;
 
 pub use change::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
 pub use effective::{
-    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, NAS_CHOOSES,
-    NoTrace, Step, Trace, difference, effective,
+    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, Lease,
+    NAS_CHOOSES, NoTrace, Step, Trace, difference, effective,
 };
 pub use overlay::{Boost, Overlay, OverlayKind};
 pub use profile::{Garden, Gives, OnHold, Profile};
 pub use subscriber::{Hold, HoldBilling, HoldNetwork, HoldReason, Overrides, Subscriber};
-pub use terms::{Burst, FramedProtocol, Ipv4Method, ServiceType, VendorProfile, VendorProfiles};
+pub use terms::{
+    Burst, FramedProtocol, Ipv4Method, LimitAction, ServiceType, VendorProfile, VendorProfiles,
+};
