@@ -172,14 +172,15 @@ impl Opened {
         let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
         let sources = signing::restore(&config.data.join(SIGNING_FILE));
         let now = parts.clock.now();
-        engine.pools.configure(&engine.cache, now);
+        // Sessions come later, and say themselves what they have.
+        engine.pools.configure(&engine.cache, now, &mut |_| {});
         let leases = config.data.join(LEASES_FILE);
         let stopped = pools::restore(&leases, &engine.pools).unwrap_or_else(|error| {
             warn!(error = %chain(&error), "leases not used: addresses are known from sessions alone");
             false
         });
         // Restored once more over what the file said: a service's own is its own.
-        engine.pools.configure(&engine.cache, now);
+        engine.pools.configure(&engine.cache, now, &mut |_| {});
         let sessions = restore_sessions(&config, &journal, &engine);
         let mut live = HashSet::new();
         sessions.for_each_tag(|service, tag| {
@@ -239,6 +240,7 @@ impl Opened {
                 cache: self.engine.cache.clone(),
                 engine: self.engine.clone(),
                 clock: clock.clone(),
+                sessions: sessions.clone(),
                 file: self.snapshot_file,
                 seen: seen_queue,
                 coa: nudge.clone(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bus::{Bus, BusError};
 use bytes::Bytes;
 use metrics::{counter, gauge};
-use model::{Clock, NasId};
+use model::{Clock, NasId, Ts};
 use model::nas::NasSeen;
 use model::policy::{Body, Change, FORMAT, Mark, Message, STREAM, TABLE};
 use tokio::sync::{Notify, mpsc};
@@ -30,7 +30,8 @@ use crate::cache::{Cache, Touched};
 use crate::coa::Nudge;
 use crate::engine::Engine;
 use crate::listener::Seen;
-use crate::pools::Intruder;
+use crate::pools::{Asking, Intruder, Told};
+use crate::sessions::{Sessions, each_live};
 use daemon::exit::chain;
 
 pub(crate) use file::SnapshotFile;
@@ -101,6 +102,7 @@ pub(crate) struct Follower {
     pub(crate) cache: Arc<Cache>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<Mutex<Sessions>>,
     pub(crate) file: SnapshotFile,
     pub(crate) seen: mpsc::Receiver<Seen>,
     pub(crate) coa: mpsc::Sender<Nudge>,
@@ -365,7 +367,11 @@ impl Follower {
 
     /// Puts the pools of the cache in force.
     fn configure_pools(&self) {
-        self.expel(self.engine.pools.configure(&self.cache, self.clock.now()));
+        let mut live = |each: &mut dyn FnMut(&Told, &Asking, Ts)| {
+            each_live(&self.sessions.lock().unwrap_or_else(PoisonError::into_inner), each);
+        };
+        let now = self.clock.now();
+        self.expel(self.engine.pools.configure(&self.cache, now, &mut live));
     }
 
     /// Ends the sessions that have what is a service's own.

@@ -22,7 +22,7 @@ use crate::engine::Engine;
 /// How often offers and leases are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often the office is told how full the pools are, turns.
-const TELL_EVERY: u32 = 30;
+const TELL_EVERY: u32 = 10;
 /// An exhausted pool is told of this often at most, seconds.
 const AGAIN_AFTER_S: i64 = 600;
 
@@ -41,7 +41,7 @@ impl Keeper {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut refused: FxHashMap<PoolId, (u64, Ts)> = FxHashMap::default();
-        let mut told = Vec::new();
+        let (mut told, mut pools) = (Vec::new(), 0);
         for turn in 0_u32.. {
             tokio::select! {
                 _ = every.tick() => {}
@@ -56,7 +56,9 @@ impl Keeper {
                 self.save().await;
             }
             self.tell_exhausted(now, &mut refused);
-            if turn % TELL_EVERY == 0 {
+            // Of a new pool at once.
+            if turn % TELL_EVERY == 0 || self.engine.pools.all().len() != pools {
+                pools = self.engine.pools.all().len();
                 self.tell_usage(now, &mut told);
             }
         }

@@ -97,6 +97,10 @@ impl Told {
     }
 }
 
+/// Calls what it is given for every session that is online: what it has, who it is, and when it
+/// was last heard of.
+pub(crate) type Live<'l> = dyn FnMut(&mut dyn FnMut(&Told, &Asking, Ts)) + 'l;
+
 /// A session that has an address which is now a service's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Intruder {
@@ -186,6 +190,26 @@ impl Table {
     fn of_group(&self, group: Option<NasGroupId>) -> &[Arc<Entry>] {
         let own = group.and_then(|group| self.by_group.get(&group));
         own.map_or(self.open.as_slice(), |entries| entries)
+    }
+
+    /// A session was heard of.
+    fn report(&self, told: &Told, wanted: Option<&Wanted>, asking: &Asking, at: Ts) {
+        let at = seconds(at);
+        for part in Part::ALL {
+            if let Some(address) = told.part(part) {
+                let Some((entry, unit)) = self.find(part, address) else { continue };
+                if entry.spaces[part as usize].start(unit, asking, at) == Met::Other {
+                    counter!("aaad_pool_conflicts_total").increment(1);
+                }
+            } else if let Some(wanted) = wanted.filter(|wanted| wanted.parts[part as usize]) {
+                // In whichever pool it has one.
+                for (_, space) in usable(self, wanted, part) {
+                    if space.start_of(asking, at) {
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     /// The pool that has this address or prefix, and its number there.
@@ -299,20 +323,8 @@ impl Pools {
     /// does not name.
     pub(crate) fn report(&self, told: &Told, wanted: Option<&Wanted>, asking: &Asking, at: Ts) {
         let table = self.table();
-        if table.all.is_empty() {
-            return;
-        }
-        let at = seconds(at);
-        for part in Part::ALL {
-            if let Some(address) = told.part(part) {
-                let Some((entry, unit)) = table.find(part, address) else { continue };
-                if entry.spaces[part as usize].start(unit, asking, at) == Met::Other {
-                    counter!("aaad_pool_conflicts_total").increment(1);
-                }
-            } else if let Some(wanted) = wanted.filter(|wanted| wanted.parts[part as usize]) {
-                // Any: one that it has, in whichever pool.
-                let _ = usable(&table, wanted, part).any(|(_, space)| space.start_of(asking, at));
-            }
+        if !table.all.is_empty() {
+            table.report(told, wanted, asking, at);
         }
     }
 
@@ -377,8 +389,14 @@ impl Pools {
     // What the follower says.
 
     /// Puts the pools of the cache in force, and takes out what services have as their own.
-    /// Whoever has one of those is returned.
-    pub(crate) fn configure(&self, cache: &Cache, now: Ts) -> Vec<Intruder> {
+    /// Whoever has one of those is returned. `live` tells every session that is online: what
+    /// they have is leased to nobody by a pool that is new.
+    pub(crate) fn configure(
+        &self,
+        cache: &Cache,
+        now: Ts,
+        live: &mut Live<'_>,
+    ) -> Vec<Intruder> {
         let longest = cache.longest_interim_s();
         if let Some(interim_s) = longest {
             // Interims vary by a tenth.
@@ -391,7 +409,7 @@ impl Pools {
             && old.all.iter().zip(&wanted).all(|(entry, pool)| entry.pool == *pool);
         if !same {
             let known = |pool: &Pool| old.all.iter().find(|entry| entry.pool.id == pool.id);
-            let mut moved = Vec::new();
+            let (mut moved, mut any_new) = (Vec::new(), false);
             let entries = wanted.into_iter().map(|pool| {
                 let known = known(&pool);
                 let kept = known.filter(|entry| has_same_units(&entry.pool, &pool));
@@ -401,14 +419,18 @@ impl Pools {
                 );
                 let exhausted = known.map(|entry| entry.exhausted.clone()).unwrap_or_default();
                 let entry = Arc::new(Entry { pool, spaces, exhausted });
-                if let (Some(known), None) = (known, kept) {
-                    moved.push((known.clone(), entry.clone()));
+                if kept.is_none() {
+                    any_new = true;
+                    moved.extend(known.map(|known| (known.clone(), entry.clone())));
                 }
                 entry
             });
             let table = Arc::new(Table::of(entries.collect()));
             for (from, to) in &moved {
                 carry_over(from, to);
+            }
+            if any_new {
+                live(&mut |told, asking, at| table.report(told, None, asking, at));
             }
             self.table.store(table);
             // And what was leased from the old ones meanwhile.

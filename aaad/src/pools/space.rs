@@ -58,7 +58,7 @@ impl Space {
     }
 
     /// The stripes in the order a service asks them, its home first.
-    fn from_home(&self, service: ServiceId) -> impl Iterator<Item = usize> + use<> {
+    fn order_for(&self, service: ServiceId) -> impl Iterator<Item = usize> + use<> {
         let (low, count) = (service.0.as_u128() as u64, self.stripes.len());
         let home = (low.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % count;
         (0..count).map(move |n| (home + n) % count)
@@ -67,7 +67,7 @@ impl Space {
     /// Offers a service the unit it has, or had.
     pub(super) fn offer_own(&self, asking: &Asking, now: u32, times: Times) -> Option<u32> {
         let reach = self.reach();
-        self.from_home(asking.service).take(reach).find_map(|n| {
+        self.order_for(asking.service).take(reach).find_map(|n| {
             let mut stripe = self.lock(n);
             stripe.expire(now, times);
             stripe.offer_own(asking, now).map(|at| self.unit(n, at))
@@ -77,14 +77,14 @@ impl Space {
     /// The unit a service would be offered because it has or had it.
     pub(super) fn own_of(&self, asking: &Asking) -> Option<u32> {
         let reach = self.reach();
-        self.from_home(asking.service)
+        self.order_for(asking.service)
             .take(reach)
             .find_map(|n| self.lock(n).own_of(asking).map(|at| self.unit(n, at)))
     }
 
     /// Offers a service a unit that is nobody's.
     pub(super) fn offer_new(&self, asking: &Asking, now: u32, times: Times) -> Option<u32> {
-        for (far, n) in self.from_home(asking.service).enumerate() {
+        for (far, n) in self.order_for(asking.service).enumerate() {
             let mut stripe = self.lock(n);
             stripe.expire(now, times);
             if let Some(at) = stripe.offer_new(asking, now) {
@@ -117,7 +117,7 @@ impl Space {
     /// A session was heard of that does not say which unit it has.
     pub(super) fn start_of(&self, asking: &Asking, now: u32) -> bool {
         let reach = self.reach();
-        self.from_home(asking.service).take(reach).any(|n| self.lock(n).start_of(asking, now))
+        self.order_for(asking.service).take(reach).any(|n| self.lock(n).start_of(asking, now))
     }
 
     pub(super) fn end(&self, unit: u32, service: ServiceId, session: u32, now: u32) {
@@ -127,7 +127,7 @@ impl Space {
 
     pub(super) fn end_of(&self, service: ServiceId, session: u32, now: u32) {
         let reach = self.reach();
-        for n in self.from_home(service).take(reach) {
+        for n in self.order_for(service).take(reach) {
             self.lock(n).end_of(service, session, now);
         }
     }
@@ -144,7 +144,7 @@ impl Space {
     }
 
     fn stray(&self, stripe: usize, service: ServiceId) {
-        if self.from_home(service).next() != Some(stripe) {
+        if self.order_for(service).next() != Some(stripe) {
             self.strayed.store(true, Ordering::Relaxed);
         }
     }

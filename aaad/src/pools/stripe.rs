@@ -399,7 +399,9 @@ impl Stripe {
             return Met::Other;
         }
         let slot = self.slots[at as usize];
-        let own = slot.service == asking.service;
+        // A session whose service was not known when it began is the same session.
+        let same = slot.session != 0 && slot.session == asking.session;
+        let own = slot.service == asking.service || slot.state == State::Used && same;
         match slot.state {
             State::Fixed => return if own { Met::Own } else { Met::Other },
             State::Used if !own => return Met::Other,

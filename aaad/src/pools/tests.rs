@@ -52,7 +52,7 @@ fn in_force(wanted: &[Pool]) -> (Pools, Cache) {
     for (n, pool) in wanted.iter().enumerate() {
         put(&cache, pool, n as u64 + 1);
     }
-    assert_eq!(pools.configure(&cache, at(0)), []);
+    assert_eq!(pools.configure(&cache, at(0), &mut |_| {}), []);
     (pools, cache)
 }
 
@@ -188,7 +188,7 @@ fn an_address_of_a_service_is_leased_to_nobody_else() {
     // Another pool in force: what is fixed is fixed there too.
     fix(&cache, owner, 12, Some("10.7.0.2"));
     put(&cache, &pool("new", &["10.7.0.1-10.7.0.2"]), 13);
-    pools.configure(&cache, at(1000));
+    pools.configure(&cache, at(1000), &mut |_| {});
     assert_eq!(state(&pools, [10, 7, 0, 2].into()), "fixed");
 }
 
@@ -209,14 +209,35 @@ fn a_session_that_shows_an_address_has_it_and_two_do_not() {
     assert_eq!(pools.who(offered.into())[0].service, Some(a));
 }
 
+#[test]
+fn a_new_pool_leases_nothing_that_a_session_has_already() {
+    let (pools, cache) = in_force(&[]);
+    let guest = ServiceId::generate();
+    let has: Ipv4Addr = [10, 7, 0, 1].into();
+    put(&cache, &pool("new", &["10.7.0.1-10.7.0.2"]), 1);
+    let mut live = |each: &mut dyn FnMut(&Told, &Asking, Ts)| {
+        let told = Told { ipv4: Some(has.into()), ..Told::default() };
+        each(&told, &asking(ServiceId::NONE, 1), at(0));
+    };
+    pools.configure(&cache, at(1), &mut live);
+    assert_eq!(state(&pools, has), "used");
+    // Whose session it is becomes known later.
+    start(&pools, guest, 1, has, at(2));
+    assert_eq!(pools.who(has.into())[0].service, Some(guest));
+    assert!(lease(&pools, ServiceId::generate(), 2, at(3)).is_ok());
+    assert_eq!(lease(&pools, ServiceId::generate(), 3, at(3)), Err(RejectReason::PoolExhausted));
+    pools.end(Some(has.into()), guest, 1, at(4));
+    assert_eq!(state(&pools, has), "free");
+}
+
 /// What survives of pools that are written and read.
 fn reread(pools: &Pools, cache: &Cache, stopped: bool, live: &[(ServiceId, u32)]) -> Pools {
     let path = std::env::temp_dir().join(format!("lastmile-leases-{}", uuid::Uuid::now_v7()));
     save(&path, &pools.encode(stopped)).unwrap();
     let again = Pools::default();
-    again.configure(cache, at(0));
+    again.configure(cache, at(0), &mut |_| {});
     assert_eq!(restore(&path, &again).unwrap(), stopped);
-    again.configure(cache, at(0));
+    again.configure(cache, at(0), &mut |_| {});
     again.settle(stopped, |service, session| live.contains(&(service, session)), at(100));
     let bytes = std::fs::read(&path).unwrap();
     for cut in [bytes.len() - 1, bytes.len() / 2, 17, 3] {
@@ -272,7 +293,7 @@ fn a_pool_that_changes_keeps_who_has_what() {
         .collect();
     let ranges = ["100.64.0.0/25", "10.0.0.0/20", "100.64.9.0/24"].map(|text| text.parse().unwrap());
     put(&cache, &Pool { ipv4: ranges.to_vec(), ..home }, 2);
-    pools.configure(&cache, at(2));
+    pools.configure(&cache, at(2), &mut |_| {});
     let mut kept = 0;
     for (service, ip) in services.iter().zip(&had) {
         let inside = ip.octets()[2] == 9 || ip.octets()[3] < 127;
@@ -284,7 +305,7 @@ fn a_pool_that_changes_keeps_who_has_what() {
     // A name or a lease time moves nothing.
     let renamed = Pool { name: "renamed".to_owned(), lease_s: 60, ..cache.pools()[0].clone() };
     put(&cache, &renamed, 3);
-    pools.configure(&cache, at(2));
+    pools.configure(&cache, at(2), &mut |_| {});
     assert_eq!(pools.all()[0].usage(Part::Ipv4).unwrap().used, kept);
 }
 

@@ -52,6 +52,14 @@ pub(crate) fn introduce(sessions: &mut Sessions, engine: &Engine) {
     }
 }
 
+/// Calls `each` with what every live session has.
+pub(crate) fn each_live(sessions: &Sessions, each: &mut dyn FnMut(&Told, &Asking, Ts)) {
+    for session in sessions.iter() {
+        let told = Told { ipv4: session.ip.filter(|ip| ip.is_ipv4()), ..Told::default() };
+        each(&told, &asking_of(session), session.updated);
+    }
+}
+
 fn report(session: &Session, engine: &Engine, told: &Told, wanted: Option<&Wanted>, at: Ts) {
     let tag = tag_of(session);
     if let Some(service) = session.service.known() {

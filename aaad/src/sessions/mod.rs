@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use crate::presence::Place;
 
 pub(crate) use checkpoint::{load, save};
-pub(crate) use follow::{follow, introduce};
+pub(crate) use follow::{each_live, follow, introduce};
 
 /// What tells a session apart at any one time. Over time NAS use an id again after a reboot;
 /// the start tells those apart.

@@ -5,7 +5,7 @@
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 use model::policy::Key;
-use model::pool::{LEASE_S, Part, Pool, PoolUsage, RANGES_MAX, Range, UNITS_MAX};
+use model::pool::{LEASE_S, Pool, PoolUsage, RANGES_MAX, Range, UNITS_MAX};
 use model::{EventId, NasGroupId, OrganisationId, PoolId, Ts};
 use serde_json::{Value as Json, json};
 use store::{Row, args};
@@ -322,7 +322,7 @@ pub(crate) async fn exhausted(
 #[cfg(test)]
 mod tests {
     use model::PlanId;
-    use model::pool::Usage;
+    use model::pool::{Part, Usage};
 
     use super::*;
     use crate::domain::setting::tests::{office, pointers};

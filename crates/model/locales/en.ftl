@@ -79,7 +79,7 @@ console-fault-request-id = Request { $id }
 console-fault-home = Go to the overview
 
 console-pool-usage = How full it is
-console-pool-usage-none = Nothing is known yet: the RADIUS daemon reports within half a minute of its start.
+console-pool-usage-none = Nothing is known yet: the RADIUS daemon reports within seconds of its start.
 console-pool-part = Part
 console-pool-part-ipv4 = IPv4 addresses
 console-pool-part-ipv6 = IPv6 prefixes

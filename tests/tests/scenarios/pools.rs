@@ -115,11 +115,11 @@ fn an_exhausted_pool_refuses_and_people_hear_of_it(lab: &mut Lab) {
     let message = "No address is free at the moment. Please try again later.";
     assert_eq!(refused.value("Reply-Message"), Some(message));
     assert!(lab.metric("aaad", "aaad_rejects_total", "pool_exhausted") >= 1.0);
-    eventually("an event", PATIENCE, || {
-        let events = lab.api().get("/api/v1/audit?limit=200").text;
+    eventually("an event, and the usage", PATIENCE, || {
+        let noted = lab.api().get("/api/v1/audit?entity=pool&limit=50").expect(200);
+        let noted = noted["data"].as_array()?.iter().any(|entry| entry["action"] == "exhausted");
         let shown = lab.api().get(&format!("/api/v1/pools/{pool}")).expect(200);
-        let told = events.contains("pool.exhausted") || lab.log().contains("pool is exhausted");
-        (told && shown["usage"]["ipv4"]["total"] == 2).then_some(())
+        (noted && shown["usage"]["ipv4"]["used"] == 2 && shown["used_percent"] == 100).then_some(())
     });
     stop(nas, &binod);
     let deepa = connect(nas, "deepa");
