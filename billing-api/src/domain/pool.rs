@@ -197,7 +197,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
 /// Checks what fields say together. Of two that do not go together, the one that was given now
 /// is blamed.
 fn check_row(row: &Row, draft: &Draft) -> Result<(), Fault> {
-    let mut faults = Vec::new();
+    let (mut faults, mut missing) = (Vec::new(), Vec::new());
     let mut fault = |fields: [&str; 2], detail: String| {
         faults.push(FieldFault::of_one(draft, &fields, detail));
     };
@@ -206,14 +206,18 @@ fn check_row(row: &Row, draft: &Draft) -> Result<(), Fault> {
         [["ipv6_prefix", "ipv6_length"], ["delegated_prefix", "delegated_length"]]
     {
         let given: (Option<IpNetwork>, Option<i64>) = (row.get(prefix)?, row.get(length)?);
+        any |= given.0.is_some();
         match given {
             (None, None) => {}
-            (Some(_), None) => fault([length, prefix], format!("is required beside {prefix}")),
+            // Whatever was given now, this is what lacks.
+            (Some(_), None) => missing.push(FieldFault {
+                pointer: format!("/{length}"),
+                detail: format!("is required beside {prefix}"),
+            }),
             (None, Some(_)) => {
                 fault([length, prefix], format!("{length} means nothing without {prefix}"));
             }
             (Some(net), Some(bits)) => {
-                any = true;
                 let more = bits - i64::from(net.prefix());
                 if more < 0 {
                     let detail = format!("{length} is shorter than {prefix} itself");
@@ -236,6 +240,7 @@ fn check_row(row: &Row, draft: &Draft) -> Result<(), Fault> {
         let detail = "ipv6_prefix and delegated_prefix have addresses in common".to_owned();
         fault(["delegated_prefix", "ipv6_prefix"], detail);
     }
+    faults.extend(missing);
     if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
 }
 

@@ -3,10 +3,11 @@ use std::net::UdpSocket;
 use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
 use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor};
-use model::policy::{Body, Change, FORMAT, Gives, Key, Profile, Subscriber};
+use model::policy::{Body, Change, FORMAT, Gives, Ipv4Method, Key, Profile, Subscriber};
+use model::pool::Pool;
 use model::{
-    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, ServiceId,
-    SystemClock,
+    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId,
+    ServiceId, SystemClock,
 };
 use radius_wire::attr::microsoft;
 use radius_wire::auth::{chap_response, mschap2_response, mschap2_value, nt_hash};
@@ -22,7 +23,8 @@ use crate::guard::{Guard, Limits};
 const SECRET: &[u8] = b"s3cret";
 
 /// A cache with one client, one NAS, one profile, and one plain subscriber: asha, "password".
-fn cache() -> Cache {
+/// `room`: the profile limits sessions and leases addresses from a pool.
+fn cache(room: bool) -> Cache {
     let keyring = Keyring::ephemeral();
     let (client, nas) = (ClientId::generate(), NasId::generate());
     let (service, identity) = (ServiceId::generate(), IdentityId::generate());
@@ -76,9 +78,24 @@ fn cache() -> Cache {
                     download_bps: Some(50_000_000),
                     upload_bps: Some(20_000_000),
                     pool: Some("pool1".to_owned()),
+                    session_limit: room.then_some(1),
+                    ipv4_method: room.then_some(Ipv4Method::Leased),
                     ..Gives::default()
                 },
             })),
+        ),
+        (
+            Key::Pool(PoolId::NONE),
+            Body::Pool(Pool {
+                id: PoolId::NONE,
+                organisation: none.0,
+                name: "home".to_owned(),
+                group: None,
+                ipv4: vec!["100.64.0.0/24".parse().unwrap()],
+                ipv6: None,
+                delegated: None,
+                lease_s: 3600,
+            }),
         ),
         (
             Key::Subscriber(service),
@@ -120,6 +137,7 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
             writer.vendor(vendor::MICROSOFT, microsoft::CHAP2_RESPONSE, &response).unwrap();
         }
     }
+    writer.text(attr::CALLING_STATION_ID, "02:00:00:00:00:07").unwrap();
     writer.attribute_u32(attr::NAS_PORT, number).unwrap();
     writer.finish_access_request(key);
     packet
@@ -127,6 +145,15 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
 
 #[test]
 fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
+    accept_without_allocating(false);
+}
+
+#[test]
+fn nor_does_one_that_is_counted_and_leased_an_address() {
+    accept_without_allocating(true);
+}
+
+fn accept_without_allocating(room: bool) {
     let (_stop, stop) = UnixStream::pair().unwrap();
     let (seen, _) = mpsc::channel(1);
     let (notices, _) = mpsc::channel(1);
@@ -134,8 +161,10 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let (refusals, _) = mpsc::channel(1);
     let limits = Limits { failures: 20, window_s: 120, block_s: 300 };
     let class_key = ClassKey::new(&[7; 32]);
+    let engine = Arc::new(Engine::new(Arc::new(cache(room)), class_key, true));
+    engine.pools.configure(&engine.cache, SystemClock.now(), &mut |_| {});
     let mut shard = AuthShard {
-        engine: Arc::new(Engine::new(Arc::new(cache()), class_key, true)),
+        engine: engine.clone(),
         clock: Arc::new(SystemClock),
         sockets: Vec::new(),
         stop,
@@ -190,4 +219,6 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
         }
     }
     assert_eq!(allocated, 0, "allocations in 20 rounds of 48 logins");
+    let usage = engine.pools.all()[0].usage(model::pool::Part::Ipv4).unwrap();
+    assert_eq!(usage.offered, u32::from(room), "one address, however often it is asked for");
 }
