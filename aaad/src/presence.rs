@@ -187,9 +187,9 @@ impl Presence {
     pub(crate) fn report(&self, service: ServiceId, session: SessionTag, place: Place, at: Ts) {
         let at = seconds(at);
         let mut shard = self.shard(service);
-        let known = shard.find(service, |entry| entry.session == session.0).or_else(|| {
-            shard.find(service, |entry| entry.session == 0 && entry.place == place)
-        });
+        let known = shard
+            .find(service, |entry| entry.session == session.0)
+            .or_else(|| shard.find(service, |entry| entry.session == 0 && entry.place == place));
         match known {
             Some(known) => {
                 let entry = &mut shard.entries[known as usize];
@@ -328,8 +328,7 @@ mod tests {
     use crate::counting;
 
     const NOW: i64 = 1_772_357_400;
-    const ONE: Limit =
-        Limit { sessions: 1, action: LimitAction::ReplaceOldest, interim_s: 300 };
+    const ONE: Limit = Limit { sessions: 1, action: LimitAction::ReplaceOldest, interim_s: 300 };
     const STRICT: Limit = Limit { action: LimitAction::Reject, ..ONE };
 
     fn at(s: i64) -> Ts {

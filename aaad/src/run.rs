@@ -44,10 +44,10 @@ use crate::engine::Engine;
 use crate::events::{self, Reporter};
 use crate::follower::{self, Follower, FollowerState};
 use crate::guard::{FAILURES_MAX, Guard, Limits};
-use crate::pools::{self, Keeper as PoolKeeper};
 use crate::listener::{
     AcctLoop, AuthShard, Door, Positions, SEEN_QUEUE, Shared, StatusBudget, facts_of,
 };
+use crate::pools::{self, Keeper as PoolKeeper};
 use crate::sessions::{self, Sessions, follow, introduce};
 use crate::shipper::Shipper;
 use crate::signing::{self, Keeper, NOTICES, Sources};

@@ -151,12 +151,8 @@ mod tests {
     fn a_pool_says_how_full_it_is_and_an_address_whose_it_is() {
         let style = Style::default();
         let usage = Usage { total: 200, used: 150, offered: 10, free: 40, ..Usage::default() };
-        let pool = PoolState {
-            pool: PoolId::NONE,
-            name: "home".to_owned(),
-            part: Part::Ipv4,
-            usage,
-        };
+        let pool =
+            PoolState { pool: PoolId::NONE, name: "home".to_owned(), part: Part::Ipv4, usage };
         let text = list(&PoolListing { pools: vec![pool] }, &style);
         assert!(text.contains("home") && text.contains("80 %") && text.contains("150"), "{text}");
         assert_eq!(list(&PoolListing::default(), &style), "There are no address pools.\n");

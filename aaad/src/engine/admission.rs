@@ -132,9 +132,8 @@ pub(crate) fn station_of(attributes: Attributes<'_>) -> &[u8] {
 fn parts_of(policy: &Effective<'_>) -> [bool; 3] {
     let mut parts = [false; 3];
     parts[Part::Ipv4 as usize] = policy.ipv4.is_none();
-    parts[Part::Ipv6 as usize] = policy.ipv6_prefix.is_none()
-        && policy.ipv6_address.is_none()
-        && policy.ipv6_pool.is_none();
+    parts[Part::Ipv6 as usize] =
+        policy.ipv6_prefix.is_none() && policy.ipv6_address.is_none() && policy.ipv6_pool.is_none();
     parts[Part::Delegated as usize] =
         policy.delegated_prefix.is_none() && policy.delegated_pool.is_none();
     parts

@@ -23,9 +23,9 @@ use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
 use crate::pools::Pools;
 use crate::presence::Presence;
+use admission::Admitted;
 pub(crate) use admission::{Replaced, station_of};
 pub(crate) use identify::PPP;
-use admission::Admitted;
 use identify::{Found, identify};
 use method::Proof;
 

@@ -40,8 +40,8 @@ use crate::cache::Cache;
 pub(crate) use file::{restore, save};
 pub(crate) use keeper::Keeper;
 use space::Space;
-use stripe::{Met, State, Times};
 pub(crate) use stripe::{Asking, Slot};
+use stripe::{Met, State, Times};
 
 /// How long an offer holds until its Start, seconds.
 const OFFER_S: u32 = 60;
@@ -118,11 +118,7 @@ pub(crate) struct Pools {
 
 impl Default for Pools {
     fn default() -> Self {
-        Self {
-            table: ArcSwap::default(),
-            rest_s: AtomicU32::new(REST_S),
-            fixed: Mutex::default(),
-        }
+        Self { table: ArcSwap::default(), rest_s: AtomicU32::new(REST_S), fixed: Mutex::default() }
     }
 }
 
@@ -222,9 +218,10 @@ impl Table {
                 let unit = entry.pool.number_of(part, address)?;
                 (*first <= v4).then_some((entry, unit))
             }
-            _ => self.all.iter().find_map(|entry| {
-                entry.pool.number_of(part, address).map(|unit| (entry, unit))
-            }),
+            _ => self
+                .all
+                .iter()
+                .find_map(|entry| entry.pool.number_of(part, address).map(|unit| (entry, unit))),
         }
     }
 }
@@ -391,12 +388,7 @@ impl Pools {
     /// Puts the pools of the cache in force, and takes out what services have as their own.
     /// Whoever has one of those is returned. `live` tells every session that is online: what
     /// they have is leased to nobody by a pool that is new.
-    pub(crate) fn configure(
-        &self,
-        cache: &Cache,
-        now: Ts,
-        live: &mut Live<'_>,
-    ) -> Vec<Intruder> {
+    pub(crate) fn configure(&self, cache: &Cache, now: Ts, live: &mut Live<'_>) -> Vec<Intruder> {
         let longest = cache.longest_interim_s();
         if let Some(interim_s) = longest {
             // Interims vary by a tenth.

@@ -291,7 +291,8 @@ fn a_pool_that_changes_keeps_who_has_what() {
             ip
         })
         .collect();
-    let ranges = ["100.64.0.0/25", "10.0.0.0/20", "100.64.9.0/24"].map(|text| text.parse().unwrap());
+    let ranges =
+        ["100.64.0.0/25", "10.0.0.0/20", "100.64.9.0/24"].map(|text| text.parse().unwrap());
     put(&cache, &Pool { ipv4: ranges.to_vec(), ..home }, 2);
     pools.configure(&cache, at(2), &mut |_| {});
     let mut kept = 0;

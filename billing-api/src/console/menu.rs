@@ -13,7 +13,10 @@ use crate::entity::registry::ENTITIES;
 /// Groups in their order, and the paths of what stands in each, in its order.
 const GROUPS: &[(Key, &[&str])] = &[
     (words::NAV_GROUP_CUSTOMERS, &["customers", "services", "labels", "customer-labels"]),
-    (words::NAV_GROUP_NETWORK, &["sessions", "auth-log", "nas", "nas-groups", "pools", "radius-clients"]),
+    (
+        words::NAV_GROUP_NETWORK,
+        &["sessions", "auth-log", "nas", "nas-groups", "pools", "radius-clients"],
+    ),
     (words::NAV_GROUP_CATALOGUE, &["plans"]),
     (words::NAV_GROUP_BILLING, &["invoices", "payments", "credit-notes", "taxes"]),
     (words::NAV_GROUP_SUPPORT, &["tickets"]),

@@ -25,10 +25,7 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
         "financial",
         &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
     ),
-    (
-        "network",
-        &["nas", "nas_group", "radius_client", "session", "service", "pool", "device"],
-    ),
+    ("network", &["nas", "nas_group", "radius_client", "session", "service", "pool", "device"]),
     (
         "system",
         &[

@@ -72,8 +72,7 @@ pub(crate) const POOL: Entity = Entity {
             Flags::WRITABLE.and(Flags::FILTERABLE).and(Flags::LISTED),
         ),
         Field::new("ipv4", Kind::Words(RANGES_MAX, 40), Flags::WRITABLE.and(Flags::LISTED)),
-        Field::new("ipv6_prefix", Kind::Network, Flags::WRITABLE.and(Flags::LISTED))
-            .within("ipv6"),
+        Field::new("ipv6_prefix", Kind::Network, Flags::WRITABLE.and(Flags::LISTED)).within("ipv6"),
         Field::new("ipv6_length", Kind::Integer(17, 64), Flags::WRITABLE).within("ipv6"),
         Field::new("delegated_prefix", Kind::Network, Flags::WRITABLE.and(Flags::LISTED))
             .within("ipv6"),
@@ -201,7 +200,8 @@ fn check_row(row: &Row, draft: &Draft) -> Result<(), Fault> {
     let mut fault = |fields: [&str; 2], detail: String| {
         faults.push(FieldFault::of_one(draft, &fields, detail));
     };
-    let mut any = matches!(row.get::<Option<Json>>("ipv4")?, Some(Json::Array(ranges)) if !ranges.is_empty());
+    let mut any =
+        matches!(row.get::<Option<Json>>("ipv4")?, Some(Json::Array(ranges)) if !ranges.is_empty());
     for [prefix, length] in
         [["ipv6_prefix", "ipv6_length"], ["delegated_prefix", "delegated_length"]]
     {
@@ -318,8 +318,7 @@ pub(crate) async fn exhausted(
     let actor = Actor::system("aaad", organisation, organisation::organisation(&home)?.path);
     let mut unit = Unit::begin(office, &actor).await?;
     let payload = json!({"id": pool, "name": name, "logins": logins, "at": at});
-    let event =
-        Event { kind: "pool.exhausted", entity_id: pool.to_string(), payload, policy: &[] };
+    let event = Event { kind: "pool.exhausted", entity_id: pool.to_string(), payload, policy: &[] };
     unit.identify(id);
     super::identity::record_once(unit, organisation, event).await
 }
@@ -403,8 +402,7 @@ mod tests {
                 "session_limit_action": "reject",
             });
             let plan = super::super::plan::New::parse(plan.to_string().as_bytes()).unwrap();
-            let plan: PlanId =
-                super::super::plan::create(&office, &isp, plan).await.unwrap().id;
+            let plan: PlanId = super::super::plan::create(&office, &isp, plan).await.unwrap().id;
             let kept = write::delete(&office, &isp, POOLS, id, None).await.unwrap_err();
             assert!(matches!(kept, Fault::Conflict { .. }), "{kept:?}");
             let rows = office.db.fetch_all(&crate::store::plan::GIVEN_BY, args![vec![plan]]).await;

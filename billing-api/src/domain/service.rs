@@ -7,8 +7,8 @@ use ipnetwork::IpNetwork;
 use model::identity::{IdentityKind, LOGIN_OCTETS_MAX, normalise_login};
 use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Key, LimitAction, Profile};
 use model::{
-    CustomerId, HoldId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId, ServiceId,
-    Ts,
+    CustomerId, HoldId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId,
+    ServiceId, Ts,
 };
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -51,7 +51,9 @@ impl Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     /// It is neither a prefix nor two addresses.
-    #[error("is neither a prefix such as 100.64.0.0/22 nor a range such as 100.64.0.10-100.64.0.99")]
+    #[error(
+        "is neither a prefix such as 100.64.0.0/22 nor a range such as 100.64.0.10-100.64.0.99"
+    )]
     Form,
     /// The prefix has bits behind its length.
     #[error("has bits behind its length")]

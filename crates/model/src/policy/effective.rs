@@ -357,8 +357,8 @@ pub fn effective<'a>(
     let method = own.ipv4_method.or(plan.ipv4_method);
     let (pool, ipv4) = ipv4(method, pool, subscriber.ipv4);
     let lease_pool = own.lease_pool.or(plan.lease_pool);
-    let lease = (method == Some(Ipv4Method::Leased))
-        .then_some(lease_pool.map_or(Lease::Any, Lease::From));
+    let lease =
+        (method == Some(Ipv4Method::Leased)).then_some(lease_pool.map_or(Lease::Any, Lease::From));
     let mut result = Effective {
         access,
         download_bps: rates.download_bps,
