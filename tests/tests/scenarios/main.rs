@@ -4,8 +4,9 @@
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), every
 //! way to prove one and what is refused ([`methods`]), what NAS of each vendor are told
 //! ([`vendors`]), who may be online at once ([`simultaneous`]) and with which address ([`pools`]),
-//! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the command line ([`command_line`]), the console ([`browser`], [`access`]),
-//! signing in through another's directory ([`provider`]).
+//! sessions ([`accounting`]), what changes while a subscriber is online ([`changes`]), the command
+//! line ([`command_line`]), the console ([`browser`], [`access`]), signing in through another's
+//! directory ([`provider`]).
 //! Then what surrounds it: starting and stopping ([`starting`]), settings ([`settings`]),
 //! kill -9 ([`crash`]), backups ([`backup`]), our codec against another ([`codec`]), and the API
 //! against its own description ([`schema`]).
