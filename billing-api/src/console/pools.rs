@@ -64,7 +64,7 @@ fn usage(words: &Words, told: &Json) -> Markup {
                         @for (part, usage) in parts { (line(words, part, &usage)) }
                     }
                 } }
-                @if let Some(at) = at { p.dim { (show::time(words, at)) } }
+                @if let Some(at) = at { p.dim { (words.say(words::POOL_USAGE_AT)) " " (show::time(words, at)) } }
             }
         }
     }

@@ -672,6 +672,7 @@ keys! {
     NAS_VENDOR = "console-nas-vendor";
     POOL_USAGE = "console-pool-usage";
     POOL_USAGE_NONE = "console-pool-usage-none";
+    POOL_USAGE_AT = "console-pool-usage-at";
     POOL_PART = "console-pool-part";
     POOL_PART_IPV4 = "console-pool-part-ipv4";
     POOL_PART_IPV6 = "console-pool-part-ipv6";

@@ -74,8 +74,7 @@ pub(crate) const POOL: Entity = Entity {
         Field::new("ipv4", Kind::Words(RANGES_MAX, 40), Flags::WRITABLE.and(Flags::LISTED)),
         Field::new("ipv6_prefix", Kind::Network, Flags::WRITABLE.and(Flags::LISTED)).within("ipv6"),
         Field::new("ipv6_length", Kind::Integer(17, 64), Flags::WRITABLE).within("ipv6"),
-        Field::new("delegated_prefix", Kind::Network, Flags::WRITABLE.and(Flags::LISTED))
-            .within("ipv6"),
+        Field::new("delegated_prefix", Kind::Network, Flags::WRITABLE).within("ipv6"),
         Field::new("delegated_length", Kind::Integer(17, 64), Flags::WRITABLE).within("ipv6"),
         Field::new(
             "lease_s",
