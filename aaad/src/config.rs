@@ -67,6 +67,8 @@ pub struct Auth {
     pub duplicate_s: u32,
     /// Whether logins are compared without regard to ASCII case.
     pub fold_case: bool,
+    /// What becomes of a name with a realm that nobody made.
+    pub unknown_realm: UnknownRealm,
     /// How long an Access-Reject waits before it goes out, milliseconds; 0: not at all. Keep it
     /// below half of what the NAS waits for an answer.
     pub reject_delay_ms: u64,
@@ -85,12 +87,23 @@ impl Default for Auth {
             shards: 0,
             duplicate_s: 10,
             fold_case: true,
+            unknown_realm: UnknownRealm::Keep,
             reject_delay_ms: 200,
             block_failures: 20,
             block_window_s: 120,
             block_s: 300,
         }
     }
+}
+
+/// What becomes of a name with a realm that nobody made, as in `asha@elsewhere.example`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownRealm {
+    /// The realm is a part of the login.
+    Keep,
+    /// It is refused.
+    Refuse,
 }
 
 /// Accounting.

@@ -12,11 +12,13 @@ use model::control::{
     PoolHolder, PoolHolders, PoolListing, PoolState, PoolWhoQuery, Sessions as Listing,
     SessionsQuery, Status, UnknownListing,
 };
-use model::identity::{IdentityKind, login_key};
+use model::identity::{IdentityKind, MacAddress, login_key};
 use model::nas::{SIGNED_IN_A_ROW, Signing, Vendor};
 use model::pool::{Holder, Part};
 use model::reject::RejectReason;
 use model::{Clock, NasId, Ts};
+use radius_wire::write::push;
+use radius_wire::{Attributes, attr};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -338,7 +340,10 @@ impl Control {
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.of_login(&key).count()
         };
-        Ok(self.engine.explain(self.clock.now(), &query.login, (nas, vendor), live))
+        let said = said(query)?;
+        let said = Attributes::parse(&said)
+            .map_err(|_| ControlError::BadArgs("with: too long for a packet".to_owned()))?;
+        Ok(self.engine.explain(self.clock.now(), &query.login, (nas, vendor), said, live))
     }
 
     async fn disconnect(&self, query: DisconnectQuery) -> Result<Disconnected, ControlError> {
@@ -363,6 +368,25 @@ impl Control {
         }
         Ok(Disconnected { sessions: done })
     }
+}
+
+/// The attributes of a request that is only thought of.
+fn said(query: &ExplainQuery) -> Result<Vec<u8>, ControlError> {
+    let bad = |field: &str, problem: &dyn std::fmt::Display| {
+        ControlError::BadArgs(format!("{field}: {problem}"))
+    };
+    let names = dialect::attributes::names();
+    let mut octets = Vec::new();
+    push(&mut octets, attr::USER_NAME, query.login.as_bytes()).map_err(|e| bad("login", &e))?;
+    if let Some(mac) = &query.mac {
+        mac.parse::<MacAddress>().map_err(|problem| bad("mac", &problem))?;
+        push(&mut octets, attr::CALLING_STATION_ID, mac.as_bytes()).map_err(|e| bad("mac", &e))?;
+    }
+    for text in &query.with {
+        let parsed = names.parse(text).map_err(|problem| bad("with", &problem))?;
+        octets.extend(names.encode(&parsed).map_err(|problem| bad("with", &problem))?);
+    }
+    Ok(octets)
 }
 
 /// Where a client's packets come from: an address, or a prefix.

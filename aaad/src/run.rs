@@ -169,7 +169,9 @@ impl Opened {
         let (snapshot_file, records) =
             follower::restore(&config.data.join("policy.snapshot"), &cache);
         info!(records, "local policy snapshot loaded");
-        let engine = Arc::new(Engine::new(cache, class_key, config.auth.fold_case));
+        let engine = Engine::new(cache, class_key, config.auth.fold_case);
+        let refuse = config.auth.unknown_realm == crate::config::UnknownRealm::Refuse;
+        let engine = Arc::new(engine.refuse_unknown_realms(refuse));
         let sources = signing::restore(&config.data.join(SIGNING_FILE));
         let now = parts.clock.now();
         // Sessions come later, and say themselves what they have.
@@ -322,7 +324,7 @@ impl Opened {
                 cache,
                 clock: clock.clone(),
                 begun: blocks_begun,
-                events,
+                events: events.clone(),
                 stop: shutdown.clone(),
             }
             .run(),
@@ -339,6 +341,7 @@ impl Opened {
             refusals,
             seen: seen.clone(),
             coa: nudge.clone(),
+            events,
             failures: config.auth.block_failures,
         };
         let mut door = || {

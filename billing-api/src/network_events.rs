@@ -12,7 +12,7 @@ use model::auth_log::{EVENTS, FORMAT, NetworkEvent};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::domain::{Fault, Office, identity, nas, pool};
+use crate::domain::{Fault, Office, identity, nas, pool, rules};
 
 /// Events taken at once.
 const CHUNK: usize = 100;
@@ -129,6 +129,9 @@ pub(crate) async fn keep(office: &Office, event: &NetworkEvent, id: EventId) -> 
                 info!(%nas, "a NAS signs its requests; unsigned ones are refused from now on");
             }
             Ok(())
+        }
+        NetworkEvent::MacLearned { service, mac, nas, generation, .. } => {
+            rules::mac_learned(office, *service, *mac, *nas, *generation).await
         }
         NetworkEvent::LoginBlocked {
             login,

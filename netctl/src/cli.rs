@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{self, CANNOT_START, Ended, Failure};
 use crate::{
-    access, auth_log, backup, bench, billing, block, coa, dict, disconnect, explain, key, nas,
-    policy, pool, radius, sessions, status, up,
+    access, auth_log, backup, bench, billing, block, coa, dict, disconnect, explain, import, key,
+    nas, policy, pool, radius, sessions, status, up,
 };
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
@@ -44,6 +44,9 @@ enum Command {
     /// Try RADIUS as a NAS would
     #[command(subcommand)]
     Radius(radius::Verb),
+    /// Bring over what another server knows
+    #[command(subcommand)]
+    Import(import::Verb),
     /// What a RADIUS attribute is: its number, type and values
     Dict(dict::Args),
     /// How fast a RADIUS server is, and the office
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Block(verb) => wait(block::main(verb)),
         Command::Pool(verb) => wait(pool::main(verb)),
         Command::Radius(verb) => wait(radius::main(verb)),
+        Command::Import(verb) => wait(import::main(verb)),
         Command::Dict(args) => dict::main(args),
         Command::Bench(verb) => bench::main(verb),
         Command::Key(verb) => key::main(verb),
@@ -143,6 +147,13 @@ mod tests {
             "netctl radius test --user u --password p --secret s --method mschapv2 \
              --server 192.0.2.1:1812 --attr NAS-Port=3 --attr Filter-Id=x --tries 1",
             "netctl radius test --user u --password-stdin --secret s --timeout-ms 500",
+            "netctl radius compare --left a:1812 --right [::1]:1812 --secret s --requests f \
+             --ignore Reply-Message --near Acct-Interim-Interval=10 --order --all --rate 10 --json",
+            "netctl radius compare --left a:1 --right b:2 --secret s --right-secret t --pcap f \
+             --capture-secret u --port 1812",
+            "netctl import freeradius --clients a --users b --users c --sql d --zone UTC --json",
+            "netctl import freeradius --sql d --apply --update --token t --api 127.0.0.1:1 \
+             --vendor mikrotik --currency EUR --errors e.csv",
             "netctl up --seed 1000000",
             "netctl bench radius --secret s --logins u%07d:p%07d --count 100000 --method chap \
              --outstanding 64 --seconds 3 --sockets 8 --pid 1 --json",
@@ -182,6 +193,10 @@ mod tests {
             "netctl radius test --user u --password p --password-stdin --secret s",
             "netctl radius test --user u --password p --secret s --method eap",
             "netctl radius test --user u --password p --secret s --tries 0",
+            "netctl radius compare --left a:1 --right b:2 --secret s",
+            "netctl radius compare --left a:1 --right b:2 --secret s --requests f --pcap g",
+            "netctl import freeradius --sql d --apply",
+            "netctl import freeradius --sql d --vendor acme",
             "netctl up --seed 0",
             "netctl up --seed 10000001",
             "netctl bench radius --secret s --rate 1 --outstanding 1",

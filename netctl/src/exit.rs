@@ -16,7 +16,7 @@ pub(crate) const HELP: &str = "Exit codes:
   0  done; everything asked about is well
   1  the answer is no: not ready, refused, no live session; `up`: failed while running
   2  could not be done: arguments, settings, a port in use, a program that does not answer
-  3  `radius test` only: no answer, or none that could be believed
+  3  `radius test` and `radius compare` only: no answer, or none that could be believed
   4 to 7  `backup` only: see `netctl backup --help`
 
 Data goes to stdout, trouble to stderr. Colours need a terminal and are off where NO_COLOR is set.";

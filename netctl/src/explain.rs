@@ -16,13 +16,21 @@ pub(crate) struct Args {
     #[arg(long)]
     nas: Option<String>,
 
+    /// From this MAC address [default: one it may come from]
+    #[arg(long)]
+    mac: Option<String>,
+
+    /// What else the NAS says, such as "NAS-Port-Type = Ethernet"; may be repeated
+    #[arg(long, value_name = "NAME = VALUE")]
+    with: Vec<String>,
+
     #[command(flatten)]
     ask: Ask,
 }
 
 /// Asks `aaad` and prints the verdict, the steps and the reply.
 pub(crate) async fn main(args: Args) -> Ended {
-    let query = ExplainQuery { login: args.login, nas: args.nas };
+    let query = ExplainQuery { login: args.login, nas: args.nas, mac: args.mac, with: args.with };
     let answer: Explanation = args.ask.call("aaad", "explain", &query).await?;
     if args.ask.json {
         put_json(&answer)?;

@@ -12,9 +12,11 @@
 //! - `backup`: backups, and restoring them.
 //! - `billing`: what a customer has to pay, and why.
 //! - `radius`: one login over RADIUS, as a NAS would do it.
+//! - `import`: what another server knows.
 //! - `bench`: how fast a RADIUS server is, and the office.
 //! - `dict`: what an attribute is.
 //! - [`up`]: all programs in this process.
+//! - `api`: as much HTTP as making things through the API takes.
 //! - `demo`: a small provider to look at, made through the API.
 //! - [`nas_sim`]: a NAS that speaks RADIUS over real sockets, for the demo and for tests.
 
@@ -44,6 +46,9 @@ mod radius;
 mod bench;
 mod dict;
 
+mod import;
+
+mod api;
 mod demo;
 pub mod up;
 

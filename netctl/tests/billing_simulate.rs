@@ -70,6 +70,28 @@ fn tables_are_for_people() {
 }
 
 #[test]
+fn every_line_is_explained_when_asked() {
+    let told = simulate(&["-", "--explain"], &example());
+    let text = String::from_utf8(told.stdout).expect("it is text");
+    assert_eq!(told.status.code(), Some(0));
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines.iter().position(|line| *line == "#2 basic").expect("a repair is explained");
+    assert_eq!(
+        lines[at + 1..at + 7],
+        [
+            "  days: 2024-03-12 to 2024-04-04, of 2024-03-05 to 2024-04-04 (month)",
+            "  amount: 10.00 billed − 2.26 for the 7 days that remain = 7.74 taken back",
+            "  corrects: line 1: basic, 2024-03-05 to 2024-04-04, 10.00",
+            "  because of: event 2: s1 changes on 2024-03-12: plus, 15.00",
+            "  policy: change_effect = immediate, proration = actual, rounding = half_up",
+            "  tax: VAT 20 % on -7.74, as it was charged: -1.55",
+        ],
+        "{text}"
+    );
+    assert_eq!(simulate(&["-", "--explain", "--json"], &example()).status.code(), Some(2));
+}
+
+#[test]
 fn a_mistake_is_named_by_its_place() {
     let event = |fields: &str| {
         format!(
@@ -162,6 +184,36 @@ fn a_mistake_is_named_by_its_place() {
         (
             event(r#""at":"2024-03-06","do":"change","service":"s1","period":"fortnight""#),
             "/events/1/period: one of day",
+        ),
+        (
+            event(
+                r#""at":"2024-03-06","do":"change","service":"s1","period":"year",
+                   "billing_month":4"#,
+            ),
+            "/events/1/billing_month: needs a billing_day",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"change","service":"s1","billing_month":4"#),
+            "/events/1/billing_month: every month is a billing month",
+        ),
+        (
+            event(
+                r#""at":"2024-03-06","do":"change","service":"s1","period":"week"},
+                   {"at":"2024-03-07","do":"change","service":"s1","billing_day":3"#,
+            ),
+            "/events/2/billing_day: periods of days",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"discount","service":"s9","percent":"5""#),
+            "/events/1/service: no event starts s9",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"pause","service":"s1","void":"2024-03-06""#),
+            "/events/1/void: must be after the day the event is known from",
+        ),
+        (
+            event(r#""at":"2024-03-06","do":"payment","amount":"5.00","void":"2024-03-07""#),
+            "/events/1/void: money that was booked stays so",
         ),
     ] {
         let ended = simulate(&["-"], &input);

@@ -39,6 +39,8 @@ pub enum Way {
 #[derive(Debug)]
 struct Addresses {
     auth: SocketAddr,
+    /// Where else `aaad` listens for Access-Requests.
+    auth_besides: Vec<SocketAddr>,
     acct: SocketAddr,
     http: SocketAddr,
     /// Health and metrics of programs without a web server, where they are processes.
@@ -98,17 +100,32 @@ impl Lab {
         Self::prepare(Way::Embedded, true, arguments)
     }
 
+    /// Three daemons, of which `aaad` listens at further addresses too; not started yet.
+    pub fn separate_listening(auth_besides: &[SocketAddr]) -> Self {
+        Self::prepare_listening(Way::Separate, true, &[], auth_besides)
+    }
+
     /// `netctl up` that makes up its token and the administrator's password, not started yet.
     pub fn embedded_without_credentials() -> Self {
         Self::prepare(Way::Embedded, false, &[])
     }
 
     fn prepare(way: Way, given: bool, arguments: &[&str]) -> Self {
+        Self::prepare_listening(way, given, arguments, &[])
+    }
+
+    fn prepare_listening(
+        way: Way,
+        given: bool,
+        arguments: &[&str],
+        auth_besides: &[SocketAddr],
+    ) -> Self {
         let directory =
             tempfile::Builder::new().prefix("lab-").tempdir().expect("make a directory");
         let place = Place::new();
         let addresses = Addresses {
             auth: place.port(),
+            auth_besides: auth_besides.to_vec(),
             acct: place.port(),
             http: place.port(),
             aaad_admin: place.port(),
@@ -172,7 +189,13 @@ impl Lab {
 
         let socket = |name: &str| self.run().join(format!("{name}.sock")).into_os_string();
         let data = |name: &str| self.data().join(name).into_os_string();
-        let Addresses { auth, acct, http, aaad_admin, policyd_admin } = &self.addresses;
+        let Addresses { auth, auth_besides, acct, http, aaad_admin, policyd_admin } =
+            &self.addresses;
+        let auth: Vec<String> = std::iter::once(auth)
+            .chain(auth_besides)
+            .map(|address| format!("\"{address}\""))
+            .collect();
+        let auth = format!("[{}]", auth.join(", "));
         let shared: [(&str, OsString); 3] = [
             ("BUS__REDIS", redis.into()),
             ("BUS__PREFIX", prefix.into()),
@@ -183,7 +206,7 @@ impl Lab {
             ("DATA", data("aaad")),
             ("KEY_FILE", key.clone().into()),
             ("CONTROL", socket("aaad")),
-            ("AUTH__LISTEN", auth.to_string().into()),
+            ("AUTH__LISTEN", auth.into()),
             ("ACCT__LISTEN", acct.to_string().into()),
             ("ADMIN", aaad_admin.to_string().into()),
         ];

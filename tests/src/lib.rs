@@ -20,6 +20,7 @@
 pub mod lab;
 
 pub mod api;
+pub mod freeradius;
 pub mod nas;
 pub mod peer;
 pub mod receiver;

@@ -6,33 +6,41 @@
 //! force, and what differs changes in the same way.
 
 mod clients;
+mod learned;
 mod opened;
+mod rules;
 mod subscribers;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use daemon::secrets::Keyring;
 use dialect::CompiledProfile;
-use model::policy::{Body, Change, Key};
+use model::policy::{Body, Change, Key, Profile};
 use model::pool::Pool;
 use model::{PlanVersionId, ServiceId, Ts};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::warn;
 
 pub(crate) use clients::{ClientEntry, ClientTable, NasEntry};
+pub(crate) use learned::{Admitted, Learned};
 pub(crate) use opened::Opened;
+pub(crate) use rules::{Group, Groups, Realms, Rules, is_of};
 pub(crate) use subscribers::{BlockError, SealedCredential, Staged, SubscriberEntry, Subscribers};
 
 /// The cache.
 pub(crate) struct Cache {
     keyring: Arc<Keyring>,
     clients: ArcSwap<ClientTable>,
-    profiles: ArcSwap<FxHashMap<PlanVersionId, Arc<CompiledProfile>>>,
+    profiles: ArcSwap<FxHashMap<PlanVersionId, Arc<ProfileEntry>>>,
+    groups: ArcSwap<Groups>,
+    realms: ArcSwap<Realms>,
     subscribers: Subscribers,
     pools: ArcSwap<Vec<Pool>>,
+    learned: Learned,
     /// The records that are no subscribers, as they came: the secrets in them are sealed, so
     /// that the local snapshot can be written from here.
     others: Mutex<HashMap<Key, Change>>,
@@ -41,6 +49,27 @@ pub(crate) struct Cache {
     billing_heard: AtomicI64,
     /// A whole snapshot came from the bus since the start: what is absent, is deleted.
     whole: AtomicBool,
+}
+
+/// A profile: what its vendors are told, and what is asked of its logins.
+pub(crate) struct ProfileEntry {
+    compiled: CompiledProfile,
+    pub(crate) rules: Option<Box<Rules>>,
+}
+
+impl ProfileEntry {
+    fn of(profile: &Profile) -> Arc<Self> {
+        let rules = Rules::compile(&profile.gives.rules, profile.id);
+        Arc::new(Self { compiled: CompiledProfile::compile(profile), rules })
+    }
+}
+
+impl Deref for ProfileEntry {
+    type Target = CompiledProfile;
+
+    fn deref(&self) -> &CompiledProfile {
+        &self.compiled
+    }
 }
 
 /// The number of live records, the epoch and the highest revision.
@@ -60,6 +89,8 @@ pub(crate) enum Touched {
     Profile(PlanVersionId),
     /// The address pools.
     Pools,
+    /// A group, of whoever is in it.
+    Group,
     /// Nothing a session was given.
     Nothing,
     /// Nothing at all: a newer revision stands already.
@@ -107,8 +138,11 @@ impl Cache {
             keyring,
             clients: ArcSwap::default(),
             profiles: ArcSwap::default(),
+            groups: ArcSwap::default(),
+            realms: ArcSwap::default(),
             subscribers: Subscribers::default(),
             pools: ArcSwap::default(),
+            learned: Learned::default(),
             others: Mutex::default(),
             epoch: AtomicU64::new(0),
             revision: AtomicU64::new(0),
@@ -123,7 +157,7 @@ impl Cache {
     }
 
     /// A profile.
-    pub(crate) fn profile(&self, id: PlanVersionId) -> Option<Arc<CompiledProfile>> {
+    pub(crate) fn profile(&self, id: PlanVersionId) -> Option<Arc<ProfileEntry>> {
         self.profiles.load().get(&id).cloned()
     }
 
@@ -135,6 +169,21 @@ impl Cache {
     /// The address pools.
     pub(crate) fn pools(&self) -> Guard<Arc<Vec<Pool>>> {
         self.pools.load()
+    }
+
+    /// Groups.
+    pub(crate) fn groups(&self) -> Guard<Arc<Groups>> {
+        self.groups.load()
+    }
+
+    /// Realms.
+    pub(crate) fn realms(&self) -> Guard<Arc<Realms>> {
+        self.realms.load()
+    }
+
+    /// MAC addresses that the office has not published yet.
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.learned
     }
 
     /// Services and their identities.
@@ -161,6 +210,7 @@ impl Cache {
     pub(crate) fn extent(&self) -> Extent {
         let clients = self.clients.load();
         let count = clients.client_count() + clients.published_nas_count();
+        let count = count + self.groups.load().len() + self.realms.load().len();
         let count = count + self.profiles.load().len() + self.subscribers.len();
         let count = count + self.pools.load().len();
         Extent {
@@ -206,7 +256,7 @@ impl Cache {
                 let mut profiles = FxHashMap::clone(&self.profiles.load());
                 match body {
                     Some(Body::Profile(profile)) => {
-                        profiles.insert(id, Arc::new(CompiledProfile::compile(profile)));
+                        profiles.insert(id, ProfileEntry::of(profile));
                     }
                     _ => {
                         profiles.remove(&id);
@@ -223,6 +273,23 @@ impl Cache {
                 }
                 self.pools.store(Arc::new(pools));
                 Touched::Pools
+            }
+            (Key::Group(id), body) => {
+                let mut groups = Groups::clone(&self.groups.load());
+                match body {
+                    Some(Body::Group(group)) => {
+                        groups.insert(id, Arc::new(Group::compile(group)));
+                    }
+                    _ => {
+                        groups.remove(&id);
+                    }
+                }
+                self.groups.store(Arc::new(groups));
+                Touched::Group
+            }
+            (Key::Realm(_), _) => {
+                self.realms.store(Arc::new(realms_of(&self.others())));
+                Touched::Nothing
             }
             _ => {
                 let mut clients = ClientTable::clone(&self.clients.load());
@@ -244,7 +311,15 @@ impl Cache {
             _ => staged.remove(id),
         }
         self.put(&mut staged);
+        self.settle(id);
         Touched::Service(id)
+    }
+
+    /// Forgets what was learned of a service and is published now.
+    fn settle(&self, service: ServiceId) {
+        let entry = self.subscribers.find(service);
+        let rules = entry.as_ref().and_then(SubscriberEntry::rules);
+        self.learned.settle(service, rules.and_then(|rules| rules.mac.as_ref()));
     }
 
     /// Makes staged changes of subscribers. Only the follower calls this.
@@ -297,28 +372,33 @@ impl Cache {
         } else {
             self.put(&mut staged);
         }
+        self.learned.services().into_iter().for_each(|service| self.settle(service));
         self.epoch.store(epoch, Ordering::Relaxed);
         self.revision.store(revision, Ordering::Relaxed);
         differs
     }
 
-    /// Puts clients and NAS in force, and compiles the profiles.
+    /// Puts clients, NAS, groups and realms in force, and compiles the profiles.
     fn load_others(
         &self,
         others: &HashMap<Key, Change>,
-    ) -> FxHashMap<PlanVersionId, Arc<CompiledProfile>> {
+    ) -> FxHashMap<PlanVersionId, Arc<ProfileEntry>> {
         let mut clients = ClientTable::default();
         let mut profiles = FxHashMap::default();
         let mut pools = Vec::new();
+        let mut groups = Groups::default();
         for change in others.values() {
             match &change.body {
                 Some(Body::Profile(profile)) => {
-                    profiles.insert(profile.id, Arc::new(CompiledProfile::compile(profile)));
+                    profiles.insert(profile.id, ProfileEntry::of(profile));
                 }
                 // Clients may name NAS: these go first.
                 Some(Body::Nas(_)) => clients.apply(change, &self.keyring),
                 Some(Body::Pool(pool)) => pools.push(pool.clone()),
-                Some(Body::Client(_) | Body::Subscriber(_)) | None => {}
+                Some(Body::Group(group)) => {
+                    groups.insert(group.id, Arc::new(Group::compile(group)));
+                }
+                Some(Body::Client(_) | Body::Subscriber(_) | Body::Realm(_)) | None => {}
             }
         }
         self.pools.store(Arc::new(pools));
@@ -330,6 +410,8 @@ impl Cache {
         // NAS seen but not yet published stay known, or their sessions would lose their name.
         clients.keep_seen_of(&self.clients.load());
         self.clients.store(Arc::new(clients));
+        self.groups.store(Arc::new(groups));
+        self.realms.store(Arc::new(realms_of(others)));
         profiles
     }
 
@@ -341,6 +423,13 @@ impl Cache {
         self.epoch.store(epoch, Ordering::Relaxed);
         self.revision.store(revision, Ordering::Relaxed);
     }
+}
+
+fn realms_of(others: &HashMap<Key, Change>) -> Realms {
+    Realms::of(others.values().filter_map(|change| match &change.body {
+        Some(Body::Realm(realm)) => Some(realm.clone()),
+        _ => None,
+    }))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config;
-use crate::engine::{Engine, Replaced};
+use crate::engine::{Bound, Engine, Replaced};
 use crate::pools::Intruder;
 use crate::presence::Place;
 use crate::sessions::{Session, SessionKey, Sessions};
@@ -271,9 +271,12 @@ impl Coa {
             let deleted = session.service != ServiceId::NONE && (named || cache.is_whole());
             return (if deleted { Move::Disconnect } else { Move::Stay }, 0);
         };
-        let wanted = self.engine.wanted(now, &entry, vendor);
+        let wanted = self.engine.wanted(now, &entry, vendor, &mut Vec::new());
         // A subscriber may come a moment before its new profile: wait for it.
         let Some((access, hash)) = wanted else { return (Move::Stay, 0) };
+        if self.engine.with_policy(now, &entry, |_, _, b| b.overstays(now)).unwrap_or(false) {
+            return (Move::Disconnect, hash);
+        }
         (decide(session.given, access, hash, vendor, named), hash)
     }
 
@@ -382,13 +385,14 @@ impl Coa {
             return Err(NotSent::NoCoa);
         }
         let entry = self.engine.cache.subscribers().find(session.service);
-        let compose = |policy: Option<&model::policy::Effective<'_>>| {
+        let compose = |policy: Option<(&model::policy::Effective<'_>, &Bound<'_>)>| {
             let key = nas.coa_key.as_ref().unwrap_or(client.keys().0);
             packet::compose(now, session, step, nas.vendor, policy, key)
         };
         let composed = match (&entry, step) {
             (Some(entry), Move::Change) => {
-                self.engine.with_policy(now, entry, |policy, _| compose(Some(policy)))
+                self.engine
+                    .with_policy(now, entry, |policy, _, bound| compose(Some((policy, bound))))
             }
             _ => Some(compose(None)),
         };

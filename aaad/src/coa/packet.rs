@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 
 use dialect::Unfit;
+use dialect::attributes::cap_session_timeout;
 use model::Ts;
 use model::nas::Vendor;
 use model::policy::Effective;
 use radius_wire::{ClientKey, Code, Writer, attr};
 
 use super::decide::Move;
+use crate::engine::Bound;
 use crate::sessions::Session;
 
 /// Why a request cannot be composed.
@@ -32,7 +34,7 @@ pub(crate) fn compose(
     session: &Session,
     step: Move,
     vendor: Vendor,
-    policy: Option<&Effective<'_>>,
+    policy: Option<(&Effective<'_>, &Bound<'_>)>,
     key: &ClientKey,
 ) -> Result<Vec<u8>, Uncomposed> {
     let code = match step {
@@ -52,8 +54,16 @@ pub(crate) fn compose(
     }
     // RFC 5176 §3.3: lets the NAS refuse a replayed request.
     writer.attribute(attr::EVENT_TIMESTAMP, &(now.seconds() as u32).to_be_bytes())?;
-    if let Some(policy) = policy {
+    if let Some((policy, bound)) = policy {
+        let from = writer.len();
         dialect::change(vendor, policy, &mut writer)?;
+        if bound.adds(policy.access) {
+            writer.rewrite(from, |packet| bound.apply_live(vendor, packet, from))?;
+        }
+        // A timeout that is said anew must not outlive the hours.
+        let left = bound.left(now).unwrap_or(u32::MAX);
+        let cap = |packet: &mut Vec<u8>| cap_session_timeout(packet, from, left, false);
+        writer.rewrite(from, cap)?;
     }
     writer.finish_dynamic_request(key);
     Ok(packet)

@@ -32,7 +32,7 @@ pub(crate) struct Rules {
 
 /// What was taken for a login.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Admitted {
+pub(super) struct Taken {
     pub(super) service: ServiceId,
     place: Place,
     claimed: bool,
@@ -61,7 +61,7 @@ impl Engine {
     pub(crate) fn rules_of(&self, session: &Session, now: Ts) -> Option<Rules> {
         let entry = self.cache.subscribers().find(session.service)?;
         let group = self.group_of(session.key.nas);
-        self.with_policy(now, &entry, |policy, _| Rules::of(policy, group))
+        self.with_policy(now, &entry, |policy, _, _| Rules::of(policy, group))
     }
 
     /// Takes what a login needs.
@@ -72,10 +72,10 @@ impl Engine {
         attributes: Attributes<'_>,
         policy: &Effective<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Admitted, RejectReason> {
+    ) -> Result<Taken, RejectReason> {
         if policy.session_limit.is_none() && policy.lease.is_none() {
             let place = Place::default();
-            return Ok(Admitted { service, place, claimed: false, leased: None });
+            return Ok(Taken { service, place, claimed: false, leased: None });
         }
         let rules = Rules::of(policy, self.group_of(nas));
         let place = Place::of(nas, station_of(attributes));
@@ -87,7 +87,7 @@ impl Engine {
             }
         }
         let claimed = rules.limit.is_some();
-        let mut admitted = Admitted { service, place, claimed, leased: None };
+        let mut taken = Taken { service, place, claimed, leased: None };
         if let Some(wanted) = rules.wanted {
             let session = attributes.first(attr::ACCT_SESSION_ID).filter(|id| !id.is_empty());
             let asking = Asking {
@@ -97,24 +97,24 @@ impl Engine {
                 sole: rules.limit.is_some_and(|limit| limit.sessions == 1),
             };
             match self.pools.lease(&wanted, &asking, now) {
-                Ok(leased) => admitted.leased = Some(leased),
+                Ok(leased) => taken.leased = Some(leased),
                 Err(reason) => {
-                    self.dismiss(now, &admitted, scratch);
+                    self.dismiss(now, &taken, scratch);
                     return Err(reason);
                 }
             }
         }
-        Ok(admitted)
+        Ok(taken)
     }
 
     /// Gives back what was taken for a login that is refused after all.
-    pub(super) fn dismiss(&self, now: Ts, admitted: &Admitted, scratch: &mut Scratch) {
+    pub(super) fn dismiss(&self, now: Ts, taken: &Taken, scratch: &mut Scratch) {
         scratch.replaced = None;
-        if admitted.claimed {
-            self.presence.withdraw(admitted.service, admitted.place);
+        if taken.claimed {
+            self.presence.withdraw(taken.service, taken.place);
         }
-        if let Some(leased) = &admitted.leased {
-            self.pools.withdraw(leased, admitted.service, now);
+        if let Some(leased) = &taken.leased {
+            self.pools.withdraw(leased, taken.service, now);
         }
     }
 }

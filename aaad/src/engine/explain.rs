@@ -1,36 +1,39 @@
 //! `explain`: the same decision with a trace, for people.
 
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
+use dialect::attributes::Reply;
 use dialect::{Item, Leased, Sink, Unfit};
 use ipnetwork::Ipv6Network;
 use model::control::{ExplainAttribute, ExplainStep, Explanation};
 use model::identity::{IdentityKind, MacAddress, login_key, parse_circuit};
 use model::nas::Vendor;
-use model::policy::{Access, Context, Step, effective};
+use model::policy::{Access, Context, MacBinding, MacMode, Step, effective};
 use model::pool::Part;
 use model::reject::RejectReason;
 use model::units::ShowRate;
 use model::{NasId, ServiceId, Ts, text};
-use radius_wire::dictionary::{Dictionary, builtin};
 use radius_wire::write::{push, push_vendor};
-use radius_wire::{Attribute, Full, attr};
+use radius_wire::{Attribute, Attributes, Full, attr};
 
 use super::Engine;
 use super::admission::Rules;
+use super::realm::{Names, Split};
+use super::rules::{self, Bound, Whose};
 use crate::cache::{Opened, SubscriberEntry};
 use crate::pools::{Asking, Wanted};
 use crate::presence::{Claim, Limit};
 
 impl Engine {
     /// What a login with the right password would get now on a NAS of this vendor, and why.
-    /// Without an id it is some NAS.
+    /// Without an id it is some NAS. `said` is what is known of the request; what is asked of the
+    /// rest is shown and taken to be met.
     pub(crate) fn explain(
         &self,
         now: Ts,
         login: &str,
         (nas, vendor): (Option<NasId>, Vendor),
+        said: Attributes<'_>,
         sessions: usize,
     ) -> Explanation {
         let mut key = Vec::new();
@@ -44,7 +47,29 @@ impl Engine {
             attributes: Vec::new(),
             sessions,
         };
-        let Some((entry, kind)) = self.named(login, &mut key) else {
+        let realms = self.cache.realms();
+        let names = Names {
+            realms: &realms,
+            fold_case: self.fold_case,
+            refuse_unknown: self.refuse_unknown_realms,
+        };
+        match names.split(login.as_bytes()) {
+            Split::Plain => {}
+            Split::Unknown if self.refuse_unknown_realms => {
+                explanation.step("realm", "not known: such names are refused".to_owned());
+                explanation.refuse(RejectReason::UnknownRealm);
+                return explanation;
+            }
+            Split::Unknown => {
+                explanation.step("realm", "not known: it is a part of the login".to_owned());
+            }
+            Split::Of(realm, _) => {
+                let how = if realm.strip { "stripped" } else { "kept" };
+                let outcome = format!("\"{}\" of {}, {how}", realm.name, realm.organisation);
+                explanation.step("realm", outcome);
+            }
+        }
+        let Some((entry, kind)) = self.named(login, &names, &mut key) else {
             explanation.step("identity", format!("no identity \"{}\"", explanation.login));
             explanation.refuse(RejectReason::UnknownLogin);
             return explanation;
@@ -88,6 +113,18 @@ impl Engine {
             explanation.refuse(RejectReason::NasNotAllowed);
             return explanation;
         }
+        let groups = self.cache.groups();
+        let bound = Bound::of(&compiled, &entry, &groups);
+        if let Some(reason) = asked(&bound, now, nas, said, &mut explanation) {
+            explanation.refuse(reason);
+            return explanation;
+        }
+        if let Some(binding) = bound.mac()
+            && !binding_allows(binding, said, &mut explanation)
+        {
+            explanation.refuse(RejectReason::MacMismatch);
+            return explanation;
+        }
         let rules = Rules::of(&policy, nas.and_then(|nas| self.group_of(nas)));
         if let Some(limit) = rules.limit
             && !self.explain_limit(subscriber.service, limit, now, &mut explanation)
@@ -101,7 +138,8 @@ impl Engine {
                 None => return explanation,
             }
         }
-        let mut shown = Shown { attributes: Vec::new(), left_out: Vec::new(), octets: 0 };
+        let mut shown =
+            Shown { attributes: Vec::new(), left_out: Vec::new(), octets: 0, raw: Vec::new() };
         let told = dialect::accept(vendor, &policy, &mut shown);
         let told = told.and_then(|()| dialect::leased(vendor, &leased, &mut shown));
         for left_out in &shown.left_out {
@@ -120,7 +158,14 @@ impl Engine {
         if let Some(interim) = shown.attributes.last_mut() {
             interim.value += " ± 10 % by session";
         }
-        let hash = dialect::hash_for(vendor, &policy);
+        let mut hash = dialect::hash_for(vendor, &policy);
+        if bound.adds(policy.access) {
+            self.add(&bound, said, &mut shown, &mut explanation);
+            hash = rules::hash_of_all(vendor, &policy, &bound, hash, &mut Vec::new());
+        }
+        if let Some(left) = bound.left(now).filter(|left| *left != u32::MAX) {
+            shown.end_with_hours(left);
+        }
         shown.attributes.push(ExplainAttribute {
             name: "Class".to_owned(),
             value: format!("service {}, policy {hash:016x}", subscriber.service),
@@ -213,20 +258,137 @@ impl Engine {
 
     /// Whom people mean by a name: a login, else a line, else a MAC. The key it was found by is
     /// left in `key`.
-    fn named(&self, name: &str, key: &mut Vec<u8>) -> Option<(SubscriberEntry, IdentityKind)> {
+    fn named(
+        &self,
+        name: &str,
+        names: &Names<'_>,
+        key: &mut Vec<u8>,
+    ) -> Option<(SubscriberEntry, IdentityKind)> {
         let subscribers = self.cache.subscribers();
+        if let Ok(Some(entry)) = names.find(subscribers, name.as_bytes(), key) {
+            return Some((entry, IdentityKind::Login));
+        }
         let mut find = |kind, value: &[u8]| {
             let entry = subscribers.identify(kind, value)?;
             *key = value.to_vec();
             Some((entry, kind))
         };
-        let mut login = Vec::new();
-        login_key(name.as_bytes(), self.fold_case, &mut login);
         let line = parse_circuit(name).unwrap_or_default();
         let mac = name.parse::<MacAddress>().map(MacAddress::key).unwrap_or_default();
-        find(IdentityKind::Login, &login)
-            .or_else(|| find(IdentityKind::Circuit, line.as_bytes()))
+        find(IdentityKind::Circuit, line.as_bytes())
             .or_else(|| find(IdentityKind::Mac, mac.as_bytes()))
+    }
+
+    /// Applies reply attributes to what is shown, and says of each where it comes from.
+    fn add(
+        &self,
+        bound: &Bound<'_>,
+        said: Attributes<'_>,
+        shown: &mut Shown,
+        explanation: &mut Explanation,
+    ) {
+        for group in bound.groups() {
+            let met = rules::meets_what_is_said(group, said);
+            let how = match (group.check.is_empty(), met) {
+                (true, _) => format!("priority {}", group.priority),
+                (false, true) => {
+                    let asked: Vec<&str> = group.check.iter().map(|check| check.line()).collect();
+                    format!("priority {}, if {}", group.priority, asked.join(", "))
+                }
+                (false, false) => "its check attributes are not met".to_owned(),
+            };
+            explanation.step("group", format!("\"{}\": {how}", group.name));
+        }
+        for (whose, reply) in bound.replies(None) {
+            let from = match whose {
+                Whose::Plan => "plan".to_owned(),
+                Whose::Group(group) if !rules::meets_what_is_said(group, said) => continue,
+                Whose::Group(group) => format!("group \"{}\"", group.name),
+                Whose::Service => "service".to_owned(),
+            };
+            shown.apply(reply, &from);
+        }
+    }
+}
+
+/// What is asked of a login besides its password, and the reason where it is refused.
+fn asked(
+    bound: &Bound<'_>,
+    now: Ts,
+    nas: Option<NasId>,
+    said: Attributes<'_>,
+    explanation: &mut Explanation,
+) -> Option<RejectReason> {
+    let mut refused = None;
+    for rules in bound.each() {
+        let mut ask = |rule: &str, asked: String, known: bool, met: bool, reason: RejectReason| {
+            let verdict = match (known, met) {
+                (false, _) => "each login is asked",
+                (true, true) => "met",
+                (true, false) => "not met",
+            };
+            explanation.step(rule, format!("{asked} ({verdict})"));
+            if known && !met {
+                refused = refused.or(Some(reason));
+            }
+        };
+        if !rules.nas.is_empty() {
+            let names: Vec<String> = rules.nas.iter().map(NasId::to_string).collect();
+            let met = nas.is_some_and(|nas| rules.nas.contains(&nas));
+            ask("NAS", names.join(", "), nas.is_some(), met, RejectReason::NasNotAllowed);
+        }
+        if !rules.ports.is_empty() {
+            let known =
+                [attr::NAS_PORT_ID, attr::NAS_PORT].iter().any(|k| said.first(*k).is_some());
+            let met = rules::port_is_one_of(&rules.ports, said);
+            ask("port", rules.ports.join(", "), known, met, RejectReason::PortNotAllowed);
+        }
+        if !rules.called_stations.is_empty() {
+            let station = said.first(attr::CALLED_STATION_ID);
+            let met = rules::one_of(&rules.called_stations, station);
+            let (asked, reason) =
+                (rules.called_stations.join(", "), RejectReason::CalledStationNotAllowed);
+            ask("called station", asked, station.is_some(), met, reason);
+        }
+        for check in &rules.check {
+            let (known, met) = (check.is_said(said), check.passes(said));
+            ask("check", check.line().to_owned(), known, met, RejectReason::CheckFailed);
+        }
+        if rules.unreadable {
+            let asked = "a check or the hours do not read here".to_owned();
+            ask("check", asked, true, false, RejectReason::CheckFailed);
+        }
+        if let Some(hours) = &rules.hours {
+            let zone = bound.own.and_then(|own| own.zone.as_ref());
+            let zone = zone.and_then(|zone| zone.iana_name()).unwrap_or("UTC");
+            let met = bound.left(now).is_some();
+            ask("hours", format!("{hours}, {zone}"), true, met, RejectReason::OutsideHours);
+        }
+    }
+    refused
+}
+
+/// Whether a binding lets the station in that is named; one that is not named is let in.
+fn binding_allows(
+    binding: &MacBinding,
+    said: Attributes<'_>,
+    explanation: &mut Explanation,
+) -> bool {
+    let known: Vec<String> = binding.addresses.iter().map(MacAddress::to_string).collect();
+    let room = match binding.mode {
+        MacMode::Fixed => false,
+        MacMode::Learn => binding.addresses.len() < usize::from(binding.limit),
+    };
+    let bound = match (known.is_empty(), binding.mode) {
+        (true, _) => "no address yet".to_owned(),
+        (false, MacMode::Fixed) => known.join(", "),
+        (false, MacMode::Learn) => format!("{}, learned", known.join(", ")),
+    };
+    let more = if room { "; the next new one is kept" } else { "" };
+    explanation.step("MAC", format!("{bound}{more}"));
+    match rules::mac_of(said) {
+        None => true,
+        Some(mac) => room || binding.addresses.contains(&mac),
     }
 }
 
@@ -289,27 +451,68 @@ fn step_text(step: &Step<'_>) -> (&'static str, String) {
     }
 }
 
-/// The names of the shipped dictionaries. That they can be read is tested.
-static NAMES: LazyLock<Dictionary> = LazyLock::new(|| builtin().unwrap_or_default());
-
 /// Collects attributes as text.
 struct Shown {
     attributes: Vec<ExplainAttribute>,
     left_out: Vec<Unfit>,
     octets: usize,
+    /// The attributes on the wire, each in the place of its text.
+    raw: Vec<Vec<u8>>,
 }
 
 impl Shown {
     /// An attribute's head, of which only the type counts here, and its value.
     fn put(&mut self, head: &[u8], value: &[u8], from: &str) {
         self.octets += head.len() + value.len();
-        let shown = NAMES.show(&Attribute { kind: head[0], value });
+        self.raw.push([head, value].concat());
+        let shown = dialect::attributes::names().show(&Attribute { kind: head[0], value });
         let (name, value) = shown.split_once(" = ").unwrap_or((shown.as_str(), ""));
         self.attributes.push(ExplainAttribute {
             name: name.to_owned(),
             value: value.to_owned(),
             from: from.to_owned(),
         });
+    }
+
+    /// Applies a reply attribute as a login does; the order stays that of what comes later.
+    fn apply(&mut self, reply: &Reply, from: &str) {
+        let mut before = Vec::new();
+        self.raw.iter().for_each(|own| before.extend_from_slice(own));
+        let mut after = before.clone();
+        // What is too long for a packet refuses each login; here it is only not shown.
+        if reply.apply(&mut after, 0).is_err() || after == before {
+            return;
+        }
+        let Ok(told) = Attributes::parse(&after) else { return };
+        let (old_raw, old) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.attributes));
+        let mut old: Vec<_> = old_raw.into_iter().zip(old).collect();
+        for attribute in told.iter() {
+            let mut octets = vec![attribute.kind, attribute.value.len() as u8 + 2];
+            octets.extend_from_slice(attribute.value);
+            match old.iter().position(|(own, _)| *own == octets) {
+                Some(at) => {
+                    let (octets, shown) = old.remove(at);
+                    self.raw.push(octets);
+                    self.attributes.push(shown);
+                }
+                None => self.put(&octets[..2], attribute.value, from),
+            }
+        }
+    }
+
+    /// Shows the session's end with the hours.
+    fn end_with_hours(&mut self, left: u32) {
+        let kind = attr::SESSION_TIMEOUT;
+        let at = self.raw.iter().position(|own| own.first() == Some(&kind));
+        if let Some(at) = at {
+            let own = self.raw[at].get(2..).and_then(|value| value.try_into().ok());
+            if own.map(u32::from_be_bytes).is_some_and(|own| own <= left) {
+                return;
+            }
+            self.raw.remove(at);
+            self.attributes.remove(at);
+        }
+        self.put(&[kind, 6], &left.to_be_bytes(), "hours");
     }
 
     fn show(&mut self, octets: &[u8], from: Item) -> Result<(), Full> {

@@ -2,7 +2,7 @@
 //!
 //! | kind | named by | what it must prove |
 //! |---|---|---|
-//! | login | User-Name | its password, always |
+//! | login | User-Name, see [`Names`] | its password, always |
 //! | circuit | Agent-Circuit-Id, then Agent-Remote-Id ([`Line`]) | its password, if it has one |
 //! | mac | User-Name in any spelling; without one, Calling-Station-Id | its password; if it has none, one of those below |
 //! | port | NAS-Port-Id, together with the NAS | its password, if it has one |
@@ -18,11 +18,12 @@
 //! MAC, so that nobody gets in by typing a neighbour's.
 
 use model::NasId;
-use model::identity::{IdentityKind, MacAddress, circuit_key, login_key, port_key};
+use model::identity::{IdentityKind, MacAddress, circuit_key, port_key};
 use model::reject::RejectReason;
 use radius_wire::{Attributes, Line, attr};
 
 use super::Scratch;
+use super::realm::Names;
 use crate::cache::{SubscriberEntry, Subscribers};
 
 /// Framed-Protocol of a dial-in (RFC 2865 §5.7).
@@ -41,11 +42,11 @@ pub(crate) fn identify(
     subscribers: &Subscribers,
     attributes: Attributes<'_>,
     nas: NasId,
-    fold_case: bool,
+    names: &Names<'_>,
     scratch: &mut Scratch,
 ) -> Result<Found, RejectReason> {
     let name = attributes.first(attr::USER_NAME).filter(|name| !name.is_empty());
-    let unknown = match name {
+    let mut unknown = match name {
         Some(_) => RejectReason::UnknownLogin,
         None => RejectReason::NoCredentials,
     };
@@ -55,9 +56,11 @@ pub(crate) fn identify(
         Some(Found { entry, kind, mac })
     };
     if let Some(name) = name {
-        login_key(name, fold_case, key);
-        if let Some(found) = found(IdentityKind::Login, key, None) {
-            return Ok(found);
+        match names.find(subscribers, name, key) {
+            Ok(Some(entry)) => return Ok(Found { entry, kind: IdentityKind::Login, mac: None }),
+            Ok(None) => {}
+            // The name may be one that the NAS made up for a line.
+            Err(reason) => unknown = reason,
         }
     }
     if attributes.u32(attr::FRAMED_PROTOCOL) == Some(PPP) {

@@ -7,27 +7,32 @@ mod admission;
 mod explain;
 mod identify;
 mod method;
+mod realm;
+mod rules;
 
 use std::sync::Arc;
 
 use dialect::{CompiledProfile, Item, Unfit, Why};
 use model::identity::IdentityKind;
+use model::identity::MacAddress;
 use model::nas::Vendor;
 use model::policy::{Access, Context, Effective, NoTrace, effective};
 use model::reject::RejectReason;
 use model::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts, text};
 use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 
-use crate::cache::{Cache, SubscriberEntry};
+use crate::cache::{Admitted, Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
 use crate::pools::Pools;
 use crate::presence::Presence;
-use admission::Admitted;
+use admission::Taken;
 pub(crate) use admission::{Replaced, station_of};
 pub(crate) use identify::PPP;
 use identify::{Found, identify};
 use method::Proof;
+use realm::Names;
+pub(crate) use rules::Bound;
 
 /// Service-Types that ask for the NAS's own console: Administrative, NAS Prompt, and the two
 /// with a call back (RFC 2865 §5.6). Not Login, which hotspots ask for.
@@ -64,6 +69,18 @@ pub(crate) struct Scratch {
     service: Option<ServiceId>,
     /// What it replaces, where it was let in beyond its limit.
     replaced: Option<Replaced>,
+    /// Room for what a session is told, where that is not the reply.
+    told: Vec<u8>,
+    /// What the last Access-Request taught us.
+    learned: Option<NewMac>,
+}
+
+/// A MAC address that a service is bound to from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewMac {
+    pub(crate) service: ServiceId,
+    pub(crate) mac: MacAddress,
+    pub(crate) generation: u32,
 }
 
 impl Scratch {
@@ -75,6 +92,11 @@ impl Scratch {
     /// The service the last Access-Request was for, let in or not.
     pub(crate) fn service(&self) -> Option<ServiceId> {
         self.service
+    }
+
+    /// What the last Access-Request taught us, and the office should hear of.
+    pub(crate) fn learned(&self) -> Option<NewMac> {
+        self.learned
     }
 }
 
@@ -106,6 +128,8 @@ pub(crate) struct Engine {
     pub(crate) pools: Pools,
     pub(crate) class_key: ClassKey,
     pub(crate) fold_case: bool,
+    /// Whether a name with a realm that nobody made is refused.
+    refuse_unknown_realms: bool,
     reply_texts: [Box<[u8]>; RejectReason::ALL.len()],
 }
 
@@ -115,7 +139,35 @@ impl Engine {
         let reply_texts = RejectReason::ALL
             .map(|reason| text::text("en", reason.text_key(), &[]).into_bytes().into_boxed_slice());
         let (presence, pools) = (Presence::default(), Pools::default());
-        Self { cache, presence, pools, class_key, fold_case, reply_texts }
+        Self {
+            cache,
+            presence,
+            pools,
+            class_key,
+            fold_case,
+            refuse_unknown_realms: false,
+            reply_texts,
+        }
+    }
+
+    /// Refuses names with a realm that nobody made, or takes such a realm for a part of the login.
+    pub(crate) fn refuse_unknown_realms(self, refuse: bool) -> Self {
+        Self { refuse_unknown_realms: refuse, ..self }
+    }
+
+    /// Whom a request is from.
+    fn identify(
+        &self,
+        attributes: Attributes<'_>,
+        nas: NasId,
+        scratch: &mut Scratch,
+    ) -> Result<Found, RejectReason> {
+        let names = Names {
+            realms: &self.cache.realms(),
+            fold_case: self.fold_case,
+            refuse_unknown: self.refuse_unknown_realms,
+        };
+        identify(self.cache.subscribers(), attributes, nas, &names, scratch)
     }
 
     /// Decides an Access-Request and composes the reply into `out`.
@@ -126,7 +178,7 @@ impl Engine {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Answer {
-        (scratch.service, scratch.replaced) = (None, None);
+        (scratch.service, scratch.learned, scratch.replaced) = (None, None, None);
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
@@ -149,9 +201,8 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Answer {
         let attributes = request.packet.attributes();
-        let subscribers = self.cache.subscribers();
-        let found = identify(subscribers, attributes, request.nas, self.fold_case, scratch);
-        scratch.replaced = None;
+        let found = self.identify(attributes, request.nas, scratch);
+        (scratch.learned, scratch.replaced) = (None, None);
         scratch.service = found.ok().map(|found| found.entry.service());
         self.compose_refusal(request, reason, Answer::Reject(reason), out)
     }
@@ -173,8 +224,7 @@ impl Engine {
         if attributes.u32(attr::SERVICE_TYPE).is_some_and(|kind| OF_THE_NAS.contains(&kind)) {
             return Err(Refusal::Reject(RejectReason::MethodNotPossible));
         }
-        let found =
-            identify(self.cache.subscribers(), attributes, request.nas, self.fold_case, scratch)?;
+        let found = self.identify(attributes, request.nas, scratch)?;
         let entry = &found.entry;
         scratch.service = Some(entry.service());
         let name = attributes.first(attr::USER_NAME).unwrap_or_default();
@@ -203,49 +253,88 @@ impl Engine {
         if subscriber.own().nas.is_some_and(|nas| nas != request.nas) {
             return Err(Refusal::Reject(RejectReason::NasNotAllowed));
         }
+        let groups = self.cache.groups();
+        let bound = Bound::of(&compiled, entry, &groups);
+        if let Some(reason) = bound.refuses(now, request.nas, attributes) {
+            return Err(Refusal::Reject(reason));
+        }
 
         let service = entry.service();
-        let admitted = self.admit(now, (service, request.nas), attributes, &policy, scratch)?;
-        let said = self.say(now, request, &compiled, &policy, &admitted, &proof, out);
+        let taken = self.admit(now, (service, request.nas), attributes, &policy, scratch)?;
+        let accepted = Accepted {
+            compiled: &compiled,
+            policy: &policy,
+            bound: &bound,
+            taken: &taken,
+            proof: &proof,
+        };
+        let said = self.say(now, request, &accepted, scratch, out);
         if said.is_err() {
-            self.dismiss(now, &admitted, scratch);
+            self.dismiss(now, &taken, scratch);
         }
         said
     }
 
-    /// Composes an Access-Accept.
-    #[allow(clippy::too_many_arguments)] // All of it is one decision, made by the caller.
+    /// Composes an Access-Accept, and learns from it.
     fn say(
         &self,
         now: Ts,
         request: &AccessRequest<'_>,
-        compiled: &CompiledProfile,
-        policy: &Effective<'_>,
-        admitted: &Admitted,
-        proof: &Proof,
+        accepted: &Accepted<'_>,
+        scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let attributes = request.packet.attributes();
+        let Accepted { compiled, policy, bound, taken, proof } = *accepted;
+        let (attributes, service) = (request.packet.attributes(), taken.service);
         let hash = policy.hash();
         let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
         // What fits by itself and not with the rest of a reply is too long all the same.
         let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
+        let from = writer.len();
         match compiled.bytes_for(request.vendor, policy, hash) {
             Some(bytes) => writer.raw(bytes?).map_err(full)?,
             None => dialect::accept(request.vendor, policy, &mut writer)?,
         }
-        if let Some(leased) = &admitted.leased {
+        if let Some(leased) = &taken.leased {
             dialect::leased(request.vendor, leased, &mut writer)?;
         }
         let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
-        let service = admitted.service;
-        let policy_hash = compiled.hash_for(request.vendor, policy, hash);
-        let class = self.class_key.mint(Class { service, policy_hash, minted: now });
         writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
+        let policy_hash = if bound.adds(policy.access) {
+            let apply = |packet: &mut Vec<u8>| bound.apply(Some(attributes), packet, from);
+            let plain = compiled.hash_for(request.vendor, policy, hash);
+            let before = dialect::hash_of_told(request.vendor, writer.written(from), false);
+            let unsaid =
+                |_| Unfit { item: Item::Attributes, vendor: request.vendor, why: Why::PacketFull };
+            writer.rewrite(from, apply).map_err(unsaid)?;
+            // An address that is leased differs by session, and the policy does not.
+            if bound.depends() || taken.leased.is_some() {
+                rules::hash_of_all(request.vendor, policy, bound, plain, &mut scratch.told)
+            } else {
+                plain ^ before ^ dialect::hash_of_told(request.vendor, writer.written(from), false)
+            }
+        } else {
+            compiled.hash_for(request.vendor, policy, hash)
+        };
+        let left = bound.left(now).unwrap_or(u32::MAX);
+        writer.rewrite(from, |packet| rules::end_with_hours(left, packet, from)).map_err(full)?;
+        let class = self.class_key.mint(Class { service, policy_hash, minted: now });
         writer.attribute(attr::CLASS, &class).map_err(full)?;
         proof.write(&mut writer, &request.packet, request.key)?;
         writer.proxy_states_of(&request.packet)?;
         writer.finish_response(request.key, request.packet.authenticator());
+        // At the very end: whoever is refused for something else teaches us nothing.
+        if let Some(binding) = bound.mac() {
+            let mac = rules::mac_of(attributes);
+            match self.cache.learned().admit(now, service, binding, mac) {
+                Admitted::Known => {}
+                Admitted::Learned(mac) => {
+                    let generation = binding.generation;
+                    scratch.learned = Some(NewMac { service, mac, generation });
+                }
+                Admitted::Refused => return Err(Refusal::Reject(RejectReason::MacMismatch)),
+            }
+        }
         Ok(())
     }
 
@@ -296,40 +385,47 @@ impl Engine {
         {
             return stamp_of(&entry, class.policy_hash);
         }
-        let subscribers = self.cache.subscribers();
-        let found = identify(subscribers, attributes, nas, self.fold_case, scratch);
+        let found = self.identify(attributes, nas, scratch);
         let Ok(Found { entry, .. }) = found else { return Stamp::UNKNOWN };
-        let wanted = self.wanted(now, &entry, vendor);
+        let wanted = self.wanted(now, &entry, vendor, &mut scratch.told);
         stamp_of(&entry, wanted.map_or(0, |(_, hash)| hash))
     }
 
     /// Whether and how a subscriber should get in now, and the hash of what a NAS of this vendor
-    /// is told of it; nothing where the profile is unknown.
+    /// is told of it; nothing where the profile is unknown. `room` is written over.
     pub(crate) fn wanted(
         &self,
         now: Ts,
         entry: &SubscriberEntry,
         vendor: Vendor,
+        room: &mut Vec<u8>,
     ) -> Option<(Access, u64)> {
-        self.with_policy(now, entry, |policy, compiled| {
-            (policy.access, compiled.hash_for(vendor, policy, policy.hash()))
+        self.with_policy(now, entry, |policy, compiled, bound| {
+            let plain = compiled.hash_for(vendor, policy, policy.hash());
+            let hash = if bound.adds(policy.access) {
+                rules::hash_of_all(vendor, policy, bound, plain, room)
+            } else {
+                plain
+            };
+            (policy.access, hash)
         })
     }
 
-    /// Calls `f` with what a subscriber should have now, and the profile it is on; nothing where
-    /// that is unknown.
+    /// Calls `f` with what a subscriber should have now, the profile it is on, and its rules;
+    /// nothing where that is unknown.
     pub(crate) fn with_policy<T>(
         &self,
         now: Ts,
         entry: &SubscriberEntry,
-        f: impl FnOnce(&Effective<'_>, &CompiledProfile) -> T,
+        f: impl FnOnce(&Effective<'_>, &CompiledProfile, &Bound<'_>) -> T,
     ) -> Option<T> {
         let compiled = self.cache.profile(entry.profile())?;
         let context = Context { now, billing_heard: self.cache.billing_heard() };
         let subscriber = entry.subscriber();
         let (profile, overlays) = (&compiled.profile, entry.overlays());
         let policy = effective(context, profile, &subscriber, overlays, &mut NoTrace);
-        Some(f(&policy, &compiled))
+        let groups = self.cache.groups();
+        Some(f(&policy, &compiled, &Bound::of(&compiled, entry, &groups)))
     }
 }
 
@@ -341,6 +437,15 @@ fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
         plan_version: entry.profile(),
         policy_hash,
     }
+}
+
+/// A login that is let in, as far as it can be told.
+struct Accepted<'a> {
+    compiled: &'a CompiledProfile,
+    policy: &'a Effective<'a>,
+    bound: &'a Bound<'a>,
+    taken: &'a Taken,
+    proof: &'a Proof,
 }
 
 /// Why [`Engine::decide`] stopped.

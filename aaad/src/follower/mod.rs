@@ -359,6 +359,7 @@ impl Follower {
             }
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),
             Touched::Pools => self.configure_pools(),
+            Touched::Group => self.nudge(Nudge::Everything),
             Touched::Nothing => {}
             Touched::Older => return Applied::Already,
         }

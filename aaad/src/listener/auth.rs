@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use metrics::counter;
+use model::auth_log::NetworkEvent;
 use model::identity::{MacAddress, login_key};
 use model::reject::RejectReason;
-use model::{Clock, Ts};
+use model::{Clock, NasId, Ts};
 use radius_wire::{Code, Line as AccessLine, Packet, Writer, attr, verify_access_request};
 use tokio::sync::mpsc;
 
@@ -21,7 +22,7 @@ use crate::coa::Nudge;
 use crate::counters::{Counters, DropReason};
 use crate::delay::Delayed;
 use crate::duplicate::{Duplicates, Earlier, RequestKey};
-use crate::engine::{AccessRequest, Answer, Engine, PPP, Scratch, station_of};
+use crate::engine::{AccessRequest, Answer, Engine, NewMac, PPP, Scratch, station_of};
 use crate::guard::Pair;
 use crate::signing::{Asked, Notice, Sources};
 use crate::socket::{self, BATCH, Batch, Path};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: mpsc::Sender<Line>,
     pub(crate) seen: mpsc::Sender<Seen>,
     pub(crate) coa: mpsc::Sender<Nudge>,
+    /// What the office should hear of.
+    pub(crate) events: mpsc::Sender<NetworkEvent>,
     /// Failures that begin a block, for those who are told of one.
     pub(crate) failures: u32,
 }
@@ -227,6 +230,9 @@ impl AuthShard {
             Answer::Drop(reason) => return Err(reason),
         };
         self.note(now, &origin, &request.packet, bench, answer);
+        if accepted {
+            self.tell_learned(now, origin.nas, bench);
+        }
         if verified.signed() || accepted {
             origin.tell(&self.shared.seen);
         }
@@ -286,6 +292,17 @@ impl AuthShard {
             }
         }
         answer
+    }
+
+    /// Tells the office of a MAC address that a service is bound to from now on. Full: the
+    /// address counts here all the same, and is told again at a later login.
+    fn tell_learned(&self, now: Ts, nas: NasId, bench: &Bench) {
+        let Some(NewMac { service, mac, generation }) = bench.scratch.learned() else { return };
+        let format = model::auth_log::FORMAT;
+        let event = NetworkEvent::MacLearned { format, at: now, service, mac, nas, generation };
+        if self.shared.events.try_send(event).is_err() {
+            counter!("aaad_events_lost_total").increment(1);
+        }
     }
 
     fn tell_blocked(

@@ -15,7 +15,17 @@ const GROUPS: &[(Key, &[&str])] = &[
     (words::NAV_GROUP_CUSTOMERS, &["customers", "services", "labels", "customer-labels"]),
     (
         words::NAV_GROUP_NETWORK,
-        &["sessions", "auth-log", "nas", "nas-groups", "pools", "radius-clients"],
+        &[
+            "sessions",
+            "auth-log",
+            "nas",
+            "nas-groups",
+            "pools",
+            "radius-clients",
+            "radius-groups",
+            "attribute-templates",
+            "realms",
+        ],
     ),
     (words::NAV_GROUP_CATALOGUE, &["plans"]),
     (words::NAV_GROUP_BILLING, &["invoices", "payments", "credit-notes", "taxes"]),

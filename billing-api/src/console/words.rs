@@ -89,6 +89,12 @@ impl Words {
             RejectReason::HeldPause => REFUSED_PAUSE,
             RejectReason::HeldQuota => REFUSED_QUOTA,
             RejectReason::NasNotAllowed => REFUSED_NAS,
+            RejectReason::PortNotAllowed => REFUSED_PORT,
+            RejectReason::CalledStationNotAllowed => REFUSED_CALLED_STATION,
+            RejectReason::CheckFailed => REFUSED_CHECK,
+            RejectReason::MacMismatch => REFUSED_MAC,
+            RejectReason::OutsideHours => REFUSED_HOURS,
+            RejectReason::UnknownRealm => REFUSED_REALM,
             RejectReason::PolicyUnfit => REFUSED_UNFIT,
             RejectReason::Blocked => REFUSED_BLOCKED,
             RejectReason::TooManySessions => REFUSED_SESSIONS,
@@ -584,6 +590,12 @@ keys! {
     REFUSED_PAUSE = "console-refused-pause";
     REFUSED_QUOTA = "console-refused-quota";
     REFUSED_NAS = "console-refused-nas";
+    REFUSED_PORT = "console-refused-port";
+    REFUSED_CALLED_STATION = "console-refused-called-station";
+    REFUSED_CHECK = "console-refused-check";
+    REFUSED_MAC = "console-refused-mac";
+    REFUSED_HOURS = "console-refused-hours";
+    REFUSED_REALM = "console-refused-realm";
     REFUSED_UNFIT = "console-refused-unfit";
     REFUSED_BLOCKED = "console-refused-blocked";
     REFUSED_SESSIONS = "console-refused-sessions";

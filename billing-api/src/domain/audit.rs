@@ -25,7 +25,21 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
         "financial",
         &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
     ),
-    ("network", &["nas", "nas_group", "radius_client", "session", "service", "pool", "device"]),
+    (
+        "network",
+        &[
+            "nas",
+            "nas_group",
+            "radius_client",
+            "radius_group",
+            "attribute_template",
+            "realm",
+            "session",
+            "service",
+            "pool",
+            "device",
+        ],
+    ),
     (
         "system",
         &[

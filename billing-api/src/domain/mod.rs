@@ -28,6 +28,8 @@ pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod preference;
 mod prefix;
+pub(crate) mod radius_group;
+pub(crate) mod rules;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod setting;

@@ -7,6 +7,7 @@ use model::nas::{COA_PORT, Ipv6Counters, NasSeen, Signing, Vendor};
 use model::policy::Key;
 use model::{ClientId, NasGroupId, NasId, OrganisationId, Secret, Ts};
 use serde::Serialize;
+use serde_json::Value as Json;
 use store::{Row, StoreError, args};
 
 use super::{Actor, Event, Fault, Office, Page, Unit};
@@ -15,7 +16,7 @@ use crate::entity::{
     Draft, Entity, Field, Flags, Hooks, Kind, Scope, Unique, Verb, Written, read, search, write,
 };
 use crate::store::nas as sql;
-use crate::store::organisation;
+use crate::store::{organisation, rules as rules_sql};
 
 /// Longest shared secret we keep. RFC 2865 §3 wants at least 16 octets; shorter ones are
 /// common in the field and are accepted.
@@ -167,6 +168,13 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
     }
     if !matches!(written.verb, Verb::Created | Verb::Updated) {
         return Ok(());
+    }
+    if let (Some(before), Some(name)) = (written.before, written.draft.text("name")) {
+        let old: String = before.get("name")?;
+        for statement in [&rules_sql::RENAME_NAS_OF_SERVICES, &rules_sql::RENAME_NAS_OF_PLANS] {
+            let (old, new) = (Json::from(old.as_str()).to_string(), Json::from(name).to_string());
+            unit.execute(statement, args![nas.to_string(), old, new]).await?;
+        }
     }
     let source = written.draft.net("address");
     let vendor: String = written.after.get("vendor")?;

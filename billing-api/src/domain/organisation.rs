@@ -13,7 +13,7 @@ use serde_json::Value;
 use store::{Row, StoreError, args, changed_one};
 
 use super::setting::{self, Change, registry};
-use super::{Actor, Fault, Input, Office, Page, Unit};
+use super::{Actor, Fault, Input, Office, Page, Unit, radius_group};
 use crate::entity::Kind::{Choice, Flag, Integer, LongText, Reference, Text, Zone};
 use crate::entity::{
     Draft, Entity, Field, Flags, Hooks, Source, Unique, Verb, Verbs, Written, write,
@@ -321,7 +321,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
     }
     setting::apply(unit, id, &written.after.get::<String>("path")?, &changes).await?;
     unit.touch_configuration(id).await?;
-    Ok(())
+    radius_group::realms_reach_anew(unit).await
 }
 
 /// Counts what is right below, and hides what is above the reader.
@@ -571,6 +571,7 @@ pub(crate) async fn relocate(
     unit.execute(&sql::REWRITE_PATHS, args![kept.path.as_str(), path.as_str(), behind]).await?;
     setting::copy_to_columns(&mut unit, &path).await?;
     unit.touch_configuration(id).await?;
+    radius_group::realms_reach_anew(&mut unit).await?;
     let row = write::load(&mut unit, DESCRIPTION, id.0, false).await?;
     write::record(&mut unit, DESCRIPTION, "moved", id.0, Some(&before_row), &row).await?;
     write::answer(&mut unit, DESCRIPTION, id.0, 200).await?;

@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use store::{Row, args};
 
-use super::{Actor, Event, Fault, Input, Office, Page, Unit, fit, service};
+use super::{Actor, Event, Fault, Input, Office, Page, Unit, fit, rules, service};
 use crate::entity::query::ListQuery;
 use crate::entity::{
-    Draft, Entity, Field, Flags, Hooks, Kind, Scope, Source, Unique, Verb, Written, read, write,
+    Action, Draft, Entity, Field, Flags, Hooks, Kind, Scope, Source, Unique, Verb, Written, read,
+    write,
 };
 use crate::store::organisation;
 use crate::store::plan as sql;
@@ -75,6 +76,7 @@ pub(crate) const PLAN: Entity = Entity {
     module: Some("catalog.plans"),
     custom: true,
     unique: &[Unique::within(&["name"])],
+    actions: &[APPLY],
     fields: &[
         Field::new(
             "name",
@@ -131,6 +133,13 @@ pub(crate) const PLAN: Entity = Entity {
         Field::new("filters", Kind::Words(FILTERS_MAX, NAME_MAX), Flags::WRITABLE)
             .within("filters"),
         PROFILES.within("vendor_profiles"),
+        rules::NAS.within("login_rules"),
+        rules::PORTS.within("login_rules"),
+        rules::CALLED_STATIONS.within("login_rules"),
+        rules::LOGIN_TIME.within("login_rules"),
+        rules::GROUPS.within("attributes"),
+        rules::REPLY.within("attributes"),
+        rules::CHECK.within("attributes"),
         Field::new("on_expired", Kind::Choice(&["reject", "garden"]), KEPT).within("walled_garden"),
         Field::new("garden_address_list", Kind::Text(NAME_MAX), KEPT).within("walled_garden"),
         Field { name: "garden_download_bps", flags: KEPT, ..RATE }.within("walled_garden"),
@@ -154,7 +163,16 @@ pub(crate) const PLAN: Entity = Entity {
 
 static DESCRIPTION: &Entity = &PLAN;
 
-/// The columns that a version keeps.
+/// Adds the lines of a template to its attributes.
+const APPLY: Action = Action {
+    permission: "plans.edit",
+    run: |unit, id, expected, arguments| {
+        Box::pin(rules::apply_template(unit, DESCRIPTION, id, expected, arguments))
+    },
+    ..rules::APPLY
+};
+
+/// The columns that a version keeps, besides [`rules::COLUMNS`].
 const GIVEN: &[&str] = &[
     "download_bps",
     "upload_bps",
@@ -193,6 +211,7 @@ const GIVEN: &[&str] = &[
 
 /// Checks what one field alone says; what fields say together is checked over the whole row.
 fn check(draft: &Draft, input: &mut Input) {
+    rules::check(draft, input);
     for field in ["dns", "garden_dns"] {
         let Some(Json::Array(items)) = draft.json(field) else { continue };
         let addresses: Vec<Option<IpAddr>> =
@@ -316,11 +335,21 @@ async fn before(
     if verb == Verb::Deleted {
         return service::refuse_in_use(unit, &LOCK_PLAN, row).await;
     }
+    let organisation = match (draft.organisation, row) {
+        (Some(organisation), _) => organisation,
+        (None, Some(row)) => row.get("organisation_id")?,
+        (None, None) => unit.actor.organisation,
+    };
+    if verb != Verb::Restored {
+        rules::resolve(unit, organisation, draft).await?;
+    }
     // A version is made where what the plan gives was touched, by anyone for any reason: what
     // is the same again is a version too, and harms nobody.
     let version = match verb {
         Verb::Created => true,
-        Verb::Updated => GIVEN.iter().any(|column| draft.value(column).is_some()),
+        Verb::Updated => {
+            GIVEN.iter().chain(rules::COLUMNS).any(|column| draft.value(column).is_some())
+        }
         Verb::Deleted | Verb::Restored => false,
     };
     if version {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Row, Statement, StoreError, args};
 
-use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, prefix};
+use super::{Actor, Fault, FieldFault, Input, Office, Page, Unit, fit, plan, prefix, rules};
 use crate::entity::{
     Action, Draft, Entity, Field, Flags, Hooks, Kind, Source, Unique, Verb, Written, write,
 };
@@ -36,7 +36,7 @@ pub(crate) const SERVICE: Entity = Entity {
     module: Some("customers.services"),
     custom: true,
     home: Some("customer_id"),
-    actions: &[SUSPEND, ACTIVATE],
+    actions: &[SUSPEND, ACTIVATE, APPLY, FORGET_MACS],
     title: "login",
     unique: &[
         Unique::everywhere(&["login"]),
@@ -111,6 +111,16 @@ pub(crate) const SERVICE: Entity = Entity {
             .within("session"),
         Field::new("session_limit_action", Kind::Choice(LimitAction::WORDS), Flags::WRITABLE)
             .within("session"),
+        rules::NAS.within("login_rules"),
+        rules::PORTS.within("login_rules"),
+        rules::CALLED_STATIONS.within("login_rules"),
+        rules::LOGIN_TIME.within("login_rules"),
+        rules::MAC_BINDING.within("mac_binding"),
+        rules::MAC_LIMIT.within("mac_binding"),
+        rules::MACS.within("mac_binding"),
+        rules::GROUPS.within("attributes"),
+        rules::REPLY.within("attributes"),
+        rules::CHECK.within("attributes"),
         Field::new("warnings", Kind::Document(None), Flags::COMPUTED),
         Field::new("identities", Kind::Document(None), Flags::COMPUTED),
         Field::new("holds", Kind::Document(None), Flags::COMPUTED),
@@ -189,6 +199,7 @@ fn address(input: &mut Input) -> Option<Value> {
 }
 
 fn check(draft: &Draft, input: &mut Input) {
+    rules::check(draft, input);
     if let Some(login) = draft.text("login") {
         let login = normalise_login(login);
         if login.is_empty() || login.len() > LOGIN_OCTETS_MAX {
@@ -260,6 +271,9 @@ async fn before(
         (None, Some(row)) => row.get("organisation_id")?,
         (None, None) => unit.actor.organisation,
     };
+    if matches!(verb, Verb::Created | Verb::Updated) {
+        rules::resolve(unit, organisation, draft).await?;
+    }
     if verb == Verb::Created && !draft.has("zone") {
         let home = unit.fetch_one(&organisation::FIND, args![organisation]).await?;
         draft.set("zone", organisation::organisation(&home)?.zone);
@@ -360,6 +374,7 @@ async fn after(unit: &mut Unit<'_>, written: Written<'_>) -> Result<(), Fault> {
     if prefix::is_said(written.draft) {
         prefix::keep(unit, service, row).await?;
     }
+    rules::check_binding(row, written.draft)?;
     if written.draft.has("plan_id") {
         let plan = live_roots(unit, row).await?;
         unit.policy(Key::Profile(plan.get("current_version_id")?));
@@ -691,6 +706,26 @@ pub(crate) const ACTIVATE: Action = Action {
     permission: "services.suspend",
     applies: |service| has_hold(service, HoldReason::Admin),
     run: |unit, id, expected, _| Box::pin(activate_in(unit, ServiceId(id), expected)),
+    ..Action::PLAIN
+};
+
+/// Adds the lines of a template to its attributes.
+const APPLY: Action = Action {
+    permission: "services.edit",
+    run: |unit, id, expected, arguments| {
+        Box::pin(rules::apply_template(unit, DESCRIPTION, id, expected, arguments))
+    },
+    ..rules::APPLY
+};
+
+/// Forgets the MAC addresses it has learned.
+const FORGET_MACS: Action = Action {
+    name: "unbind",
+    permission: "services.edit",
+    applies: rules::has_learned,
+    run: |unit, id, expected, _| {
+        Box::pin(rules::forget_macs(unit, DESCRIPTION, ServiceId(id), expected))
+    },
     ..Action::PLAIN
 };
 

@@ -972,9 +972,10 @@ mod tests {
             let export =
                 async || Export::parse(&office, &isp, LABELS, given("format=csv")).await.unwrap();
             let limit = Duration::from_secs(2);
-            let began = Instant::now();
             let mut pieces =
                 within(office.clone(), isp.clone(), export().await, limit).await.unwrap();
+            // After it began: so long from here, its time is over.
+            let begun = Instant::now();
             let second = start(office.clone(), isp.clone(), export().await).await.unwrap();
             let third = start(office.clone(), isp.clone(), export().await).await;
             assert!(matches!(third, Err(Fault::TooMany(_))), "its share is taken");
@@ -983,7 +984,7 @@ mod tests {
             whole(start(office.clone(), other.clone(), theirs).await.unwrap()).await;
 
             // Until its time is over nobody takes a piece.
-            tokio::time::sleep_until(began + limit).await;
+            tokio::time::sleep_until(begun + limit).await;
             let (mut octets, mut last) = (0, None);
             while let Some(piece) = pieces.recv().await {
                 octets += piece.as_ref().map_or(0, Bytes::len);

@@ -16,6 +16,7 @@ use crate::domain::nas::NAS;
 use crate::domain::organisation::ORGANISATION;
 use crate::domain::plan::PLAN;
 use crate::domain::pool::{NAS_GROUP, POOL};
+use crate::domain::radius_group::{ATTRIBUTE_TEMPLATE, RADIUS_GROUP, REALM};
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
 use crate::jobs::entities::{JOB, JOB_RUN, MAINTENANCE_WINDOW};
@@ -31,6 +32,9 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &NAS,
     &NAS_GROUP,
     &POOL,
+    &RADIUS_GROUP,
+    &ATTRIBUTE_TEMPLATE,
+    &REALM,
     &LABEL,
     &CUSTOMER_LABEL,
     &CUSTOM_FIELD,

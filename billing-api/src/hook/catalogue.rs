@@ -180,6 +180,16 @@ const TYPED: &[Typed] = &[
         example: IDENTITY,
     },
     Typed {
+        kind: "service.mac_learned",
+        description: "A service that is bound to the first MAC addresses logged in from a new one.",
+        example: r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","mac":"02:00:00:00:00:07","nas_id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","macs":["02:00:00:00:00:07"]}"#,
+    },
+    Typed {
+        kind: "service.macs_forgotten",
+        description: "A service forgot the MAC addresses it was bound to; the next ones are kept.",
+        example: SERVICE,
+    },
+    Typed {
         kind: "login.blocked",
         description: "A login failed so often from one station that it is refused from there for a while.",
         example: r#"{"login":"asha","station":"02:00:00:00:00:07","nas_id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","service_id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","failures":20,"at":"2026-03-01T09:30:00Z","until":"2026-03-01T09:35:00Z"}"#,

@@ -312,7 +312,7 @@ impl Lab {
         let template = self.create(TEMPLATES, template).await;
         let body = json!({
             "name": "Weekly", "template_id": template["id"], "schedule": "0 6 * * 1",
-            "delivery": "mail", "recipients": recipients,
+            "delivery": "mail", "recipients": recipients, "enabled": false,
         });
         let made = self.create(SCHEDULED, body).await;
         let id = SCHEDULED.id(made["id"].as_str().unwrap()).unwrap();

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use model::identity::{Credential, Identity};
 use model::nas::{Client, Nas};
-use model::policy::{Body, Hold, Key, Profile, Subscriber};
+use model::policy::{Body, Group, Hold, Key, Profile, Realm, Subscriber};
 use model::pool::Pool;
-use model::{ClientId, NasId, PlanVersionId, PoolId, Sealed, ServiceId};
+use model::{ClientId, NasId, PlanVersionId, PoolId, RadiusGroupId, RealmId, Sealed, ServiceId};
 use store::{Row, StoreError, Tx, args};
 
-use crate::store::{nas, plan, policy as sql, pool, service};
+use crate::store::{nas, plan, policy as sql, pool, rules, service};
 
 /// What was found; a record that does not read is an error of its own, not of its set. What is
 /// not in it, is deleted.
@@ -32,6 +32,8 @@ pub(super) async fn load(tx: &mut Tx, keys: &[Key]) -> Result<Found, StoreError>
             Key::Client(id) => client(tx, id).await.map(|one| one.map(Body::Client)),
             Key::Pool(id) => pool_record(tx, id).await.map(|one| one.map(Body::Pool)),
             Key::Nas(id) => nas_record(tx, id).await.map(|one| one.map(Body::Nas)),
+            Key::Group(id) => group(tx, id).await.map(|one| one.map(Body::Group)),
+            Key::Realm(id) => realm(tx, id).await.map(|one| one.map(Body::Realm)),
         };
         if let Some(body) = unless_unreadable(body)?.map_or_else(|e| Some(Err(e)), |b| b.map(Ok)) {
             found.insert(*key, body);
@@ -108,7 +110,8 @@ fn add<T>(
 
 /// A subscriber without identities and holds.
 fn bare(row: &Row) -> Result<Subscriber, StoreError> {
-    let found = service::service(row)?;
+    let mut found = service::service(row)?;
+    found.overrides.rules.zone = row.get("told_zone")?;
     Ok(Subscriber {
         service: found.id,
         organisation: found.organisation,
@@ -173,4 +176,24 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
 async fn pool_record(tx: &mut Tx, id: PoolId) -> Result<Option<Pool>, StoreError> {
     let row = tx.fetch_optional(&pool::LOAD, args![id]).await?;
     row.as_ref().map(pool::pool).transpose()
+}
+
+async fn group(tx: &mut Tx, id: RadiusGroupId) -> Result<Option<Group>, StoreError> {
+    let row = tx.fetch_optional(&rules::LOAD_GROUP, args![id]).await?;
+    row.as_ref().map(rules::group).transpose()
+}
+
+async fn realm(tx: &mut Tx, id: RealmId) -> Result<Option<Realm>, StoreError> {
+    let Some(row) = tx.fetch_optional(&rules::LOAD_REALM, args![id]).await? else {
+        return Ok(None);
+    };
+    let organisation = row.get("organisation_id")?;
+    let below = tx.fetch_all(&rules::REACH, args![organisation]).await?;
+    Ok(Some(Realm {
+        id,
+        organisation,
+        name: row.get("name")?,
+        strip: row.get("strip")?,
+        organisations: below.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?,
+    }))
 }

@@ -21,6 +21,7 @@ pub(crate) mod pool;
 pub(crate) mod preference;
 pub(crate) mod prefix;
 pub(crate) mod purge;
+pub(crate) mod rules;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod setting;
@@ -48,6 +49,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     preference::ALL,
     prefix::ALL,
     purge::ALL,
+    rules::ALL,
     service::ALL,
     setting::ALL,
     crate::entity::custom::ALL,

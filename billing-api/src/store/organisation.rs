@@ -117,6 +117,13 @@ store::statements! {
             THEN 'NAS groups'
         WHEN EXISTS (SELECT 1 FROM pool WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'address pools'
+        WHEN EXISTS (SELECT 1 FROM radius_group WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'groups of attributes'
+        WHEN EXISTS (SELECT 1 FROM attribute_template
+                WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'templates of attributes'
+        WHEN EXISTS (SELECT 1 FROM realm WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'realms'
         WHEN EXISTS (SELECT 1 FROM radius_client WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'RADIUS clients'
         WHEN EXISTS (SELECT 1 FROM job WHERE organisation_id = $1 AND deleted_at IS NULL)

@@ -81,6 +81,7 @@ pub(crate) fn gives(row: &Row) -> Result<Gives, StoreError> {
         address_list: row.get("address_list")?,
         filters: document(row, "filters")?,
         vendor_profiles: document(row, "vendor_profiles")?,
+        rules: super::rules::rules(row)?,
         on_expired: match row.get::<String>("on_expired")?.as_str() {
             "garden" => OnHold::Garden,
             "reject" => OnHold::Reject,

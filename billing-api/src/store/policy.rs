@@ -56,13 +56,19 @@ store::statements! {
     /// A plan version with its plan.
     pub(crate) LOAD_PROFILE = "SELECT v.id, v.plan_id, p.organisation_id, p.name, v.gives
         FROM plan_version v JOIN plan p ON p.id = v.plan_id WHERE v.id = $1";
-    /// Services and the plan versions they are on.
+    /// Services, the plan versions they are on, and their zones where one of the two has hours.
     pub(crate) LOAD_SERVICES = {
-        sqlite: "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
+        sqlite: "SELECT s.*, v.id AS profile,
+                CASE WHEN COALESCE(s.login_time, v.gives -> 'rules' ->> 'login_time') IS NOT NULL
+                    THEN s.zone END AS told_zone
             FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
             WHERE s.id IN (SELECT unhex(value) FROM json_each($1)) AND s.deleted_at IS NULL",
-        postgres: "SELECT s.*, COALESCE(s.pinned_version_id, p.current_version_id) AS profile
+        postgres: "SELECT s.*, v.id AS profile,
+                CASE WHEN COALESCE(s.login_time, v.gives -> 'rules' ->> 'login_time') IS NOT NULL
+                    THEN s.zone END AS told_zone
             FROM service s JOIN plan p ON p.id = s.plan_id
+            JOIN plan_version v ON v.id = COALESCE(s.pinned_version_id, p.current_version_id)
             WHERE s.id = ANY($1) AND s.deleted_at IS NULL",
     };
     /// A client.

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 use model::identity::IdentityKind;
-use model::policy::{HoldNetwork, HoldReason, Ipv4Method, LimitAction, Overrides, Subscriber};
+use model::policy::{
+    HoldNetwork, HoldReason, Ipv4Method, LimitAction, Overrides, Rules, Subscriber,
+};
 use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Sealed, ServiceId, Ts};
 use store::{Row, StoreError};
 
@@ -234,6 +236,7 @@ fn overrides(row: &Row) -> Result<Overrides, StoreError> {
         vlan: small(row, "vlan")?,
         address_list: row.get("address_list")?,
         nas: row.get("nas_id")?,
+        rules: Rules { mac: super::rules::binding(row)?, ..super::rules::rules(row)? },
     })
 }
 

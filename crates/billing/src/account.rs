@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use crate::exact::{Exact, TooLarge};
+use crate::exact::{Exact, TooLarge, sum};
 use crate::item::Item;
 use crate::policy::{Policy, TaxPoint};
 
@@ -58,11 +58,14 @@ struct Debt {
     declared: i64,
 }
 
-/// What a customer owes and has.
+/// What a customer owes and has. After an error a call may have done half of its work: of such an
+/// account nothing is to be kept.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     credit: i64,
     debts: Vec<Debt>,
+    /// What is not paid of the debts.
+    outstanding: i64,
     /// Tax that became due with payments and is not in a document yet.
     tax_due: i64,
 }
@@ -75,7 +78,7 @@ impl Account {
 
     /// What is owed on all documents together.
     pub fn outstanding(&self) -> i64 {
-        self.debts.iter().map(|debt| debt.total - debt.paid).sum()
+        self.outstanding
     }
 
     /// Money, or credit given: pays what is owed, oldest first; the rest stays as credit.
@@ -85,10 +88,11 @@ impl Account {
             let paid = left.min(debt.total - debt.paid);
             if paid > 0 {
                 left -= paid;
-                self.tax_due += debt.pay(paid, policy)?;
+                self.outstanding -= paid;
+                self.tax_due = sum([self.tax_due, debt.pay(paid, policy)?])?;
             }
         }
-        self.credit += left;
+        self.credit = sum([self.credit, left])?;
         Ok(())
     }
 
@@ -102,11 +106,17 @@ impl Account {
             let back = left.min(debt.paid);
             if back > 0 {
                 left -= back;
-                self.tax_due += debt.pay(-back, policy)?;
+                self.outstanding = sum([self.outstanding, back])?;
+                self.tax_due = sum([self.tax_due, debt.pay(-back, policy)?])?;
             }
         }
-        if left > 0 {
-            self.debts.push(Debt { total: left, tax: 0, paid: 0, declared: 0 });
+        self.owe(Debt { total: left, tax: 0, paid: 0, declared: 0 })
+    }
+
+    fn owe(&mut self, debt: Debt) -> Result<(), TooLarge> {
+        if debt.total > 0 {
+            self.outstanding = sum([self.outstanding, debt.total - debt.paid])?;
+            self.debts.push(debt);
         }
         Ok(())
     }
@@ -118,10 +128,11 @@ impl Account {
         items: &[Item],
         policy: &Policy,
     ) -> Result<Document, TooLarge> {
-        let subtotal: i64 = items.iter().map(Item::net).sum();
-        let tax: i64 = items.iter().map(Item::tax_sum).sum();
-        let lines = subtotal + tax;
-        let to_credit = (-lines).max(0);
+        let nets = items.iter().map(Item::net).collect::<Result<Vec<i64>, TooLarge>>()?;
+        let subtotal = sum(nets)?;
+        let tax = sum(items.iter().flat_map(|item| &item.tax).map(|part| part.amount))?;
+        let lines = sum([subtotal, tax])?;
+        let to_credit = lines.checked_neg().ok_or(TooLarge)?.max(0);
         let rounding = match policy.cash_rounding {
             Some(step) if lines > 0 && step > 0 => {
                 let steps = Exact::ratio(i128::from(lines), i128::from(step))?;
@@ -130,21 +141,19 @@ impl Account {
             }
             _ => 0,
         };
-        let total = lines + rounding + to_credit;
+        let total = sum([lines, rounding, to_credit])?;
         let credit_used = total.min(self.credit);
         self.credit -= credit_used;
         // Tax of a document nothing is to be paid on has no payment to wait for.
         let at_once = policy.tax_point == TaxPoint::Invoice || total == 0;
         let mut debt = Debt { total, tax: if at_once { 0 } else { tax }, paid: 0, declared: 0 };
         if at_once {
-            self.tax_due += tax;
+            self.tax_due = sum([self.tax_due, tax])?;
         }
         if credit_used > 0 {
-            self.tax_due += debt.pay(credit_used, policy)?;
+            self.tax_due = sum([self.tax_due, debt.pay(credit_used, policy)?])?;
         }
-        if total > 0 {
-            self.debts.push(debt);
-        }
+        self.owe(debt)?;
         if to_credit > 0 {
             self.receive(to_credit, policy)?;
         }
@@ -152,7 +161,7 @@ impl Account {
             date,
             subtotal,
             tax,
-            taxes: tax_totals(items),
+            taxes: tax_totals(items)?,
             rounding,
             to_credit,
             total,
@@ -166,25 +175,25 @@ impl Account {
 impl Debt {
     /// Takes a payment in, or back, and says how much tax that makes due.
     fn pay(&mut self, amount: i64, policy: &Policy) -> Result<i64, TooLarge> {
-        self.paid += amount;
+        self.paid = sum([self.paid, amount])?;
         let paid_tax = i128::from(self.tax) * i128::from(self.paid);
         let declared = Exact::ratio(paid_tax, i128::from(self.total))?.round(policy.rounding)?;
-        let due = declared - self.declared;
+        let due = declared.checked_sub(self.declared).ok_or(TooLarge)?;
         self.declared = declared;
         Ok(due)
     }
 }
 
-fn tax_totals(items: &[Item]) -> Vec<TaxTotal> {
+fn tax_totals(items: &[Item]) -> Result<Vec<TaxTotal>, TooLarge> {
     let mut totals: Vec<TaxTotal> = Vec::new();
     for item in items {
         for part in &item.tax {
-            let base = item.net();
+            let base = item.net()?;
             let same = |total: &&mut TaxTotal| total.name == part.name && total.rate == part.rate;
             match totals.iter_mut().find(same) {
                 Some(total) => {
-                    total.base += base;
-                    total.amount += part.amount;
+                    total.base = sum([total.base, base])?;
+                    total.amount = sum([total.amount, part.amount])?;
                 }
                 None => totals.push(TaxTotal {
                     name: part.name.clone(),
@@ -195,7 +204,7 @@ fn tax_totals(items: &[Item]) -> Vec<TaxTotal> {
             }
         }
     }
-    totals
+    Ok(totals)
 }
 
 #[cfg(test)]
@@ -241,6 +250,28 @@ mod tests {
         assert_eq!((account.credit(), account.outstanding()), (0, 5_00));
         account.refund(200_00, &policy).unwrap();
         assert_eq!((account.credit(), account.outstanding()), (0, 205_00));
+    }
+
+    #[test]
+    fn what_does_not_fit_an_amount_is_refused_and_does_not_wrap() {
+        let (account, policy) = (Account::default(), Policy::default());
+        let half = i64::MAX / 2 + 1;
+        let post = |items: &[Item]| account.clone().post(DAY, items, &policy).map(|_| ());
+        assert_eq!(post(&[charge(1, half), charge(2, half)]), Err(TooLarge));
+        assert_eq!(post(&[charge(1, -half), charge(2, -half)]), Err(TooLarge), "no −2^63 either");
+        assert_eq!(post(&[taxed(half), charge(2, half - half / 5)]), Err(TooLarge), "with its tax");
+        let bases = [taxed(i64::MAX / 6 * 5), Item { amount: i64::MAX / 6, ..taxed(0) }];
+        assert_eq!(post(&bases), Err(TooLarge), "lines and tax fit each alone");
+
+        let mut account = Account::default();
+        account.post(DAY, &[charge(1, half)], &policy).unwrap();
+        assert_eq!(account.post(DAY, &[charge(2, half)], &policy), Err(TooLarge), "owed together");
+        let mut account = Account::default();
+        account.receive(half, &policy).unwrap();
+        assert_eq!(account.receive(half, &policy), Err(TooLarge), "credit");
+        let mut account = Account::default();
+        account.refund(half, &policy).unwrap();
+        assert_eq!(account.refund(half, &policy), Err(TooLarge), "refunds beyond all payments");
     }
 
     #[test]

@@ -74,11 +74,15 @@ impl Exact {
         Self::ratio(sign * over, 10i128.pow(part.len() as u32)).ok()
     }
 
-    /// The sum.
+    /// The sum. Over the least common multiple of the two denominators, so that it overflows only
+    /// where the result would, or nearly.
     pub fn plus(self, other: Self) -> Result<Self, TooLarge> {
-        let left = self.over.checked_mul(other.under).ok_or(TooLarge)?;
-        let right = other.over.checked_mul(self.under).ok_or(TooLarge)?;
-        let under = self.under.checked_mul(other.under).ok_or(TooLarge)?;
+        let common = common_divisor(self.under.unsigned_abs(), other.under.unsigned_abs());
+        // A divisor of two numbers below 2^127 is one itself.
+        let (own, others) = (self.under / common as i128, other.under / common as i128);
+        let left = self.over.checked_mul(others).ok_or(TooLarge)?;
+        let right = other.over.checked_mul(own).ok_or(TooLarge)?;
+        let under = self.under.checked_mul(others).ok_or(TooLarge)?;
         Self::ratio(left.checked_add(right).ok_or(TooLarge)?, under)
     }
 
@@ -168,6 +172,17 @@ impl fmt::Debug for Exact {
     }
 }
 
+/// The sum of amounts, or that it does not fit one. Sums of money are made here and nowhere else,
+/// because a sum that wraps looks like money too.
+pub fn sum(amounts: impl IntoIterator<Item = i64>) -> Result<i64, TooLarge> {
+    let mut sum = 0i128;
+    for amount in amounts {
+        // Needs 2^64 amounts to overflow.
+        sum += i128::from(amount);
+    }
+    i64::try_from(sum).map_err(|_| TooLarge)
+}
+
 /// Euclid's.
 fn common_divisor(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
@@ -226,6 +241,22 @@ mod tests {
         assert_eq!(Exact::ONE.by(Exact::ZERO), Err(TooLarge));
         assert_eq!(Exact::ratio(1, 0), Err(TooLarge));
         assert_eq!(Exact::ratio(i128::MIN, 3), Err(TooLarge));
+    }
+
+    #[test]
+    fn a_sum_is_right_whatever_lies_on_the_way_or_refused() {
+        assert_eq!(sum([i64::MAX, i64::MAX, -i64::MAX]), Ok(i64::MAX));
+        assert_eq!(sum([i64::MAX, 1]), Err(TooLarge));
+        assert_eq!(sum([]), Ok(0));
+    }
+
+    #[test]
+    fn fractions_are_added_over_their_least_common_multiple() {
+        let small = Exact::ratio(1, 10i128.pow(30)).unwrap();
+        assert_eq!(small.plus(small), Exact::ratio(2, 10i128.pow(30)));
+        let half = Exact::ratio(1, 2 * 10i128.pow(30)).unwrap();
+        assert_eq!(small.plus(half), Exact::ratio(3, 2 * 10i128.pow(30)));
+        assert_eq!(small.minus(small), Ok(Exact::ZERO));
     }
 
     #[test]

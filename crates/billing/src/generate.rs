@@ -9,17 +9,19 @@
 //! sum to it. A repair gives back what was billed less what the remaining days cost, so nothing
 //! is lost between two roundings.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod coupons;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use model::Currency;
 
 use crate::amount::show;
-use crate::event::{Action, Discount, Event, Off};
-use crate::exact::{Exact, TooLarge};
+use crate::event::{Action, Event};
+use crate::exact::{TooLarge, sum};
 use crate::interval::{Days, Interval};
 use crate::item::{Item, Kind, Recurrence};
-use crate::policy::Policy;
+use crate::policy::{Policy, Proration};
 use crate::proration::Share;
 use crate::tax::Tax;
 use crate::timeline::{self, Fee, Piece, Timeline};
@@ -63,17 +65,12 @@ pub fn generate(
     let horizon = existing.iter().map(|item| item.days.to).fold(target, Date::max);
 
     let mut making = Making::new(existing, target, terms);
-    for service in services(&events, existing) {
-        let concerns = |event: &&&Event| match event.service.as_deref() {
-            Some(name) => name == service,
-            None => matches!(event.action, Action::Discount(_)),
-        };
-        let own: Vec<&Event> = events.iter().filter(concerns).copied().collect();
-        let Timeline { pieces, fees } = timeline::of(&own, &terms.policy, horizon)?;
-        let standing = standing(service, existing, &terms.policy)?;
+    for (service, own) in services(&events, existing) {
+        let Timeline { pieces, fees } = timeline::of(&own.events, &terms.policy, horizon)?;
+        let standing = standing(&own.items, &making.index, &terms.policy)?;
         let mut periods = periods(&pieces, standing);
         for period in &mut periods {
-            making.repair(service, &own, period)?;
+            making.repair(service, &own.events, period)?;
         }
         for period in &periods {
             making.bill(service, period)?;
@@ -82,15 +79,94 @@ pub fn generate(
     }
     making.charge_once(&events);
     making.repair_once();
+    // What comes back of a coupon can be used in the same document.
+    making.repair_coupons(&events)?;
     making.use_coupons(&events)?;
-    making.repair_coupons()?;
     Ok(making.new)
 }
 
+/// What there is of one service, in order.
+#[derive(Default)]
+struct Own<'a> {
+    /// Its events and the account's discounts.
+    events: Vec<&'a Event>,
+    items: Vec<&'a Item>,
+}
+
 /// Every service that events or items speak of, by name.
-fn services<'a>(events: &[&'a Event], existing: &'a [Item]) -> BTreeSet<&'a str> {
-    let of_events = events.iter().filter_map(|event| event.service.as_deref());
-    of_events.chain(existing.iter().filter_map(|item| item.service.as_deref())).collect()
+fn services<'a>(events: &[&'a Event], existing: &'a [Item]) -> BTreeMap<&'a str, Own<'a>> {
+    let mut all: BTreeMap<&'a str, Own<'a>> = BTreeMap::new();
+    for item in existing {
+        if let Some(name) = item.service.as_deref() {
+            all.entry(name).or_default().items.push(item);
+        }
+    }
+    for name in events.iter().filter_map(|event| event.service.as_deref()) {
+        all.entry(name).or_default();
+    }
+    for &event in events {
+        match (event.service.as_deref(), &event.action) {
+            (Some(name), _) => all.entry(name).or_default().events.push(event),
+            (None, Action::Discount(discount)) if !discount.once => {
+                all.values_mut().for_each(|own| own.events.push(event));
+            }
+            (None, _) => {}
+        }
+    }
+    all
+}
+
+/// Existing items by what is asked about them, so that nobody looks through all of them.
+struct Index<'a> {
+    by_number: HashMap<u64, &'a Item>,
+    /// Repairs, by the number of what they repair.
+    repairs: HashMap<u64, Vec<&'a Item>>,
+    /// Lines of one-time events, coupons among them, by event and kind.
+    once: HashMap<(u64, &'static str), Vec<&'a Item>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(existing: &'a [Item]) -> Self {
+        let mut index =
+            Self { by_number: HashMap::new(), repairs: HashMap::new(), once: HashMap::new() };
+        for item in existing {
+            index.by_number.insert(item.number, item);
+            if let Some(number) = item.repairs {
+                index.repairs.entry(number).or_default().push(item);
+            } else if let Some(event) = item.event.filter(|_| is_once(item)) {
+                index.once.entry((event, item.kind.word())).or_default().push(item);
+            }
+        }
+        index
+    }
+
+    fn repairs(&self, number: u64) -> &[&'a Item] {
+        self.repairs.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an item comes to with its repairs.
+    fn net(&self, number: u64) -> Result<i64, TooLarge> {
+        let own = self.by_number.get(&number).into_iter().chain(self.repairs(number));
+        sum(own.map(|item| item.amount))
+    }
+
+    fn once(&self, event: u64, kind: Kind) -> &[&'a Item] {
+        self.once.get(&(event, kind.word())).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether its lines are less to pay.
+fn is_less(kind: Kind) -> bool {
+    matches!(kind, Kind::Repair | Kind::Discount)
+}
+
+/// Whether it is a line that its event makes once: everything but days and repairs.
+fn is_once(item: &Item) -> bool {
+    match item.kind {
+        Kind::OneTime | Kind::Adjustment | Kind::ChangeFee => true,
+        Kind::Discount => item.discounts.is_some(),
+        Kind::Recurring | Kind::Repair => false,
+    }
 }
 
 /// What is left of an item of days after its repairs.
@@ -129,31 +205,19 @@ fn periods<'a>(pieces: &'a [Piece], standing: Vec<Standing<'a>>) -> Vec<Period<'
     all
 }
 
-/// The items of days of a service, less their repairs.
+/// The items of days among those of a service, less their repairs.
 fn standing<'a>(
-    service: &str,
-    existing: &'a [Item],
+    items: &[&'a Item],
+    index: &Index<'_>,
     policy: &Policy,
 ) -> Result<Vec<Standing<'a>>, TooLarge> {
-    let own = || existing.iter().filter(|item| item.service.as_deref() == Some(service));
-    let mut repairs: HashMap<u64, Vec<&Item>> = HashMap::new();
-    for repair in own() {
-        if let Some(number) = repair.repairs {
-            repairs.entry(number).or_default().push(repair);
-        }
-    }
     let mut all = Vec::new();
-    for (item, of) in own().filter_map(|item| Some((item, item.of?))) {
-        if item.repairs.is_some() {
-            continue;
-        }
-        let mut amount = item.amount;
-        let mut gone = Vec::new();
-        for repair in repairs.get(&item.number).into_iter().flatten() {
-            amount += repair.amount;
-            gone.push(repair.days);
-        }
-        let days = Days::of([item.days]).without(&Days::of(gone));
+    for &item in items.iter().filter(|item| item.repairs.is_none()) {
+        let Some(of) = item.of else { continue };
+        let repairs = index.repairs(item.number);
+        let amount = sum(repairs.iter().map(|repair| repair.amount).chain([item.amount]))?;
+        let gone = Days::of(repairs.iter().map(|repair| repair.days));
+        let days = Days::of([item.days]).without(&gone);
         let parts = split(amount, days.iter().copied(), &of, policy)?;
         all.push(Standing { item, of, parts });
     }
@@ -191,18 +255,27 @@ fn within(amount: i64, limit: i64) -> i64 {
 /// The items as they are made.
 struct Making<'a> {
     existing: &'a [Item],
+    index: Index<'a>,
     target: Date,
     terms: &'a Terms,
     number: u64,
     new: Vec<Item>,
     /// One-time items that events ask for, by event and kind.
-    wanted_once: BTreeSet<(u64, &'static str)>,
+    wanted_once: HashSet<(u64, &'static str)>,
 }
 
 impl<'a> Making<'a> {
     fn new(existing: &'a [Item], target: Date, terms: &'a Terms) -> Self {
         let number = existing.iter().map(|item| item.number).max().unwrap_or(0);
-        Self { existing, target, terms, number, new: Vec::new(), wanted_once: BTreeSet::new() }
+        Self {
+            existing,
+            index: Index::of(existing),
+            target,
+            terms,
+            number,
+            new: Vec::new(),
+            wanted_once: HashSet::new(),
+        }
     }
 
     fn show(&self, amount: i64) -> String {
@@ -211,7 +284,43 @@ impl<'a> Making<'a> {
 
     fn add(&mut self, item: Item) {
         self.number += 1;
-        self.new.push(Item { number: self.number, ..item });
+        let policy = self.decided(&item);
+        self.new.push(Item { number: self.number, policy, ..item });
+    }
+
+    /// The keys of the policy that an item followed: what it says itself, and what goes for all of
+    /// its kind.
+    fn decided(&self, item: &Item) -> String {
+        let policy = &self.terms.policy;
+        let mut keys = vec![item.policy.clone()];
+        keys.retain(|own| !own.is_empty());
+        let divided = item.of.is_some_and(|of| {
+            let share = Share::of(&item.days, &of.period, policy.proration);
+            policy.proration == Proration::None || !share.is_whole()
+        });
+        if divided {
+            keys.push(format!("proration = {}", policy.proration.word()));
+        }
+        let taxed = !item.taxes.is_empty() && item.repairs.is_none();
+        if divided || taxed || item.discounts.is_some() {
+            keys.push(format!("rounding = {}", policy.rounding.word()));
+        }
+        if taxed {
+            keys.push(format!("tax_rounding = {}", policy.tax_rounding.word()));
+            keys.push(format!("prices_include_tax = {}", item.tax_included));
+        }
+        keys.join(", ")
+    }
+
+    /// Whether a line says of its days what is wanted of them. Taxes of the customer's may have
+    /// changed since: that is a policy, and reprices nothing; those of the service's own are part
+    /// of what happened to it.
+    fn is_as_wanted(&self, line: &Item, piece: &Piece) -> bool {
+        let taxes = match &piece.taxes {
+            Some(own) => *own == line.taxes,
+            None => !line.own_taxes || line.taxes == self.terms.taxes,
+        };
+        taxes && line.label == piece.label
     }
 
     /// Gives back the days that stand and are not wanted.
@@ -223,7 +332,7 @@ impl<'a> Making<'a> {
     ) -> Result<(), TooLarge> {
         let policy = &self.terms.policy;
         for line in &mut period.standing {
-            let same = period.pieces.iter().filter(|piece| piece.label == line.item.label);
+            let same = period.pieces.iter().filter(|piece| self.is_as_wanted(line.item, piece));
             let wanted = Days::of(same.map(|piece| piece.days));
             let mut kept_parts = Vec::new();
             for &(days, amount) in &line.parts {
@@ -244,6 +353,7 @@ impl<'a> Making<'a> {
                 let back = split(left, lost.iter().copied(), &line.of, policy)?;
                 for (interval, back) in back {
                     let share = Share::of(&interval, &line.of.period, policy.proration);
+                    let cause = cause(events, interval.from);
                     let formula = match kept_days {
                         0 => format!("{} billed, all of it taken back", self.show(amount)),
                         days => format!(
@@ -261,9 +371,10 @@ impl<'a> Making<'a> {
                         amount: -back,
                         tax: Vec::new(),
                         repairs: Some(line.item.number),
-                        event: cause(events, interval.from),
+                        event: cause.map(|event| event.number),
                         quantity_note: format!("{} taken back", quantity(&share, &line.of)),
                         formula,
+                        policy: cause.map(|event| deciding(event, policy)).unwrap_or_default(),
                         ..line.item.clone()
                     });
                 }
@@ -283,12 +394,12 @@ impl<'a> Making<'a> {
         // What stands of each piece.
         let mut beside = vec![0; group.len()];
         for (index, piece) in group.iter().enumerate() {
-            let same = lines.iter().filter(|line| line.item.label == piece.label);
+            let same = lines.iter().filter(|line| self.is_as_wanted(line.item, piece));
             let there: Vec<(Interval, i64)> = same
                 .flat_map(|line| line.parts.iter().copied())
                 .filter(|part| !part.0.and(&piece.days).is_empty())
                 .collect();
-            beside[index] = there.iter().map(|part| part.1).sum();
+            beside[index] = sum(there.iter().map(|part| part.1))?;
             if piece.due <= self.target {
                 let there = Days::of(there.into_iter().map(|part| part.0));
                 let open = Days::of([piece.days]).without(&there);
@@ -296,7 +407,7 @@ impl<'a> Making<'a> {
             }
         }
         let price = of.price.round(policy.rounding)?;
-        let mut before: i64 = lines.iter().flat_map(|line| &line.parts).map(|part| part.1).sum();
+        let mut before = sum(lines.iter().flat_map(|line| &line.parts).map(|part| part.1))?;
         let shares = group.iter().map(|piece| Share::of(&piece.days, &of.period, policy.proration));
         let (part, whole) = shares.fold((0, 0), |sum, share| (sum.0 + share.part, share.whole));
         let complete = part == whole && group.iter().all(|piece| piece.due <= self.target);
@@ -329,6 +440,7 @@ impl<'a> Making<'a> {
                 of: Some(piece.of),
                 amount,
                 taxes: self.taxes(piece.taxes.as_ref()),
+                own_taxes: piece.taxes.is_some(),
                 tax_included: policy.prices_include_tax,
                 tax: Vec::new(),
                 repairs: None,
@@ -336,6 +448,7 @@ impl<'a> Making<'a> {
                 event: Some(piece.event),
                 quantity_note: quantity(&share, &of),
                 formula,
+                policy: String::new(),
             });
         }
         Ok(())
@@ -377,11 +490,11 @@ impl<'a> Making<'a> {
         own.unwrap_or(&self.terms.taxes).clone()
     }
 
-    /// A one-time line of an event, unless there is one.
+    /// A one-time line of an event, unless one stands.
     fn once(&mut self, event: u64, kind: Kind, item: impl FnOnce(&Self) -> Item, at: Date) {
         self.wanted_once.insert((event, kind.word()));
-        let there = |item: &Item| item.event == Some(event) && item.kind == kind;
-        if at <= self.target && !self.existing.iter().any(there) {
+        let stands = |item: &&Item| !self.is_repaired(item);
+        if at <= self.target && !self.index.once(event, kind).iter().any(stands) {
             let item = item(self);
             self.add(item);
         }
@@ -397,6 +510,7 @@ impl<'a> Making<'a> {
             of: None,
             amount,
             taxes: Vec::new(),
+            own_taxes: false,
             tax_included: self.terms.policy.prices_include_tax,
             tax: Vec::new(),
             repairs: None,
@@ -404,6 +518,7 @@ impl<'a> Making<'a> {
             event: Some(event),
             quantity_note: "once".to_owned(),
             formula: format!("{} as entered", self.show(amount)),
+            policy: String::new(),
         }
     }
 
@@ -412,7 +527,9 @@ impl<'a> Making<'a> {
             let item = |making: &Self| Item {
                 service: Some(service.to_owned()),
                 taxes: making.taxes(fee.taxes.as_ref()),
+                own_taxes: fee.taxes.is_some(),
                 formula: format!("{} for a change, by policy", making.show(fee.amount)),
+                policy: format!("change_fee = {}", making.show(fee.amount)),
                 ..making.one_time(Kind::ChangeFee, fee.event, fee.at, &fee.label, fee.amount)
             };
             self.once(fee.event, Kind::ChangeFee, item, fee.at);
@@ -429,6 +546,7 @@ impl<'a> Making<'a> {
             let item = |making: &Self| Item {
                 service: event.service.clone(),
                 taxes: making.taxes(what.taxes.as_ref()),
+                own_taxes: what.taxes.is_some(),
                 ..making.one_time(kind, event.number, event.at, &what.text, what.amount)
             };
             self.once(event.number, kind, item, event.at);
@@ -439,10 +557,8 @@ impl<'a> Making<'a> {
     /// the cancellation.
     fn repair_once(&mut self) {
         for item in self.existing {
-            let once = matches!(item.kind, Kind::OneTime | Kind::Adjustment | Kind::ChangeFee);
-            let Some(event) = item.event.filter(|_| once && item.repairs.is_none()) else {
-                continue;
-            };
+            let once = is_once(item) && item.discounts.is_none();
+            let Some(event) = item.event.filter(|_| once) else { continue };
             if self.wanted_once.contains(&(event, item.kind.word())) || self.is_repaired(item) {
                 continue;
             }
@@ -453,134 +569,19 @@ impl<'a> Making<'a> {
                 repairs: Some(item.number),
                 quantity_note: "taken back".to_owned(),
                 formula: format!("{} billed, all of it taken back", self.show(item.amount)),
+                policy: String::new(),
                 ..item.clone()
             });
         }
     }
 
     fn is_repaired(&self, item: &Item) -> bool {
-        self.existing.iter().any(|repair| repair.repairs == Some(item.number))
-    }
-
-    /// Takes coupons off this run's charges, in proportion.
-    fn use_coupons(&mut self, events: &[&Event]) -> Result<(), TooLarge> {
-        for event in events {
-            let Action::Discount(discount @ Discount { once: true, .. }) = &event.action else {
-                continue;
-            };
-            if event.at <= self.target {
-                self.use_coupon(event, discount)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn use_coupon(&mut self, event: &Event, discount: &Discount) -> Result<(), TooLarge> {
-        let rounding = self.terms.policy.rounding;
-        let mine = |item: &&Item| item.event == Some(event.number) && item.discounts.is_some();
-        let used: i64 = self.existing.iter().filter(mine).map(|item| -item.amount).sum();
-        let charges: Vec<Item> = self
-            .new
-            .iter()
-            .filter(|item| item.amount > 0 && item.kind != Kind::Repair)
-            .filter(|item| event.service.is_none() || event.service == item.service)
-            .cloned()
-            .collect();
-        let base: i64 = charges.iter().map(|item| item.amount).sum();
-        let taken: i64 = self
-            .new
-            .iter()
-            .filter(|item| item.kind == Kind::Discount)
-            .map(|item| -item.amount)
-            .sum();
-        let wanted = match discount.off {
-            Off::Amount(amount) => amount - used,
-            Off::Share(_) if used != 0 => 0,
-            Off::Share(share) => Exact::whole(base).times(share)?.round(rounding)?,
-        };
-        let off = wanted.min(base - taken);
-        if off <= 0 {
-            return Ok(());
-        }
-        let (mut sum, mut given) = (0, 0);
-        for charge in charges {
-            sum += charge.amount;
-            let so_far = Exact::ratio(i128::from(off) * i128::from(sum), i128::from(base))?;
-            let own = so_far.round(rounding)? - given;
-            given += own;
-            let formula = format!(
-                "{} × {}/{} of this document's charges → {}",
-                self.show(off),
-                self.show(charge.amount),
-                self.show(base),
-                self.show(own),
-            );
-            self.add(Item {
-                kind: Kind::Discount,
-                label: discount.text.clone(),
-                of: None,
-                amount: -own,
-                discounts: Some(charge.number),
-                event: Some(event.number),
-                formula,
-                ..charge
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes coupons back with what they were used on, in the same proportion.
-    fn repair_coupons(&mut self) -> Result<(), TooLarge> {
-        let rounding = self.terms.policy.rounding;
-        let mut taken: BTreeMap<u64, (i64, Interval)> = BTreeMap::new();
-        for repair in self.new.iter().filter(|item| item.kind == Kind::Repair) {
-            let Some(number) = repair.repairs else { continue };
-            let (amount, days) = taken.entry(number).or_insert((0, repair.days));
-            *amount += repair.amount;
-            days.from = days.from.min(repair.days.from);
-            days.to = days.to.max(repair.days.to);
-        }
-        let net = |number: u64| -> i64 {
-            let own = |item: &&Item| item.number == number || item.repairs == Some(number);
-            self.existing.iter().filter(own).map(|item| item.amount).sum()
-        };
-        let mut repairs = Vec::new();
-        for coupon in self.existing.iter().filter(|item| item.repairs.is_none()) {
-            let Some(parent) = coupon.discounts else { continue };
-            let Some(&(change, days)) = taken.get(&parent) else { continue };
-            let (stands, before) = (net(coupon.number), net(parent));
-            if before == 0 {
-                continue;
-            }
-            let share = Exact::ratio(i128::from(before + change), i128::from(before))?;
-            let back = stands - Exact::whole(stands).times(share)?.round(rounding)?;
-            repairs.push(Item {
-                kind: Kind::Repair,
-                days,
-                amount: -back,
-                tax: Vec::new(),
-                repairs: Some(coupon.number),
-                discounts: None,
-                quantity_note: "taken back".to_owned(),
-                formula: format!(
-                    "{} × {}/{} of what it was used on = {} taken back",
-                    self.show(stands),
-                    self.show(-change),
-                    self.show(before),
-                    self.show(back),
-                ),
-                ..coupon.clone()
-            });
-        }
-        for repair in repairs {
-            self.add(repair);
-        }
-        Ok(())
+        !self.index.repairs(item.number).is_empty()
     }
 }
 
 /// The event behind the state of a service on a day, and so behind a repair from that day on.
-fn cause(events: &[&Event], day: Date) -> Option<u64> {
+fn cause<'a>(events: &[&'a Event], day: Date) -> Option<&'a Event> {
     let of_money = |action: &Action| {
         matches!(
             action,
@@ -589,10 +590,26 @@ fn cause(events: &[&Event], day: Date) -> Option<u64> {
                 | Action::Credit(_)
                 | Action::Payment(_)
                 | Action::Refund(_)
-        )
+        ) || matches!(action, Action::Discount(discount) if discount.once)
     };
     let of_service = |event: &&&Event| event.at <= day && !of_money(&event.action);
-    events.iter().rfind(of_service).map(|event| event.number)
+    events.iter().rfind(of_service).copied()
+}
+
+/// What of the policy decides from when, and whether, an event takes back what was billed.
+fn deciding(event: &Event, policy: &Policy) -> String {
+    let ends = format!(
+        "end_day_billed = {}, credit_unused = {}",
+        policy.end_day_billed, policy.credit_unused
+    );
+    match &event.action {
+        Action::Pause | Action::Cancel | Action::Block { stops_billing: Some(_), .. } => ends,
+        Action::Block { stops_billing: None, .. } => {
+            format!("block_stops_billing = {}, {ends}", policy.block_stops_billing)
+        }
+        Action::Change(_) => format!("change_effect = {}", policy.change_effect.word()),
+        _ => String::new(),
+    }
 }
 
 /// How much of a period: `24 of 31 days`.

@@ -1,6 +1,6 @@
 //! Lines of documents: what the generator makes and, on its next run, reads.
 
-use crate::exact::Exact;
+use crate::exact::{Exact, TooLarge, sum};
 use crate::interval::Interval;
 use crate::period::Period;
 use crate::tax::{Tax, TaxPart};
@@ -45,6 +45,8 @@ pub struct Item {
     pub amount: i64,
     /// The taxes that apply.
     pub taxes: Vec<Tax>,
+    /// Whether they are those of the service or the charge, and not the customer's.
+    pub own_taxes: bool,
     /// Whether `amount` includes them.
     pub tax_included: bool,
     /// What they come to; [`crate::tax::assess`] fills it in.
@@ -59,6 +61,9 @@ pub struct Item {
     pub quantity_note: String,
     /// How the amount came about, as people reckon.
     pub formula: String,
+    /// The policy that decided about it, as it was: `proration = actual, rounding = half_up`;
+    /// empty where none did.
+    pub policy: String,
 }
 
 /// A price that comes back every period.
@@ -74,18 +79,19 @@ pub struct Recurrence {
 
 impl Item {
     /// All its tax.
-    pub fn tax_sum(&self) -> i64 {
-        self.tax.iter().map(|part| part.amount).sum()
+    pub fn tax_sum(&self) -> Result<i64, TooLarge> {
+        sum(self.tax.iter().map(|part| part.amount))
     }
 
     /// The amount without tax.
-    pub fn net(&self) -> i64 {
-        if self.tax_included { self.amount - self.tax_sum() } else { self.amount }
+    pub fn net(&self) -> Result<i64, TooLarge> {
+        let included = if self.tax_included { self.tax_sum()? } else { 0 };
+        self.amount.checked_sub(included).ok_or(TooLarge)
     }
 
     /// The amount with tax.
-    pub fn gross(&self) -> i64 {
-        self.net() + self.tax_sum()
+    pub fn gross(&self) -> Result<i64, TooLarge> {
+        sum([self.net()?, self.tax_sum()?])
     }
 }
 
@@ -107,6 +113,7 @@ pub(crate) mod tests {
             of: None,
             amount,
             taxes: Vec::new(),
+            own_taxes: false,
             tax_included: false,
             tax: Vec::new(),
             repairs: None,
@@ -114,6 +121,7 @@ pub(crate) mod tests {
             event: Some(number),
             quantity_note: String::new(),
             formula: String::new(),
+            policy: String::new(),
         }
     }
 }

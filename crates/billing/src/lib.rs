@@ -12,6 +12,7 @@
 //! - [`generate`]: what of that is not billed yet, and what was billed wrongly.
 //! - [`item`]: the lines that come of it.
 //! - [`tax`]: their taxes.
+//! - [`explain`]: why a line is what it is, in words.
 //! - [`account`]: documents, payments, account credit.
 //! - [`simulate`]: all of it for a file of events, for whoever asks "what if".
 
@@ -24,6 +25,7 @@ pub mod period;
 pub mod event;
 pub mod policy;
 
+pub mod explain;
 pub mod generate;
 pub mod item;
 pub mod proration;
@@ -38,6 +40,7 @@ mod words;
 
 pub use account::{Account, Document};
 pub use event::{Action, Event};
+pub use explain::explain;
 pub use generate::{Refused, Terms, generate};
 pub use item::{Item, Kind};
 pub use policy::Policy;

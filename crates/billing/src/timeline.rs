@@ -109,12 +109,7 @@ pub(crate) fn of(events: &[&Event], policy: &Policy, horizon: Date) -> Result<Ti
     }
     let mut discounts = Vec::new();
     for charge in &pieces {
-        let first = discounts.len();
-        for &(event, discount) in &walk.discounts {
-            if let Some(piece) = discounted(charge, &discounts[first..], event, discount, policy)? {
-                discounts.push(piece);
-            }
-        }
+        discounted(charge, &walk.discounts, policy, &mut discounts)?;
         if pieces.len() + discounts.len() > PIECES_MAX {
             return Err(Refused::TooManyPieces);
         }
@@ -358,36 +353,67 @@ fn piece(offer: &(Date, Offer, u64), days: Interval, period: &Period, due: Date)
     Piece { label: offer.plan.clone(), days, of, due, taxes, event: *event }
 }
 
-/// A discount on a charge, if it counts there. `earlier` are the discounts the charge has already:
-/// together they take off its price at most.
+/// What the discounts that count on a charge take off it, in their order: on no day more than what
+/// those before them leave of its price. One that is worth less on some days, because another takes
+/// its part of them, becomes several pieces.
 fn discounted(
     charge: &Piece,
-    earlier: &[Piece],
-    event: &Event,
-    discount: &Discount,
+    discounts: &[(&Event, &Discount)],
     policy: &Policy,
-) -> Result<Option<Piece>, TooLarge> {
-    let counts = Interval::new(event.at, discount.until.unwrap_or(Date::MAX));
-    let days = match policy.proration {
-        Proration::None if counts.holds(charge.days.from) => charge.days,
-        Proration::None => return Ok(None),
-        Proration::Actual | Proration::Fixed30 => charge.days.and(&counts),
-    };
-    if days.is_empty() {
-        return Ok(None);
+    pieces: &mut Vec<Piece>,
+) -> Result<(), TooLarge> {
+    // What is left of the price, by days, in order.
+    let mut left = vec![(charge.days, charge.of.price)];
+    for &(event, discount) in discounts {
+        let counts = Interval::new(event.at, discount.until.unwrap_or(Date::MAX));
+        let days = match policy.proration {
+            Proration::None if counts.holds(charge.days.from) => charge.days,
+            Proration::None => continue,
+            Proration::Actual | Proration::Fixed30 => charge.days.and(&counts),
+        };
+        if days.is_empty() {
+            continue;
+        }
+        let wanted = match discount.off {
+            Off::Share(share) => charge.of.price.times(share)?,
+            Off::Amount(amount) => Exact::whole(amount),
+        };
+        let (own, mut after) = (pieces.len(), Vec::with_capacity(left.len() + 2));
+        for (part, price) in left {
+            let common = part.and(&days);
+            if common.is_empty() {
+                after.push((part, price));
+                continue;
+            }
+            let rest = price.minus(wanted)?;
+            let (off, rest) =
+                if rest.is_negative() { (price, Exact::ZERO) } else { (wanted, rest) };
+            for (days, price) in [
+                (Interval::new(part.from, common.from), price),
+                (common, rest),
+                (Interval::new(common.to, part.to), price),
+            ] {
+                if !days.is_empty() && price != Exact::ZERO {
+                    after.push((days, price));
+                }
+            }
+            let of = Recurrence { price: off.negated(), discount: Some(event.number), ..charge.of };
+            match pieces[own..].last_mut() {
+                _ if off == Exact::ZERO => {}
+                Some(last) if last.of == of && last.days.to == common.from => {
+                    last.days.to = common.to;
+                }
+                _ => pieces.push(Piece {
+                    label: discount.text.clone(),
+                    days: common,
+                    of,
+                    due: charge.due,
+                    taxes: charge.taxes.clone(),
+                    event: event.number,
+                }),
+            }
+        }
+        left = after;
     }
-    let mut left = charge.of.price;
-    for other in earlier.iter().filter(|other| !other.days.and(&days).is_empty()) {
-        left = left.plus(other.of.price)?;
-    }
-    let mut off = match discount.off {
-        Off::Share(share) => charge.of.price.times(share)?,
-        Off::Amount(amount) => Exact::whole(amount),
-    };
-    if left.minus(off)?.is_negative() {
-        off = left;
-    }
-    let of = Recurrence { price: off.negated(), discount: Some(event.number), ..charge.of };
-    let (label, taxes) = (discount.text.clone(), charge.taxes.clone());
-    Ok(Some(Piece { label, days, of, due: charge.due, taxes, event: event.number }))
+    Ok(())
 }

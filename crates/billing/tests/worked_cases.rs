@@ -7,7 +7,11 @@
 //! suites, Splynx's manual, Stripe's documentation. Its cases about blocking (H66, H67) and numbers
 //! (H76) are not about amounts and have their tests elsewhere.
 
-use billing::simulate::{Node, Scenario};
+use std::time::{Duration, Instant};
+
+use billing::Refused;
+use billing::exact::TooLarge;
+use billing::simulate::{Node, Outcome, Scenario};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -84,6 +88,128 @@ fn every_line_says_how_it_came_about_and_repairs_say_of_what_and_why() {
             assert_eq!(line.kind == "repair", line.repairs.is_some(), "{line:?}");
         }
     }
+}
+
+/// A file as it is read and played.
+fn play(file: &str) -> Result<Outcome, Refused> {
+    let node: Node = serde_json::from_str(file).expect("it is JSON");
+    Scenario::read(&node, |zone| TimeZone::get(zone).ok()).expect("it is read").play()
+}
+
+/// The explanation of a line, by its number.
+fn explanation(file: &str, number: u64) -> Vec<String> {
+    let played = play(file).expect("it is played");
+    let mut lines = played.runs.into_iter().flat_map(|run| run.items);
+    lines.find(|line| line.number == number).expect("there is such a line").explanation
+}
+
+#[test]
+fn a_line_says_what_made_it_what_it_is() {
+    let start = r#"{"at": "2024-04-01", "do": "start", "service": "s1", "plan": "basic",
+                    "price": "30.00", "period": "month"}"#;
+    let file = |events: &str| {
+        format!(
+            r#"{{"zone": "UTC", "currency": "EUR", "policy": {{"change_fee": "5.00"}},
+                 "tax": [{{"name": "VAT", "rate": "19"}}], "events": [{start}, {events}],
+                 "runs": ["2024-04-01", "2024-04-16"]}}"#
+        )
+    };
+    let cancel = file(r#"{"at": "2024-04-16", "do": "cancel", "service": "s1"}"#);
+    assert_eq!(
+        explanation(&cancel, 1),
+        [
+            "days: 2024-04-01 to 2024-04-30, of 2024-04-01 to 2024-04-30 (month)",
+            "amount: 30.00 for the whole period",
+            "because of: event 1: s1 starts on 2024-04-01: basic, 30.00 a month, in advance",
+            "policy: rounding = half_up, tax_rounding = line, prices_include_tax = false",
+            "tax: VAT 19 % on 30.00, of the customer: 5.70",
+        ]
+    );
+    assert_eq!(
+        explanation(&cancel, 2),
+        [
+            "days: 2024-04-16 to 2024-04-30, of 2024-04-01 to 2024-04-30 (month)",
+            "amount: 30.00 billed − 15.00 for the 15 days that remain = 15.00 taken back",
+            "corrects: line 1: basic, 2024-04-01 to 2024-04-30, 30.00",
+            "because of: event 2: s1 is cancelled on 2024-04-16",
+            "policy: end_day_billed = false, credit_unused = true, proration = actual, \
+             rounding = half_up",
+            "tax: VAT 19 % on -15.00, as it was charged: -2.85",
+        ]
+    );
+    let change =
+        file(r#"{"at": "2024-04-16", "do": "change", "service": "s1", "plan": "plus", "tax": []}"#);
+    assert_eq!(
+        explanation(&change, 4),
+        [
+            "amount: 5.00 for a change, by policy",
+            "because of: event 2: s1 changes on 2024-04-16: plus, no tax",
+            "policy: change_fee = 5.00",
+        ]
+    );
+    let coupon = file(
+        r#"{"at": "2024-04-01", "do": "discount", "percent": "10", "once": true, "text": "Hello"}"#,
+    );
+    assert_eq!(
+        explanation(&coupon, 2)[1..3],
+        [
+            "amount: 3.00 × 30.00/30.00 of this document's charges → 3.00",
+            "comes off: line 1: basic, 2024-04-01 to 2024-04-30, 30.00",
+        ]
+    );
+    assert_eq!(
+        explanation(&coupon, 2)[3],
+        "because of: event 2: a coupon for the account from 2024-04-01: 10 % off, Hello"
+    );
+}
+
+#[test]
+fn what_fits_no_amount_is_refused() {
+    // 29 years at the largest price, with taxes of 146 times it.
+    let tax =
+        |name, compound| format!(r#"{{"name": "{name}", "rate": "1000", "compound": {compound}}}"#);
+    let taxes = [tax("A", false), tax("B", true), tax("C", true), tax("D", true)].join(",");
+    let file = format!(
+        r#"{{"zone": "UTC", "currency": "USD", "tax": [{taxes}], "runs": ["1999-01-01"],
+            "events": [{{"at": "1970-01-01", "do": "start", "service": "s1", "plan": "a",
+                         "price": "100000000000.00", "period": "month"}}]}}"#
+    );
+    assert_eq!(play(&file), Err(Refused::TooLarge(TooLarge)));
+}
+
+#[test]
+fn thousands_of_charges_and_runs_are_played_while_one_waits() {
+    // Looking through all lines for each of them would take minutes.
+    let charge = r#"{"at": "2024-03-01", "do": "charge", "amount": "1.00"}"#;
+    let charges = vec![charge; 8_000].join(",");
+    let runs = vec![r#""2024-03-01""#; 200].join(",");
+    let file =
+        format!(r#"{{"zone": "UTC", "currency": "USD", "events": [{charges}], "runs": [{runs}]}}"#);
+    let began = Instant::now();
+    let played = play(&file).expect("it is played");
+    assert_eq!(played.runs[0].total, "8000.00");
+    assert!(played.runs[1..].iter().all(|run| run.items.is_empty()));
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn an_object_of_many_keys_is_read_at_once() {
+    let fields: Vec<String> = (0..200_000).map(|number| format!(r#""k{number}":1"#)).collect();
+    let began = Instant::now();
+    let file = format!("{{{}}}", fields.join(","));
+    let node: Node = serde_json::from_str(&file).expect("it is JSON");
+    let event = Node::Table(vec![
+        ("zone".to_owned(), Node::Text("UTC".to_owned())),
+        ("currency".to_owned(), Node::Text("USD".to_owned())),
+        ("events".to_owned(), Node::List(vec![node])),
+        ("runs".to_owned(), Node::List(vec![])),
+    ]);
+    let refused = Scenario::read(&event, |zone| TimeZone::get(zone).ok()).map(|_| ());
+    assert_eq!(refused.unwrap_err().to_string(), "/events/0/do: is missing");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let twice = format!("{{{},\"k7\":2}}", fields.join(","));
+    let refused = serde_json::from_str::<Node>(&twice).unwrap_err();
+    assert!(refused.to_string().starts_with("`k7` is there twice"), "{refused}");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use model::nas::{Fnv, Vendor};
 use model::policy::{Access, Effective};
-use radius_wire::Full;
+use radius_wire::{Full, attr};
 
 use crate::compose::{self, Out, lasting_parts};
 use crate::item::{Item, Unfit};
@@ -25,6 +25,32 @@ use crate::vendors;
 pub fn hash_for(vendor: Vendor, policy: &Effective<'_>) -> u64 {
     let dialect = vendors::of(vendor);
     u64::from(fixed(dialect, policy)) << 32 | u64::from(live(dialect, policy))
+}
+
+/// A hash of attributes as a session was told them, where staff's own are among them: what an
+/// attribute that a CoA-Request can say anew says is in the low half, that it is said at all in the
+/// high one. `fixed`: nothing can be said anew, since what is told depends on the request. It does
+/// not allocate.
+pub fn hash_of_told(vendor: Vendor, told: radius_wire::Attributes<'_>, fixed: bool) -> u64 {
+    let dialect = vendors::of(vendor);
+    let (mut high, mut low) = (Hash::default(), Hash::default());
+    let mut presence = 0u64;
+    // The interim interval differs by session.
+    for attribute in told.iter().filter(|one| one.kind != attr::ACCT_INTERIM_INTERVAL) {
+        if fixed || !crate::places::changes(dialect, &attribute) {
+            high.take(0, attribute.kind, attribute.value);
+            continue;
+        }
+        low.take(0, attribute.kind, attribute.value);
+        // Vendor and type: what it is, without what it says. Sums do not depend on the order, in
+        // which a replaced attribute comes last.
+        let head = if attribute.kind == attr::VENDOR_SPECIFIC { 5 } else { 0 };
+        let mut said = Hash::default();
+        said.take(0, attribute.kind, attribute.value.get(..head).unwrap_or_default());
+        presence = presence.wrapping_add(said.0.0);
+    }
+    high.0.write(&presence.to_be_bytes());
+    u64::from(high.0.fold()) << 32 | u64::from(low.0.fold())
 }
 
 fn fixed(dialect: &'static Dialect, policy: &Effective<'_>) -> u32 {

@@ -55,10 +55,12 @@ pub enum Item {
     Garden,
     /// Where browsers are sent in the garden.
     Redirect,
+    /// Reply attributes that staff wrote, which are no vendor's to carry or not.
+    Attributes,
 }
 
 impl Item {
-    /// Every part, in the order a table shows them.
+    /// Every part that vendors differ in, in the order a table shows them.
     pub const ALL: [Item; 24] = [
         Self::Rate,
         Self::Burst,
@@ -113,6 +115,7 @@ impl Item {
             Self::VendorProfiles => "vendor profile",
             Self::Garden => "walled garden",
             Self::Redirect => "redirection",
+            Self::Attributes => "reply attributes",
         }
     }
 
@@ -147,6 +150,7 @@ impl Item {
             (Self::VendorProfiles, false) => "vendor_profiles",
             (Self::VendorProfiles, true) => "garden_vendor_profiles",
             (Self::Redirect, _) => "garden_redirect_url",
+            (Self::Attributes, _) => "reply_attributes",
         }
     }
 }

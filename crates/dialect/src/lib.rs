@@ -12,8 +12,11 @@
 //! - [`hash`]: whether a living session is told something else now, and whether CoA can say it.
 //! - [`compiled`]: a profile as bytes, made once.
 //! - [`fit`]: whether a vendor can carry a policy, asked in advance.
+//! - [`attributes`]: attributes that staff write, over what the dialect says.
 //! - [`spread`]: interim intervals that differ a little by session.
 //! - [`table`]: what the documentation shows of all this.
+
+pub mod attributes;
 
 mod compiled;
 mod compose;
@@ -33,7 +36,7 @@ use model::policy::{Difference, Effective};
 pub use compiled::CompiledProfile;
 pub use compose::Leased;
 pub use fit::{Finding, of_plan, of_subscriber};
-pub use hash::hash_for;
+pub use hash::{hash_for, hash_of_told};
 pub use item::{Item, Unfit, Why};
 pub use places::Sink;
 pub use spread::{interim_s, session_key};
@@ -52,6 +55,11 @@ pub fn leased(vendor: Vendor, leased: &Leased, out: &mut impl Sink) -> Result<()
 /// What a CoA-Request says: rates, always in full, and timeouts.
 pub fn change(vendor: Vendor, policy: &Effective<'_>, out: &mut impl Sink) -> Result<(), Unfit> {
     compose::change(vendors::of(vendor), policy, out)
+}
+
+/// Whether a CoA-Request to a NAS of this vendor can say this attribute of an Access-Accept anew.
+pub fn changes(vendor: Vendor, attribute: &radius_wire::Attribute<'_>) -> bool {
+    places::changes(vendors::of(vendor), attribute)
 }
 
 /// Whether a NAS of this vendor can carry a difference by CoA; else it takes a Disconnect.

@@ -2,7 +2,8 @@
 
 use model::nas::Vendor;
 use model::policy::VendorProfile;
-use radius_wire::{Full, Writer};
+use radius_wire::write::{push, push_vendor};
+use radius_wire::{Attribute, Full, PACKET_OCTETS_MAX, Writer, attr};
 
 use crate::item::{Item, Unfit};
 
@@ -28,6 +29,52 @@ impl Sink for Writer<'_> {
     }
 }
 
+/// Bare attributes, at most a packet's.
+impl Sink for Vec<u8> {
+    fn standard(&mut self, kind: u8, value: &[u8], _: Item) -> Result<(), Full> {
+        push(self, kind, value)?;
+        within(self)
+    }
+
+    fn vendor(&mut self, vendor: u32, kind: u8, value: &[u8], _: Item) -> Result<(), Full> {
+        push_vendor(self, vendor, kind, value)?;
+        within(self)
+    }
+}
+
+fn within(octets: &[u8]) -> Result<(), Full> {
+    if octets.len() > PACKET_OCTETS_MAX { Err(Full::Packet) } else { Ok(()) }
+}
+
+/// Whether a CoA-Request of this dialect can say an attribute anew.
+pub(crate) fn changes(dialect: &Dialect, attribute: &Attribute<'_>) -> bool {
+    let rates = || {
+        let rate: [Option<Place>; 4] = match dialect.rate {
+            Rate::Mikrotik => {
+                let place = Place::Own(radius_wire::vendor::MIKROTIK, attr::mikrotik::RATE_LIMIT);
+                [Some(place), None, None, None]
+            }
+            Rate::Numbers { up, down, peak, .. } => {
+                [Some(up), Some(down), peak.map(|(up, _)| up), peak.map(|(_, down)| down)]
+            }
+            Rate::FilterId => [Some(Place::Standard(attr::FILTER_ID)), None, None, None],
+            Rate::Names => [None; 4],
+        };
+        rate.into_iter().flatten()
+    };
+    let is = |place: Place| place.is(attribute);
+    match dialect.live {
+        Live::Nothing => return false,
+        Live::AsAccept if rates().any(is) => return true,
+        Live::AsAccept if dialect.names.iter().any(|name| is(name.place)) => return true,
+        Live::Numbers { up, down } if is(up) || is(down) => return true,
+        Live::Service(_, place) if is(place) => return true,
+        _ => {}
+    }
+    attribute.kind == attr::SESSION_TIMEOUT
+        || (attribute.kind == attr::IDLE_TIMEOUT && dialect.live_idle)
+}
+
 /// An attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -39,6 +86,24 @@ pub(crate) enum Place {
     Pair(&'static str),
     /// A vendor's own, a text that begins so.
     Marked(u32, u8, &'static str),
+}
+
+impl Place {
+    /// Whether an attribute is of this place.
+    fn is(self, attribute: &Attribute<'_>) -> bool {
+        let of = |vendor: u32, kind: u8, mark: &str| {
+            attribute.kind == attr::VENDOR_SPECIFIC
+                && attribute.value.first_chunk() == Some(&vendor.to_be_bytes())
+                && attribute.value.get(4) == Some(&kind)
+                && attribute.value.get(6..).is_some_and(|v| v.starts_with(mark.as_bytes()))
+        };
+        match self {
+            Self::Standard(kind) => attribute.kind == kind,
+            Self::Own(vendor, kind) => of(vendor, kind, ""),
+            Self::Pair(text) => of(radius_wire::vendor::CISCO, 1, text),
+            Self::Marked(vendor, kind, mark) => of(vendor, kind, mark),
+        }
+    }
 }
 
 /// Resolvers of one family.

@@ -61,6 +61,7 @@ fn cell(dialect: &Dialect, item: Item, names: &Dictionary) -> String {
             dialect.names.iter().map(name).collect::<Vec<_>>().join(", ")
         }
         Item::Interim => standard(attr::ACCT_INTERIM_INTERVAL),
+        Item::Attributes => "as written".to_owned(),
         Item::SessionTimeout => standard(attr::SESSION_TIMEOUT),
         Item::IdleTimeout => standard(attr::IDLE_TIMEOUT),
         Item::Ipv4 => "Framed-IP-Address, Framed-IP-Netmask".to_owned(),

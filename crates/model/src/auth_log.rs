@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::MacAddress;
 use crate::reject::RejectReason;
 use crate::{ClientId, CustomerId, NasId, OrganisationId, PoolId, ServiceId, Ts};
 
@@ -124,6 +125,22 @@ pub enum NetworkEvent {
         /// Each part of each pool.
         pools: Vec<crate::pool::PoolUsage>,
     },
+    /// A service that is bound to the first MAC addresses logged in from a new one.
+    MacLearned {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// The service.
+        service: ServiceId,
+        /// Where it logged in from.
+        mac: MacAddress,
+        /// The NAS.
+        nas: NasId,
+        /// The binding's generation, see [`crate::policy::MacBinding`]: of an older one it is
+        /// forgotten.
+        generation: u32,
+    },
 }
 
 impl NetworkEvent {
@@ -133,7 +150,8 @@ impl NetworkEvent {
             Self::SigningRequired { format, .. }
             | Self::LoginBlocked { format, .. }
             | Self::PoolExhausted { format, .. }
-            | Self::PoolUsage { format, .. } => *format,
+            | Self::PoolUsage { format, .. }
+            | Self::MacLearned { format, .. } => *format,
         }
     }
 }

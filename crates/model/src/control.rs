@@ -128,6 +128,12 @@ pub struct ExplainQuery {
     pub login: String,
     /// As this NAS would be answered, by id or name; absent: as a MikroTik.
     pub nas: Option<String>,
+    /// From this MAC address; absent: from one the service may come from.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// What else the request says, `NAME = VALUE` each.
+    #[serde(default)]
+    pub with: Vec<String>,
 }
 
 /// Answer of `explain`: what a login with the right password would get now, and why.

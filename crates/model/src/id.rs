@@ -225,6 +225,10 @@ define_ids! {
     NasGroupId = "ngr";
     /// An address pool.
     PoolId = "pol";
+    /// A group: check and reply attributes that services share.
+    RadiusGroupId = "rgr";
+    /// A realm: what stands beside a login.
+    RealmId = "rlm";
     /// A subscriber's session on a NAS, minted by policyd alone.
     SessionId = "sess";
     /// A row of the log of refused logins.

@@ -34,6 +34,18 @@ pub enum RejectReason {
     HeldQuota,
     /// The service may come through another NAS only.
     NasNotAllowed,
+    /// The service may come through another port only.
+    PortNotAllowed,
+    /// The service may call another station only.
+    CalledStationNotAllowed,
+    /// The request is not what the check attributes of the service or its plan ask for.
+    CheckFailed,
+    /// The service is bound to another MAC address.
+    MacMismatch,
+    /// The service may log in at other hours only.
+    OutsideHours,
+    /// The name has a realm that is not known, and such names are refused.
+    UnknownRealm,
     /// The policy cannot be told to this NAS: its vendor has no attribute for a part of it, or
     /// the reply would be too long.
     PolicyUnfit,
@@ -63,6 +75,12 @@ impl RejectReason {
             Self::HeldPause => "held_pause",
             Self::HeldQuota => "held_quota",
             Self::NasNotAllowed => "nas_not_allowed",
+            Self::PortNotAllowed => "port_not_allowed",
+            Self::CalledStationNotAllowed => "called_station_not_allowed",
+            Self::CheckFailed => "check_failed",
+            Self::MacMismatch => "mac_mismatch",
+            Self::OutsideHours => "outside_hours",
+            Self::UnknownRealm => "unknown_realm",
             Self::PolicyUnfit => "policy_unfit",
             Self::Blocked => "blocked",
             Self::TooManySessions => "too_many_sessions",
@@ -80,15 +98,22 @@ impl RejectReason {
     /// since a packet names no language. It never tells an unknown name from a wrong password.
     pub const fn text_key(self) -> &'static str {
         match self {
-            Self::UnknownLogin | Self::WrongPassword | Self::Blocked => "reject-credentials",
+            Self::UnknownLogin | Self::UnknownRealm | Self::WrongPassword | Self::Blocked => {
+                "reject-credentials"
+            }
             Self::NoCredentials
             | Self::MethodNotPossible
             | Self::NoProfile
             | Self::NasNotAllowed
+            | Self::PortNotAllowed
+            | Self::CalledStationNotAllowed
+            | Self::CheckFailed
             | Self::PolicyUnfit
             | Self::NoPool => "reject-setup",
             Self::TooManySessions => "reject-too-many-sessions",
             Self::PoolExhausted => "reject-pool-exhausted",
+            Self::MacMismatch => "reject-device",
+            Self::OutsideHours => "reject-hours",
             Self::Expired => "reject-expired",
             Self::HeldNonpayment => "reject-nonpayment",
             Self::HeldAdmin | Self::HeldAbuse => "reject-suspended",
@@ -98,7 +123,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 17] = [
+    pub const ALL: [RejectReason; 23] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -111,6 +136,12 @@ impl RejectReason {
         Self::HeldPause,
         Self::HeldQuota,
         Self::NasNotAllowed,
+        Self::PortNotAllowed,
+        Self::CalledStationNotAllowed,
+        Self::CheckFailed,
+        Self::MacMismatch,
+        Self::OutsideHours,
+        Self::UnknownRealm,
         Self::PolicyUnfit,
         Self::Blocked,
         Self::TooManySessions,

@@ -175,6 +175,27 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// Lets `change` rewrite the attributes written since the packet was `from` octets long: it
+    /// gets the octets of the whole packet, of which those before `from` must stay. They are
+    /// attributes afterwards, too, and no Message-Authenticator is among them.
+    pub fn rewrite(
+        &mut self,
+        from: usize,
+        change: impl FnOnce(&mut Vec<u8>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        change(self.buf)?;
+        debug_assert!(
+            self.buf.get(from..).is_some_and(|own| crate::Attributes::parse(own).is_ok()),
+            "rewritten bytes are attributes"
+        );
+        self.room(0)
+    }
+
+    /// The attributes written since the packet was `from` octets long.
+    pub fn written(&self, from: usize) -> crate::Attributes<'_> {
+        crate::Attributes::of_checked(self.buf.get(from..).unwrap_or_default())
+    }
+
     /// Copies the request's Proxy-State attributes, in order and unchanged (RFC 2865 §5.33).
     pub fn proxy_states_of(&mut self, request: &Packet<'_>) -> Result<(), Full> {
         for state in request.attributes().all(attr::PROXY_STATE) {

@@ -1,4 +1,4 @@
-//! The example packets of RFC 2865 §7, octet for octet.
+//! The example packets of RFC 2865 §7 and RFC 5997 §6, octet for octet.
 
 use radius_wire::attr;
 use radius_wire::auth::pap_matches;
@@ -107,4 +107,53 @@ fn flopsy_is_read() {
     let chap = attributes.first(attr::CHAP_PASSWORD).unwrap();
     assert_eq!((chap.len(), chap[0]), (17, 22));
     assert_eq!(attributes.u32(attr::FRAMED_PROTOCOL), Some(1));
+}
+
+/// RFC 5997 §6.1: a sign of life is asked for at the port for authentication, §6.2: at the one
+/// for accounting. The secret is that of RFC 2865's examples.
+const STATUS: [(&str, &str, Code); 2] = [
+    (
+        "0c da 00 26 8a 54 f4 68 6f b3 94 c5 28 66 e3 02 18 5d 06 23
+         50 12 5a 66 5e 2e 1e 84 11 f3 e2 43 82 20 97 c8 4f a3",
+        "02 da 00 14 ef 0d 55 2a 4b f2 d6 93 ec 2b 6f e8 b5 41 1d 66",
+        Code::ACCESS_ACCEPT,
+    ),
+    (
+        "0c b3 00 26 92 5f 6b 66 dd 5f ed 57 1f cb 1d b7 ad 38 82 60
+         50 12 e8 d6 ea bd a9 10 87 5c d9 1f da de 26 36 78 58",
+        "05 b3 00 14 0f 6f 92 14 5f 10 7e 2f 50 4e 86 0a 48 60 66 9c",
+        Code::ACCOUNTING_RESPONSE,
+    ),
+];
+
+#[test]
+fn a_status_server_is_proven_and_answered_octet_for_octet() {
+    let key = ClientKey::new(SECRET);
+    for (request, answer, code) in STATUS {
+        let (request, answer) = (hex(request), hex(answer));
+        let asked = Packet::parse(&request).unwrap();
+        assert_eq!(asked.code(), Code::STATUS_SERVER);
+        assert!(verify_access_request(&asked, &key).unwrap().signed());
+
+        let mut buf = Vec::new();
+        let id = asked.identifier();
+        let mut writer = Writer::request(Code::STATUS_SERVER, id, asked.authenticator(), &mut buf);
+        writer.message_authenticator().unwrap();
+        assert_eq!(writer.finish_access_request(&key), request);
+
+        // The RFC's answers are unsigned; ours begin with a Message-Authenticator.
+        let mut buf = Vec::new();
+        let writer = Writer::response(code, &asked, &mut buf, false);
+        assert_eq!(writer.finish_response(&key, asked.authenticator()), answer);
+        let answer = Packet::parse(&answer).unwrap();
+        assert!(verify_response(&answer, asked.authenticator(), &key).is_ok());
+
+        // Without the signature, or with another, it is no Status-Server (§3).
+        let mut forged = request.clone();
+        forged[30] ^= 1;
+        assert!(verify_access_request(&Packet::parse(&forged).unwrap(), &key).is_err());
+        forged.truncate(20);
+        forged[3] = 20;
+        assert!(verify_access_request(&Packet::parse(&forged).unwrap(), &key).is_err());
+    }
 }

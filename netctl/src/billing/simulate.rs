@@ -35,6 +35,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "json")]
     text: bool,
 
+    /// Print why each line is what it is: its days, event, policy and taxes
+    #[arg(long, conflicts_with = "json")]
+    explain: bool,
+
     /// Print JSON, as it does anyway
     #[arg(long)]
     json: bool,
@@ -58,8 +62,8 @@ enum SimulateError {
 /// Reads the file, plays it, prints the answer.
 pub(crate) fn main(args: &Args) -> Ended {
     let outcome = simulate(&args.file)?;
-    if args.text {
-        put(&show(&outcome, &Style::of_stdout()))?;
+    if args.text || args.explain {
+        put(&show(&outcome, args.explain, &Style::of_stdout()))?;
     } else {
         put_json(&outcome)?;
     }
@@ -92,13 +96,16 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), SimulateError> {
     }
 }
 
-fn show(outcome: &Outcome, style: &Style) -> String {
+fn show(outcome: &Outcome, explain: bool, style: &Style) -> String {
     let mut out = String::new();
     for (index, run) in outcome.runs.iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
         show_run(run, &outcome.currency, style, &mut out);
+        if explain {
+            show_explanations(run, style, &mut out);
+        }
     }
     out
 }
@@ -161,6 +168,17 @@ fn show_run(run: &Run, currency: &str, style: &Style, out: &mut String) {
     out.push_str(&sums.show(style));
 }
 
+/// Below the tables, so that they stay as narrow as they are.
+fn show_explanations(run: &Run, style: &Style, out: &mut String) {
+    for item in &run.items {
+        let title = format!("#{} {}", item.number, plain(&item.label));
+        out.push_str(&format!("\n{}\n", style.paint(Colour::Strong, &title)));
+        for line in &item.explanation {
+            out.push_str(&format!("  {}\n", plain(line)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +190,7 @@ mod tests {
                         "price": "10.01", "period": "month", "billing_day": 1}]}"#;
         let node: Node = serde_json::from_str(file).unwrap();
         let scenario = Scenario::read(&node, |zone| TimeZone::get(zone).ok()).unwrap();
-        let text = show(&scenario.play().unwrap(), &Style::default());
+        let text = show(&scenario.play().unwrap(), false, &Style::default());
         for part in [
             "2024-04-16  total 5.01 USD, due 5.01",
             "15 of 30 days",

@@ -3,17 +3,14 @@
 //! - `town`: who lives there, and what they bought; invented names, plans and logins.
 //! - `plan`: `DIR/demo.json`, written before the first thing is made, so that a start which was
 //!   cut short goes on with the same logins and passwords.
-//! - `http`: as much HTTP as making things through the API takes.
 //! - `seed`: makes them, looking before each whether it is there.
 //! - `traffic`: keeps them online through a simulated NAS.
 
-mod http;
 mod plan;
 mod seed;
 mod town;
 mod traffic;
 
-pub(crate) use http::Api;
 pub(crate) use plan::Demo;
 pub(crate) use seed::seed;
 pub(crate) use traffic::Traffic;

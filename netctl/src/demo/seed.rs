@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::NAS_NAME;
-use super::http::{Api, ApiError};
 use super::plan::{Demo, DemoError};
 use super::town::PLANS;
+use crate::api::{Api, ApiError};
 
 /// What the demo's things are marked with, where the API keeps such a mark.
 const SOURCE: &str = "demo";

@@ -3,8 +3,10 @@
 //! - `attribute`: `NAME=VALUE` from the command line.
 //! - `request`: the Access-Request.
 //! - `probe`: sends it, and judges what comes back.
+//! - `compare`: the same requests to two servers.
 
 mod attribute;
+mod compare;
 mod probe;
 mod request;
 
@@ -29,6 +31,9 @@ use request::{Credentials, Method};
 pub(crate) enum Verb {
     /// Send one Access-Request and judge the answer
     Test(Args),
+    /// Send the same requests to two servers and print what their answers differ in
+    #[command(after_help = compare::HELP)]
+    Compare(compare::Args),
 }
 
 /// Arguments of `radius test`.
@@ -89,16 +94,23 @@ pub(crate) struct Args {
 
 /// The server's name leads nowhere.
 #[derive(Debug, thiserror::Error)]
-#[error("--server {server} is not HOST:PORT")]
+#[error("{option} {server} is not HOST:PORT")]
 struct ServerError {
+    option: &'static str,
     server: String,
     source: Option<std::io::Error>,
 }
 
 /// Tries it.
 pub(crate) async fn main(verb: Verb) -> Ended {
-    let Verb::Test(args) = verb;
-    let server = resolve(&args.server)?;
+    match verb {
+        Verb::Test(args) => test(args).await,
+        Verb::Compare(args) => compare::main(args).await,
+    }
+}
+
+async fn test(args: Args) -> Ended {
+    let server = resolve("--server", &args.server)?;
     let password = match args.password {
         Some(password) => Secret::new(password),
         None => from_stdin()?,
@@ -125,8 +137,8 @@ pub(crate) async fn main(verb: Verb) -> Ended {
     Ok(code(&verdict))
 }
 
-fn resolve(server: &str) -> Result<SocketAddr, ServerError> {
-    let failed = |source| ServerError { server: server.to_owned(), source };
+fn resolve(option: &'static str, server: &str) -> Result<SocketAddr, ServerError> {
+    let failed = |source| ServerError { option, server: server.to_owned(), source };
     let mut found = server.to_socket_addrs().map_err(|source| failed(Some(source)))?;
     found.next().ok_or_else(|| failed(None))
 }

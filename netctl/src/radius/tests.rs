@@ -165,7 +165,7 @@ async fn a_port_nobody_listens_on_is_told() {
 
 #[test]
 fn a_server_that_is_no_address_is_named() {
-    let line = daemon::exit::chain(&resolve("nowhere").unwrap_err());
+    let line = daemon::exit::chain(&resolve("--server", "nowhere").unwrap_err());
     assert!(line.starts_with("--server nowhere is not HOST:PORT"), "{line}");
-    assert_eq!(resolve("127.0.0.1:1812").unwrap(), ([127, 0, 0, 1], 1812).into());
+    assert_eq!(resolve("--server", "127.0.0.1:1812").unwrap(), ([127, 0, 0, 1], 1812).into());
 }

@@ -30,6 +30,7 @@ use model::identity::IdentityKind;
 use model::policy::{Overlay, Subscriber};
 use model::{CustomerId, OrganisationId, PlanVersionId, ServiceId};
 
+use super::Rules;
 use shard::{Kept, Place, Shard};
 use staged::Edit;
 
@@ -178,6 +179,14 @@ impl SubscriberEntry {
                 record.expires_at(),
             )),
             Kept::Whole(whole) => Shown::Whole(&whole.subscriber),
+        }
+    }
+
+    /// What is asked of its own logins, and what is added to their reply.
+    pub(crate) fn rules(&self) -> Option<&Rules> {
+        match self.kept() {
+            Kept::Plain(_) => None,
+            Kept::Whole(whole) => whole.rules.as_deref(),
         }
     }
 

@@ -6,6 +6,7 @@ use model::identity::{Credential, Identity, IdentityKind};
 use model::policy::{Overlay, Subscriber};
 
 use super::record::{CredentialKind, SealedCredential};
+use crate::cache::Rules;
 
 /// The subscriber.
 pub(crate) struct Whole {
@@ -15,6 +16,8 @@ pub(crate) struct Whole {
     /// One per identity, in the same order: its credential taken apart, so that a login does
     /// not decode text. Nothing where there is none.
     sealed: Box<[Option<Sealed>]>,
+    /// What is asked of its logins, and what is added to the reply.
+    pub(super) rules: Option<Box<Rules>>,
 }
 
 struct Sealed {
@@ -38,7 +41,8 @@ impl Whole {
             })
         };
         let sealed = subscriber.identities.iter().map(take_apart).collect();
-        Self { subscriber, revision, overlays: Vec::new(), sealed }
+        let rules = Rules::compile(&subscriber.own().rules, subscriber.service);
+        Self { subscriber, revision, overlays: Vec::new(), sealed, rules }
     }
 
     pub(super) fn identity(&self, kind: IdentityKind, value: &[u8]) -> Option<usize> {

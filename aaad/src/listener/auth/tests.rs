@@ -3,11 +3,14 @@ use std::net::UdpSocket;
 use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
 use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor};
-use model::policy::{Body, Change, FORMAT, Gives, Ipv4Method, Key, Profile, Subscriber};
+use model::policy::{
+    Body, Change, FORMAT, Gives, Group, Ipv4Method, Key, MacBinding, MacMode, Overrides, Profile,
+    Rules, Subscriber,
+};
 use model::pool::Pool;
 use model::{
     ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId,
-    ServiceId, SystemClock,
+    RadiusGroupId, ServiceId, SystemClock,
 };
 use radius_wire::attr::microsoft;
 use radius_wire::auth::{chap_response, mschap2_response, mschap2_value, nt_hash};
@@ -22,12 +25,23 @@ use crate::guard::{Guard, Limits};
 
 const SECRET: &[u8] = b"s3cret";
 
-/// A cache with one client, one NAS, one profile, and one plain subscriber: asha, "password".
+/// The hours of every day but the third from today, so that they do not end while a test runs.
+fn hours() -> String {
+    let day = SystemClock.now().seconds() / 86_400;
+    // 1970-01-01 was a Thursday.
+    let name = |n: i64| ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][((day + 3 + n) % 7) as usize];
+    [0, 1, 2, 4, 5, 6].map(name).join(",")
+}
+
+/// A cache with one client, one NAS, one profile, one plain subscriber, asha, and one with rules
+/// of every kind, binod; both have the password "password".
 /// `room`: the profile limits sessions and leases addresses from a pool.
 fn cache(room: bool) -> Cache {
     let keyring = Keyring::ephemeral();
     let (client, nas) = (ClientId::generate(), NasId::generate());
     let (service, identity) = (ServiceId::generate(), IdentityId::generate());
+    let (other, second) = (ServiceId::generate(), IdentityId::generate());
+    let (group, wired) = (RadiusGroupId::generate(), RadiusGroupId::generate());
     let profile = PlanVersionId::generate();
     let seal = |to: &str, plain: &[u8]| keyring.seal(to, plain).unwrap();
     let login = Identity {
@@ -37,6 +51,33 @@ fn cache(room: bool) -> Cache {
         credential: Some(Credential::Clear(seal(&identity.text(), b"password"))),
     };
     let none = (OrganisationId::NONE, CustomerId::NONE);
+    let binod = Identity {
+        id: second,
+        value: "binod".to_owned(),
+        credential: Some(Credential::Clear(seal(&second.text(), b"password"))),
+        ..login.clone()
+    };
+    let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let own = Rules {
+        check: lines(&["NAS-Port >= 0", "Calling-Station-Id =~ \"^02:\""]),
+        reply: lines(&["Mikrotik-Rate-Limit := \"1M/2M\"", "Reply-Message += \"hello\""]),
+        groups: vec![group, wired],
+        ports: lines(&["ether1", "4*", "0", "1*", "2*", "3*", "5", "6", "7", "8", "9"]),
+        login_time: Some(hours()),
+        zone: Some("UTC".to_owned()),
+        mac: Some(MacBinding {
+            mode: MacMode::Learn,
+            limit: 2,
+            generation: 0,
+            addresses: vec!["02:00:00:00:00:07".parse().unwrap()],
+        }),
+        ..Rules::NONE
+    };
+    let grouped = |id, check: &[&str], reply: &[&str]| {
+        let (name, priority) = ("gold".to_owned(), 10);
+        let (check, reply) = (lines(check), lines(reply));
+        Body::Group(Group { id, organisation: none.0, name, priority, check, reply })
+    };
     let bodies = [
         (
             Key::Client(client),
@@ -84,6 +125,16 @@ fn cache(room: bool) -> Cache {
                 },
             })),
         ),
+        (Key::Group(group), grouped(group, &[], &["Idle-Timeout = 300"])),
+        (Key::Group(wired), grouped(wired, &["NAS-Port-Type =* "], &["Idle-Timeout := 60"])),
+        (
+            Key::Subscriber(other),
+            Body::Subscriber(Subscriber {
+                identities: vec![binod],
+                overrides: Overrides { rules: own, ..Overrides::NONE }.boxed(),
+                ..Subscriber::plain(other, none.0, none.1, profile, None)
+            }),
+        ),
         (
             Key::Pool(PoolId::NONE),
             Body::Pool(Pool {
@@ -113,15 +164,16 @@ fn cache(room: bool) -> Cache {
     cache
 }
 
-/// An Access-Request of `asha`, each with another authenticator.
-fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
+/// An Access-Request of `name`, each with another authenticator.
+fn request(name: &str, method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
     let [authenticator, challenge, peer]: [[u8; 16]; 3] =
         std::array::from_fn(|_| daemon::secrets::random());
     let identifier = number as u8;
     let mut packet = Vec::new();
     let mut writer = Writer::request(Code::ACCESS_REQUEST, identifier, &authenticator, &mut packet);
     writer.message_authenticator().unwrap();
-    writer.text(attr::USER_NAME, "Asha").unwrap();
+    writer.text(attr::USER_NAME, name).unwrap();
+    writer.text(attr::CALLING_STATION_ID, "02:00:00:00:00:07").unwrap();
     match method {
         0 => writer.user_password(b"password", key).unwrap(),
         1 => {
@@ -131,13 +183,12 @@ fn request(method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
         }
         _ => {
             let hash = nt_hash("password");
-            let response = mschap2_response(b"Asha", &challenge, &peer, &hash);
+            let response = mschap2_response(name.as_bytes(), &challenge, &peer, &hash);
             let response = mschap2_value(identifier, &peer, &response);
             writer.vendor(vendor::MICROSOFT, microsoft::CHAP_CHALLENGE, &challenge).unwrap();
             writer.vendor(vendor::MICROSOFT, microsoft::CHAP2_RESPONSE, &response).unwrap();
         }
     }
-    writer.text(attr::CALLING_STATION_ID, "02:00:00:00:00:07").unwrap();
     writer.attribute_u32(attr::NAS_PORT, number).unwrap();
     writer.finish_access_request(key);
     packet
@@ -155,6 +206,7 @@ fn nor_does_one_that_is_counted_and_leased_an_address() {
 
 fn accept_without_allocating(room: bool) {
     let (_stop, stop) = UnixStream::pair().unwrap();
+    let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(1);
     let (notices, _) = mpsc::channel(1);
     let (begun, _) = mpsc::channel(1);
@@ -183,6 +235,7 @@ fn accept_without_allocating(room: bool) {
             refusals,
             seen,
             coa: mpsc::channel(16).0,
+            events,
             failures: 20,
         },
     };
@@ -196,7 +249,10 @@ fn accept_without_allocating(room: bool) {
     let clock = SystemClock;
     let mut allocated = 0;
     for round in 0..30 {
-        let requests: Vec<Vec<u8>> = (0..48).map(|n| request(n % 3, n as u32, &key)).collect();
+        let requests: Vec<Vec<u8>> = (0..48)
+            .map(|n| (["Asha", "binod"][n / 3 % 2], n))
+            .map(|(name, n)| request(name, n % 3, n as u32, &key))
+            .collect();
         for request in &requests {
             nas.send(request).unwrap();
         }
@@ -220,5 +276,6 @@ fn accept_without_allocating(room: bool) {
     }
     assert_eq!(allocated, 0, "allocations in 20 rounds of 48 logins");
     let usage = engine.pools.all()[0].usage(model::pool::Part::Ipv4).unwrap();
-    assert_eq!(usage.offered, u32::from(room), "one address, however often it is asked for");
+    // One for each of the two, however often they ask.
+    assert_eq!(usage.offered, if room { 2 } else { 0 });
 }

@@ -7,13 +7,15 @@ use serde_json::json;
 use super::*;
 use crate::domain::access::tests::{Place, places};
 use crate::domain::customer::CUSTOMER;
+use crate::domain::nas::NAS;
 use crate::domain::plan::PLAN;
-use crate::domain::setting::tests::office;
+use crate::domain::setting::tests::{below, office};
 use crate::entity::write::Made;
 
 static CUSTOMERS: &Entity = &CUSTOMER;
 static PLANS: &Entity = &PLAN;
 static SERVICES: &Entity = &SERVICE;
+static DEVICES: &Entity = &NAS;
 
 async fn make(office: &Office, actor: &Actor, entity: &'static Entity, body: Value) -> Made {
     let draft = write::parse(entity, &[], body.to_string().as_bytes(), true).unwrap();
@@ -341,5 +343,32 @@ async fn of_two_that_overlap_at_once_one_is_refused() {
             );
             assert_ne!(one.is_ok(), other.is_ok(), "{:?}: {one:?} {other:?}", test.engine());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_partners_service_comes_through_a_nas_that_those_above_share() {
+    for test in store::testing::engines("billing").await {
+        let (office, isp) = office(&test).await;
+        let north = below(&office, &isp, json!({"kind": "partner", "name": "North"})).await;
+        let bng = json!({"name": "bng", "address": "192.0.2.1", "secret": "testing123",
+            "vendor": "mikrotik"});
+        let bng = make(&office, &isp, DEVICES, bng).await;
+        assert_eq!(bng.view["shared"], false, "unless it is said");
+        let (asha, fast) = (customer(&office, &north).await, plan(&office, &isp, "Fast").await);
+        let roots = (&asha, &fast);
+        let tied = json!({"nas_id": bng.view["id"]});
+        let refused = with_net(&office, &north, roots, "a", tied.clone()).await;
+        let Err(Fault::Invalid(faults)) = refused else { panic!("{refused:?}") };
+        assert_eq!(faults[0].pointer, "/nas_id");
+        let share = json!({"shared": true}).to_string();
+        let share = || write::parse(DEVICES, &[], share.as_bytes(), false).unwrap();
+        write::update(&office, &isp, DEVICES, bng.id, share(), None).await.unwrap();
+        let made = with_net(&office, &north, roots, "a", tied).await.unwrap();
+        assert_eq!(made.view["nas_id"], bng.view["id"]);
+        let own = write::update(&office, &north, DEVICES, bng.id, share(), None).await;
+        assert!(matches!(own, Err(Fault::NotFound(_))), "{own:?}");
+        let gone = write::delete(&office, &isp, DEVICES, bng.id, None).await;
+        assert!(matches!(gone, Err(Fault::Conflict { .. })), "it is in use: {gone:?}");
     }
 }

@@ -141,8 +141,10 @@ fn home(directory: &Path) -> io::Result<TempDir> {
     builder.recursive(true).mode(0o700).create(directory)?;
     // It may have been made by hand, for everybody to look into.
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(HOME_PREFIX).permissions(std::fs::Permissions::from_mode(0o700));
     // The client begins elsewhere.
-    tempfile::Builder::new().prefix(HOME_PREFIX).tempdir_in(directory.canonicalize()?)
+    builder.tempdir_in(directory.canonicalize()?)
 }
 
 /// Puts a file there.

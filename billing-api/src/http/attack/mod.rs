@@ -167,7 +167,9 @@ async fn attack_shared(world: &World) -> usize {
                 assert!(!read.body.contains("secret"), "{at}: {read:?}");
                 let (method, service, body) = tie(&nas);
                 let tied = world.ask(by, method, &service, body.as_ref(), &[]).await;
-                assert_eq!(tied.status, 200, "{at}: {tied:?}");
+                // What its vendor cannot carry is another matter.
+                assert!([200, 422].contains(&tied.status), "{at}: {tied:?}");
+                assert!(!tied.body.contains("there is no such record"), "{at}: {tied:?}");
                 let free = json!({"nas_id": null});
                 world.ask(by, Method::PATCH, &service, Some(&free), &[]).await;
             } else {
@@ -539,9 +541,10 @@ async fn nobody_learns_of_another_tenants_records() {
         let mut attacks = attack_addresses(&world).await;
         attacks += attack_bodies(&world).await;
         attacks += attack_bulk(&world).await;
-        attacks += attack_shared(&world).await;
         assert_eq!(world.everything().await, before, "nothing of anybody's was changed");
         attacks += attack_lists(&world).await;
+        // Here some may do what they do, to records of their own.
+        attacks += attack_shared(&world).await;
         attacks += attack_the_rest(&world).await;
         attack_keys(&world).await;
         empty_every_field(&world).await;

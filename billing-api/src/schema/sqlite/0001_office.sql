@@ -189,6 +189,17 @@ CREATE TABLE plan (
     address_list TEXT,
     filters TEXT,
     vendor_profiles TEXT,
+    -- What is asked of its logins, and what is added to the reply. Names are as staff wrote them,
+    -- ids what they meant.
+    check_attributes TEXT,
+    reply_attributes TEXT,
+    groups TEXT,
+    group_ids TEXT,
+    allowed_nas TEXT,
+    allowed_nas_ids TEXT,
+    allowed_ports TEXT,
+    allowed_called_stations TEXT,
+    login_time TEXT,
     on_expired TEXT NOT NULL,
     garden_address_list TEXT NOT NULL,
     garden_download_bps INTEGER NOT NULL,
@@ -281,6 +292,23 @@ CREATE TABLE service (
     ipv6_routes TEXT,
     vlan INTEGER,
     address_list TEXT,
+    -- What is asked of its logins, and what is added to the reply. Names are as staff wrote them,
+    -- ids what they meant.
+    check_attributes TEXT,
+    reply_attributes TEXT,
+    groups TEXT,
+    group_ids TEXT,
+    allowed_nas TEXT,
+    allowed_nas_ids TEXT,
+    allowed_ports TEXT,
+    allowed_called_stations TEXT,
+    login_time TEXT,
+    -- The MAC addresses it is bound to: fixed, or learned.
+    mac_binding TEXT,
+    mac_limit INTEGER,
+    macs TEXT,
+    -- Rises when what was learned is forgotten.
+    mac_generation INTEGER NOT NULL DEFAULT 0,
     custom TEXT NOT NULL DEFAULT '{}',
     external_source TEXT,
     external_id TEXT,
@@ -456,6 +484,80 @@ CREATE INDEX pool_nas_group ON pool (nas_group_id, id);
 CREATE INDEX pool_created ON pool (created_at, id);
 CREATE INDEX pool_updated ON pool (updated_at, id);
 CREATE UNIQUE INDEX pool_external ON pool (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- Attributes that services share.
+CREATE TABLE radius_group (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- The lowest first.
+    priority INTEGER NOT NULL,
+    description TEXT,
+    -- Lines, as in FreeRADIUS's users files.
+    check_attributes TEXT,
+    reply_attributes TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX radius_group_name ON radius_group (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX radius_group_created ON radius_group (created_at, id);
+CREATE INDEX radius_group_updated ON radius_group (updated_at, id);
+CREATE UNIQUE INDEX radius_group_external ON radius_group (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- Attributes to begin with.
+CREATE TABLE attribute_template (
+    id BLOB PRIMARY KEY,
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    check_attributes TEXT,
+    reply_attributes TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX attribute_template_name ON attribute_template (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX attribute_template_created ON attribute_template (created_at, id);
+CREATE INDEX attribute_template_updated ON attribute_template (updated_at, id);
+CREATE UNIQUE INDEX attribute_template_external ON attribute_template (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- What stands beside a login. A packet names no organisation, so names are unique in the whole
+-- installation.
+CREATE TABLE realm (
+    id BLOB PRIMARY KEY,
+    -- Whose logins these are.
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    strip BOOLEAN NOT NULL,
+    description TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at INTEGER,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX realm_name ON realm (name) WHERE deleted_at IS NULL;
+CREATE INDEX realm_organisation ON realm (organisation_id, name);
+CREATE INDEX realm_created ON realm (created_at, id);
+CREATE INDEX realm_updated ON realm (updated_at, id);
+CREATE UNIQUE INDEX realm_external ON realm (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 CREATE TABLE radius_client (
     id BLOB PRIMARY KEY,

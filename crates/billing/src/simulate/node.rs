@@ -1,5 +1,6 @@
 //! A file as a tree of values, read with errors that name the place (RFC 6901).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -72,8 +73,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut fields: Vec<(String, Node)> = Vec::new();
+        let mut names = HashSet::new();
         while let Some((name, node)) = map.next_entry::<String, Node>()? {
-            if fields.iter().any(|field| field.0 == name) {
+            if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format!("`{name}` is there twice")));
             }
             fields.push((name, node));
@@ -128,6 +130,12 @@ impl<'a> At<'a> {
                 Err(table.at(name, node).wrong(message))
             }
         }
+    }
+
+    /// The fields of a table, whatever they are; `None` where it is none.
+    pub fn open_table(&self) -> Option<Table<'a>> {
+        let Node::Table(fields) = self.node else { return None };
+        Some(Table { fields, pointer: self.pointer.clone() })
     }
 
     /// The elements of a list.

@@ -4,11 +4,12 @@ use jiff::civil::Date;
 use model::Currency;
 use serde::Serialize;
 
-use super::read::Scenario;
+use super::read::{Scenario, Told};
 use crate::account::{Account, Document};
 use crate::amount::show;
 use crate::event::{Action, Event};
-use crate::exact::Exact;
+use crate::exact::{Exact, TooLarge};
+use crate::explain::explain;
 use crate::generate::{Refused, generate};
 use crate::item::Item;
 use crate::tax;
@@ -85,6 +86,9 @@ pub struct Line {
     /// The event behind it, counted from 1 in the order of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<u64>,
+    /// Why it is what it is, a line of text each; see [`explain`].
+    #[serde(skip)]
+    pub explanation: Vec<String>,
 }
 
 /// One tax of a run.
@@ -107,21 +111,59 @@ impl Scenario {
         let mut items: Vec<Item> = Vec::new();
         let mut account = Account::default();
         let mut booked = vec![false; self.events.len()];
+        let mut unheard: Vec<&Told> = self.events.iter().collect();
+        let mut known: Vec<Event> = Vec::new();
         for &target in &self.runs {
-            let known: Vec<Event> = self
-                .events
-                .iter()
-                .filter(|(recorded, _)| *recorded <= target)
-                .map(|(_, event)| event.clone())
-                .collect();
+            unheard.retain(|told| {
+                let heard = told.recorded <= target;
+                if heard {
+                    known.push(told.event.clone());
+                }
+                !heard
+            });
+            known.retain(|event| !self.is_void(event.number, target));
             self.book(target, &mut account, &mut booked)?;
             let mut new = generate(&known, &items, target, &self.terms)?;
             tax::assess(&mut new, &items, &self.terms.policy)?;
             let document = account.post(target, &new, &self.terms.policy)?;
-            played.runs.push(run(&document, &new, &account, self.terms.currency)?);
+            let first = items.len();
             items.append(&mut new);
+            let mut lines = Vec::new();
+            for item in &items[first..] {
+                lines.push(self.line(item, &items)?);
+            }
+            played.runs.push(run(&document, lines, &account, self.terms.currency)?);
         }
         Ok(played)
+    }
+
+    /// Whether an event was declared void by a day.
+    fn is_void(&self, number: u64, day: Date) -> bool {
+        let told = nth(&self.events, number);
+        told.and_then(|told| told.voided).is_some_and(|voided| voided <= day)
+    }
+
+    /// A line for whoever reads the answer; `items` are all there are.
+    fn line(&self, item: &Item, items: &[Item]) -> Result<Line, TooLarge> {
+        let currency = self.terms.currency;
+        let event = item.event.and_then(|number| nth(&self.events, number)).map(|told| &told.event);
+        let about = item.repairs.or(item.discounts).and_then(|number| nth(items, number));
+        Ok(Line {
+            number: item.number,
+            service: item.service.clone(),
+            kind: item.kind.word(),
+            label: item.label.clone(),
+            from: item.days.from.to_string(),
+            to: item.days.to.to_string(),
+            amount: show(item.net()?, currency),
+            tax: show(item.tax_sum()?, currency),
+            quantity_note: item.quantity_note.clone(),
+            formula: item.formula.clone(),
+            repairs: item.repairs,
+            discounts: item.discounts,
+            event: item.event,
+            explanation: explain(item, event, about, currency)?,
+        })
     }
 
     /// Books the payments and credits that came since the run before.
@@ -133,12 +175,15 @@ impl Scenario {
     ) -> Result<(), Refused> {
         let mut due: Vec<usize> = (0..self.events.len())
             .filter(|&index| !booked[index])
-            .filter(|&index| self.events[index].0.max(self.events[index].1.at) <= target)
+            .filter(|&index| {
+                let Told { recorded, event, .. } = &self.events[index];
+                event.at.max(*recorded) <= target
+            })
             .collect();
-        due.sort_by(|&a, &b| self.events[a].1.order(&self.events[b].1));
+        due.sort_by(|&a, &b| self.events[a].event.order(&self.events[b].event));
         for index in due {
             booked[index] = true;
-            match self.events[index].1.action {
+            match self.events[index].event.action {
                 Action::Credit(amount) | Action::Payment(amount) => {
                     account.receive(amount, &self.terms.policy)?;
                 }
@@ -150,9 +195,14 @@ impl Scenario {
     }
 }
 
+/// Events are numbered from 1 in the order of the file, items in the order they were made.
+fn nth<T>(list: &[T], number: u64) -> Option<&T> {
+    list.get(usize::try_from(number).ok()?.checked_sub(1)?)
+}
+
 fn run(
     document: &Document,
-    items: &[Item],
+    items: Vec<Line>,
     account: &Account,
     currency: Currency,
 ) -> Result<Run, Refused> {
@@ -168,7 +218,7 @@ fn run(
     }
     Ok(Run {
         date: document.date.to_string(),
-        items: items.iter().map(|item| line(item, currency)).collect(),
+        items,
         subtotal: money(document.subtotal),
         tax: money(document.tax),
         taxes,
@@ -181,22 +231,4 @@ fn run(
         outstanding: money(account.outstanding()),
         tax_due: money(document.tax_due),
     })
-}
-
-fn line(item: &Item, currency: Currency) -> Line {
-    Line {
-        number: item.number,
-        service: item.service.clone(),
-        kind: item.kind.word(),
-        label: item.label.clone(),
-        from: item.days.from.to_string(),
-        to: item.days.to.to_string(),
-        amount: show(item.net(), currency),
-        tax: show(item.tax_sum(), currency),
-        quantity_note: item.quantity_note.clone(),
-        formula: item.formula.clone(),
-        repairs: item.repairs,
-        discounts: item.discounts,
-        event: item.event,
-    }
 }

@@ -1,5 +1,8 @@
 //! The file of a simulation, checked field by field.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -27,10 +30,21 @@ pub const TAXES_MAX: usize = 4;
 pub struct Scenario {
     /// Currency, policy and taxes.
     pub terms: Terms,
-    /// The events, each with the day it is known from.
-    pub events: Vec<(Date, Event)>,
+    /// The events in the order of the file, numbered from 1.
+    pub events: Vec<Told>,
     /// The target dates, in order.
     pub runs: Vec<Date>,
+}
+
+/// An event and when it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The day it is known from.
+    pub recorded: Date,
+    /// The day from which it is known to have been a mistake.
+    pub voided: Option<Date>,
+    /// What happened.
+    pub event: Event,
 }
 
 /// The context of reading: what amounts and times mean.
@@ -89,7 +103,7 @@ impl Scenario {
         for (number, at) in (1..).zip(&list) {
             events.push(reader.event(number, at)?);
         }
-        check_starts(&list, &events)?;
+        check_services(&list, &events)?;
         let mut runs: Vec<Date> = Vec::new();
         for at in few(&file.need("runs")?)? {
             let (day, _) = reader.time(&at)?;
@@ -111,36 +125,66 @@ fn few<'a>(at: &At<'a>) -> Result<Vec<At<'a>>, Misplaced> {
     Ok(list)
 }
 
-/// Every event of a service comes after a start, and none starts twice at once.
-fn check_starts(list: &[At<'_>], events: &[(Date, Event)]) -> Result<(), Misplaced> {
+/// A service as the events so far leave it.
+struct State<'a> {
+    running: bool,
+    offer: Cow<'a, Offer>,
+}
+
+/// Every event of a service comes after a start, none starts twice at once, changes go with what
+/// there is to change, and discounts are for something.
+fn check_services(list: &[At<'_>], events: &[Told]) -> Result<(), Misplaced> {
     let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_by(|&a, &b| events[a].1.order(&events[b].1));
-    let mut running = std::collections::BTreeMap::new();
-    for index in order {
-        let event = &events[index].1;
+    order.sort_by(|&a, &b| events[a].event.order(&events[b].event));
+    let mut states: BTreeMap<&str, State<'_>> = BTreeMap::new();
+    let mut charged = BTreeSet::new();
+    for &index in &order {
+        let Told { event, voided, .. } = &events[index];
         let Some(service) = event.service.as_deref() else { continue };
-        let state = running.get(service).copied();
-        match event.action {
-            Action::Start(_) if state == Some(true) => {
+        let holds = voided.is_none();
+        let state = states.get_mut(service);
+        let not_started = || list[index].wrong(format!("{service} has not started by then"));
+        match &event.action {
+            Action::Start(_) if holds && state.as_ref().is_some_and(|state| state.running) => {
                 return Err(list[index].wrong(format!("{service} has already started by then")));
             }
-            Action::Start(_) => {
-                running.insert(service, true);
+            // One that was a mistake is all there is for those that follow until it is known.
+            Action::Start(offer) if holds || state.is_none() => {
+                let state = State { running: holds, offer: Cow::Borrowed(offer) };
+                states.insert(service, state);
             }
-            Action::Cancel if state.is_some() => {
-                running.insert(service, false);
+            Action::Change(change) => {
+                let state = state.ok_or_else(not_started)?;
+                let offer = change.applied_to(&state.offer);
+                if let Some(table) = list[index].open_table() {
+                    check_days(&table, &offer)?;
+                }
+                if holds {
+                    state.offer = Cow::Owned(offer);
+                }
             }
-            Action::Change(_)
-            | Action::Pause
-            | Action::Resume
-            | Action::Cancel
-            | Action::Block { .. }
-            | Action::Unblock { .. }
-                if state.is_none() =>
-            {
-                return Err(list[index].wrong(format!("{service} has not started by then")));
+            Action::Cancel => {
+                let state = state.ok_or_else(not_started)?;
+                state.running &= !holds;
+            }
+            Action::Pause | Action::Resume | Action::Block { .. } | Action::Unblock { .. } => {
+                state.ok_or_else(not_started)?;
+            }
+            Action::Charge(_) | Action::Adjust(_) => {
+                charged.insert(service);
             }
             _ => {}
+        }
+    }
+    for (at, told) in list.iter().zip(events) {
+        let (Action::Discount(discount), Some(service)) =
+            (&told.event.action, told.event.service.as_deref())
+        else {
+            continue;
+        };
+        let known = states.contains_key(service) || (discount.once && charged.contains(service));
+        if let (false, Some(table)) = (known, at.open_table()) {
+            return Err(table.missing("service", &format!("no event starts {service}")));
         }
     }
     Ok(())
@@ -234,13 +278,11 @@ impl Reader {
         Ok(ChangeFee { upgrade: fee("upgrade")?, downgrade: fee("downgrade")? })
     }
 
-    fn event(&self, number: u64, place: &At<'_>) -> Result<(Date, Event), Misplaced> {
-        let Node::Table(fields) = place.node() else {
-            return Err(place.wrong("an object with at, do and more is expected"));
-        };
+    fn event(&self, number: u64, place: &At<'_>) -> Result<Told, Misplaced> {
         // Which fields there may be depends on what happened, so that comes first.
-        let names: Vec<&str> = fields.iter().map(|field| field.0.as_str()).collect();
-        let table = place.table(&names)?;
+        let table = place
+            .open_table()
+            .ok_or_else(|| place.wrong("an object with at, do and more is expected"))?;
         let what = table.need("do")?;
         let of_service: &[&str] = match what.text()? {
             "start" => &[
@@ -262,12 +304,13 @@ impl Reader {
             "credit" | "payment" | "refund" => &["amount", "text"],
             _ => return Err(what.wrong(format!("one of {} is expected", ACTIONS.join(", ")))),
         };
-        let mut known = vec!["at", "do", "service", "recorded"];
+        let mut known = vec!["at", "do", "service", "recorded", "void"];
         known.extend(of_service);
         let table = place.table(&known)?;
 
         let (at, moment) = self.time(&table.need("at")?)?;
         let recorded = table.read("recorded", |at| self.date(at))?.unwrap_or(at);
+        let voided = table.read("void", |at| self.date(at))?;
         let service = table.read("service", |at| Ok(at.text()?.to_owned()))?;
         let action = match what.text()? {
             "start" => Action::Start(self.offer(&table)?),
@@ -301,7 +344,17 @@ impl Reader {
         if !of_account {
             table.need("service")?;
         }
-        Ok((recorded, Event { number, at, moment, service, action }))
+        if let (Some(voided), Some(at)) = (voided, table.get("void")) {
+            let booked =
+                matches!(action, Action::Credit(_) | Action::Payment(_) | Action::Refund(_));
+            if booked {
+                return Err(at.wrong("money that was booked stays so; book the opposite"));
+            }
+            if voided <= recorded {
+                return Err(at.wrong("must be after the day the event is known from"));
+            }
+        }
+        Ok(Told { recorded, voided, event: Event { number, at, moment, service, action } })
     }
 
     fn offer(&self, table: &Table<'_>) -> Result<Offer, Misplaced> {
@@ -317,20 +370,15 @@ impl Reader {
             trial_days: table.read("trial_days", |at| at.whole(0, 366))?.unwrap_or(0) as u16,
             taxes: table.read("tax", taxes)?,
         };
-        check_days(table, Some(length))?;
-        match table.get("billing_month") {
-            Some(at) if offer.billing_day.is_none() => Err(at.wrong("needs a billing_day")),
-            _ => Ok(offer),
-        }
+        check_days(table, &offer)?;
+        Ok(offer)
     }
 
     fn change(&self, table: &Table<'_>) -> Result<Change, Misplaced> {
-        let length = table.read("period", length)?;
-        check_days(table, length)?;
         Ok(Change {
             plan: table.read("plan", |at| Ok(at.text()?.to_owned()))?,
             price: table.read("price", |at| self.amount(at, 0))?,
-            length,
+            length: table.read("period", length)?,
             billing_day: table.read("billing_day", |at| at.whole(1, 31))?.map(small),
             billing_month: table.read("billing_month", |at| at.whole(1, 12))?.map(small),
             mode: table.read("mode", |at| at.word(Mode::of, Mode::WORDS))?,
@@ -376,16 +424,18 @@ fn text(table: &Table<'_>, name: &str, default: &str) -> Result<String, Misplace
     Ok(table.read(name, At::text)?.unwrap_or(default).to_owned())
 }
 
-/// Billing days and months go with periods of months, months with the longer ones.
-fn check_days(table: &Table<'_>, length: Option<Length>) -> Result<(), Misplaced> {
-    let in_days = matches!(length, Some(Length::Days(_)));
+/// Billing days and months go with periods of months, months with the longer ones and with a day.
+/// `offer` is what comes of the fields, and of what was before them.
+fn check_days(table: &Table<'_>, offer: &Offer) -> Result<(), Misplaced> {
+    let in_days = matches!(offer.length, Length::Days(_));
     match (table.get("billing_day"), table.get("billing_month")) {
         (Some(at), _) | (None, Some(at)) if in_days => {
             Err(at.wrong("periods of days run from the start; this goes with months and longer"))
         }
-        (_, Some(at)) if length == Some(Length::Months(1)) => {
+        (_, Some(at)) if offer.length == Length::Months(1) => {
             Err(at.wrong("every month is a billing month; this goes with quarters and longer"))
         }
+        (_, Some(at)) if offer.billing_day.is_none() => Err(at.wrong("needs a billing_day")),
         _ => Ok(()),
     }
 }
@@ -455,4 +505,61 @@ fn percent(at: &At<'_>, max: i64) -> Result<Exact, Misplaced> {
              with at most 4 decimals"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a file that starts a service and then has these events.
+    fn refused(events: &str) -> String {
+        let file = format!(
+            r#"{{"zone": "UTC", "currency": "USD", "runs": [], "events": [
+                {{"at": "2024-03-05", "do": "start", "service": "s1", "plan": "basic",
+                  "period": "month", "price": "10.00"}}, {events}]}}"#
+        );
+        let node: Node = serde_json::from_str(&file).unwrap();
+        match Scenario::read(&node, |_| Some(TimeZone::UTC)) {
+            Ok(_) => "nothing".to_owned(),
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_refused_what_a_start_is() {
+        let change = |fields| {
+            format!(r#"{{"at": "2024-03-06", "do": "change", "service": "s1", {fields}}}"#)
+        };
+        let weekly = change(r#""period": "week""#);
+        for (events, wrong) in [
+            (change(r#""billing_month": 4"#), "/events/1/billing_month: every month is"),
+            (
+                change(r#""period": "year", "billing_month": 4"#),
+                "/events/1/billing_month: needs a billing_day",
+            ),
+            (change(r#""period": "year", "billing_month": 4, "billing_day": 1"#), "nothing"),
+            (
+                format!("{weekly}, {}", change(r#""billing_day": 3"#)),
+                "/events/2/billing_day: periods of days",
+            ),
+            (format!("{weekly}, {}", change(r#""period": "month", "billing_day": 3"#)), "nothing"),
+        ] {
+            let found = refused(&events);
+            assert!(found.starts_with(wrong), "{events}: {found}, not {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_discount_is_for_a_service_there_is_and_money_has_no_void() {
+        for (event, wrong) in [
+            (r#""do": "discount", "service": "s9", "percent": "5""#, "/events/1/service: no event"),
+            (r#""do": "discount", "service": "s1", "percent": "5""#, "nothing"),
+            (r#""do": "pause", "service": "s1", "void": "2024-03-06""#, "/events/1/void: must be"),
+            (r#""do": "pause", "service": "s1", "void": "2024-03-07""#, "nothing"),
+            (r#""do": "payment", "amount": "5.00", "void": "2024-03-07""#, "/events/1/void: money"),
+        ] {
+            let found = refused(&format!(r#"{{"at": "2024-03-06", {event}}}"#));
+            assert!(found.starts_with(wrong), "{event}: {found}, not {wrong}");
+        }
+    }
 }

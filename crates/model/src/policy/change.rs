@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, Subscriber};
+use super::{Group, Profile, Realm, Subscriber};
 use crate::nas::{Client, Nas};
 use crate::pool::Pool;
-use crate::{ClientId, NasId, PlanVersionId, PoolId, ServiceId};
+use crate::{ClientId, NasId, PlanVersionId, PoolId, RadiusGroupId, RealmId, ServiceId};
 
 /// The format of [`Change`] and [`Mark`]; a reader refuses a newer one.
 pub const FORMAT: u8 = 1;
@@ -26,6 +26,10 @@ pub enum Key {
     Nas(NasId),
     /// An address pool.
     Pool(PoolId),
+    /// A group.
+    Group(RadiusGroupId),
+    /// A realm.
+    Realm(RealmId),
 }
 
 /// The key's prefix names no kind of policy record.
@@ -41,6 +45,8 @@ impl fmt::Display for Key {
             Self::Client(id) => id.fmt(f),
             Self::Nas(id) => id.fmt(f),
             Self::Pool(id) => id.fmt(f),
+            Self::Group(id) => id.fmt(f),
+            Self::Realm(id) => id.fmt(f),
         }
     }
 }
@@ -56,6 +62,8 @@ impl FromStr for Key {
             Some(ClientId::PREFIX) => text.parse().map(Self::Client).map_err(bad),
             Some(NasId::PREFIX) => text.parse().map(Self::Nas).map_err(bad),
             Some(PoolId::PREFIX) => text.parse().map(Self::Pool).map_err(bad),
+            Some(RadiusGroupId::PREFIX) => text.parse().map(Self::Group).map_err(bad),
+            Some(RealmId::PREFIX) => text.parse().map(Self::Realm).map_err(bad),
             _ => Err(KeyError(text.to_owned())),
         }
     }
@@ -88,6 +96,10 @@ pub enum Body {
     Nas(Nas),
     /// An address pool.
     Pool(Pool),
+    /// A group.
+    Group(Group),
+    /// A realm.
+    Realm(Realm),
 }
 
 /// One record's state with its revision; without a body the record is gone.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Burst, FramedProtocol, Ipv4Method, LimitAction, ServiceType, VendorProfiles};
+use super::{Burst, FramedProtocol, Ipv4Method, LimitAction, Rules, ServiceType, VendorProfiles};
 use crate::{OrganisationId, PlanId, PlanVersionId, PoolId};
 
 /// What a hold or an expiry that asks for no particular treatment does on this profile.
@@ -137,6 +137,9 @@ pub struct Gives {
     /// Names of profiles on the NAS.
     #[serde(default, skip_serializing_if = "VendorProfiles::is_empty")]
     pub vendor_profiles: VendorProfiles,
+    /// What is asked of its logins, and what is added to the reply.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
     /// What expiry does.
     pub on_expired: OnHold,
     /// The walled garden.
@@ -168,6 +171,7 @@ impl Default for Gives {
             address_list: None,
             filters: Vec::new(),
             vendor_profiles: VendorProfiles::NONE,
+            rules: Rules::NONE,
             on_expired: OnHold::default(),
             garden: Garden::default(),
         }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnetwork::Ipv6Network;
 use serde::{Deserialize, Serialize};
 
-use super::{Ipv4Method, LimitAction};
+use super::{Ipv4Method, LimitAction, Rules};
 use crate::identity::Identity;
 use crate::{CustomerId, NasId, OrganisationId, PlanVersionId, PoolId, ServiceId, Ts};
 
@@ -162,6 +162,9 @@ pub struct Overrides {
     /// The one NAS it may come through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nas: Option<NasId>,
+    /// What is asked of its logins, and what is added to the reply.
+    #[serde(skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 impl Overrides {
@@ -187,6 +190,7 @@ impl Overrides {
         vlan: None,
         address_list: None,
         nas: None,
+        rules: Rules::NONE,
     };
 
     /// In a box of its own; nothing where there is nothing, so that most subscribers are small.

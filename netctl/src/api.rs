@@ -58,10 +58,16 @@ impl Api {
         self.request("POST", path, Some(body)).await
     }
 
+    /// Changes.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.request("PATCH", path, Some(body)).await
+    }
+
     /// Every item of a list, page by page.
     pub(crate) async fn all(&self, path: &str) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
         let mut page = path.to_owned();
+        let and = if path.contains('?') { '&' } else { '?' };
         loop {
             let mut answer = self.get(&page).await?;
             if let Value::Array(data) = answer["data"].take() {
@@ -69,7 +75,7 @@ impl Api {
             }
             // Cursors are made of letters, digits and underscores.
             match answer["next_cursor"].as_str() {
-                Some(cursor) => page = format!("{path}?cursor={cursor}"),
+                Some(cursor) => page = format!("{path}{and}cursor={cursor}"),
                 None => return Ok(items),
             }
         }
