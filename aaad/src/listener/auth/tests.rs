@@ -275,6 +275,20 @@ fn accept_without_allocating(room: bool) {
         }
     }
     assert_eq!(allocated, 0, "allocations in 20 rounds of 48 logins");
+    // What a session was given is what it should have: nothing moves it when it is compared.
+    for name in ["asha", "binod"] {
+        nas.send(&request(name, 0, 200, &key)).unwrap();
+        shard.serve(clock.now(), 0, &mut sockets, &mut bench).unwrap();
+        let mut reply = [0; 4096];
+        let len = nas.recv(&mut reply).unwrap();
+        let packet = Packet::parse(&reply[..len]).unwrap();
+        let class = packet.attributes().first(attr::CLASS).unwrap();
+        let given = engine.class_key.read(class).unwrap().policy_hash;
+        let found = engine.cache.subscribers().identify(IdentityKind::Login, name.as_bytes());
+        let wanted = engine.wanted(clock.now(), &found.unwrap(), Vendor::Mikrotik).unwrap().1;
+        assert_eq!(given, wanted, "{name}");
+        assert_eq!(packet.attributes().first(attr::FRAMED_IP_ADDRESS).is_some(), room);
+    }
     let usage = engine.pools.all()[0].usage(model::pool::Part::Ipv4).unwrap();
     // One for each of the two, however often they ask.
     assert_eq!(usage.offered, if room { 2 } else { 0 });
