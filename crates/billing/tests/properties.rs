@@ -8,7 +8,7 @@ use billing::account::{Account, Document};
 use billing::event::{Amount, Change, Discount, Mode, Off, Offer};
 use billing::exact::{Exact, Rounding};
 use billing::period::Length;
-use billing::policy::{ChangeEffect, LeadingPeriod, Proration, TaxRounding};
+use billing::policy::{ChangeEffect, ChangeFee, LeadingPeriod, Proration, TaxRounding};
 use billing::tax::{self, Tax};
 use billing::{Action, Event, Item, Kind, Policy, Terms, generate};
 use jiff::ToSpan;
@@ -258,6 +258,7 @@ prop_compose! {
         end_day_billed in any::<bool>(),
         waits in any::<bool>(),
         fee in 0i64..300,
+        both in any::<bool>(),
         document in any::<bool>(),
         even in any::<bool>(),
         prices_include_tax in any::<bool>(),
@@ -274,7 +275,7 @@ prop_compose! {
             end_day_billed,
             change_effect: if waits { ChangeEffect::NextPeriod } else { ChangeEffect::Immediate },
             credit_unused: credit_unused || !rules,
-            change_fee: billing::policy::ChangeFee { upgrade: 0, downgrade: fee },
+            change_fee: ChangeFee { upgrade: if both { fee } else { 0 }, downgrade: fee },
             tax_rounding: if document { TaxRounding::Document } else { TaxRounding::Line },
             rounding: if even { Rounding::HalfEven } else { Rounding::HalfUp },
             prices_include_tax,
@@ -310,6 +311,8 @@ prop_compose! {
             (later(), 0i64..60, prop_oneof![3 => Just(None), 1 => (1i64..60).prop_map(Some)]),
             0..10,
         ),
+        // A cancellation that is believed for some days takes back more than anything else.
+        false_alarm in prop::option::of((0..DAYS, 0i64..60, 1i64..60)),
         terms in terms(rules),
     ) -> History {
         let first = Date::constant(2023, 1, 1).checked_add(first.days()).unwrap();
@@ -329,6 +332,9 @@ prop_compose! {
         heard(service(1), 0, 0, None, Action::Start(start));
         let (at, late, offer) = second;
         heard(service(2), at, late, None, Action::Start(offer));
+        if let Some((at, late, days)) = false_alarm {
+            heard(service(1), at, late, Some(days), Action::Cancel);
+        }
         for ((place, at, mut action, days), late, mistaken) in later {
             if let Action::Discount(discount) = &mut action
                 && !discount.once

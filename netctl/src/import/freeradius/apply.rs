@@ -350,11 +350,10 @@ async fn make_services(
     Ok(())
 }
 
-fn settle(
-    draft: &Draft,
-    ended: Option<Result<(usize, Result<Made, ApplyError>), tokio::task::JoinError>>,
-    done: &mut Done,
-) -> Result<(), ApplyError> {
+/// A task that ended: which service it was about, and what became of it.
+type Settled = Result<(usize, Result<Made, ApplyError>), tokio::task::JoinError>;
+
+fn settle(draft: &Draft, ended: Option<Settled>, done: &mut Done) -> Result<(), ApplyError> {
     let Some(ended) = ended else { return Ok(()) };
     let (at, made) = ended?;
     let service = &draft.services[at];

@@ -390,7 +390,7 @@ impl Drafting {
         let own = |name: &&String| BOTH.contains(&name.as_str()) && whole.plan.contains_key(*name);
         // A burst belongs to its rate: with another rate it would be nonsense.
         let bursts = shared.keys().any(|name| name.starts_with("burst"));
-        let rates = differing.iter().any(|name| is_rate(name));
+        let rates = differing.iter().copied().any(is_rate);
         // A speed that the group does not have is no exception from it: it is a plan.
         let is_exception = !rates || shared.keys().any(is_rate);
         if differing.iter().all(own) && is_exception && !(bursts && rates) {

@@ -274,7 +274,9 @@ mod tests {
         Place { file: "users".into(), line: 1 }
     }
 
-    fn read(text: &str) -> Result<(Vec<(String, Op, String)>, bool), &'static str> {
+    type Shown = Vec<(String, Op, String)>;
+
+    fn read(text: &str) -> Result<(Shown, bool), &'static str> {
         let mut items = Vec::new();
         let comma = Scan::new(text).items(&place(), &mut items)?;
         let shown = items.into_iter().map(|item| (item.attribute, item.op, item.value));
