@@ -204,7 +204,7 @@ fn nor_does_one_that_is_counted_and_leased_an_address() {
     accept_without_allocating(true);
 }
 
-fn accept_without_allocating(room: bool) {
+fn accept_without_allocating(leased: bool) {
     let (_stop, stop) = UnixStream::pair().unwrap();
     let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(1);
@@ -213,7 +213,7 @@ fn accept_without_allocating(room: bool) {
     let (refusals, _) = mpsc::channel(1);
     let limits = Limits { failures: 20, window_s: 120, block_s: 300 };
     let class_key = ClassKey::new(&[7; 32]);
-    let engine = Arc::new(Engine::new(Arc::new(cache(room)), class_key, true));
+    let engine = Arc::new(Engine::new(Arc::new(cache(leased)), class_key, true));
     engine.pools.configure(&engine.cache, SystemClock.now(), &mut |_| {});
     let mut shard = AuthShard {
         engine: engine.clone(),
@@ -285,11 +285,12 @@ fn accept_without_allocating(room: bool) {
         let class = packet.attributes().first(attr::CLASS).unwrap();
         let given = engine.class_key.read(class).unwrap().policy_hash;
         let found = engine.cache.subscribers().identify(IdentityKind::Login, name.as_bytes());
-        let wanted = engine.wanted(clock.now(), &found.unwrap(), Vendor::Mikrotik).unwrap().1;
+        let (entry, mut room) = (found.unwrap(), Vec::new());
+        let wanted = engine.wanted(clock.now(), &entry, Vendor::Mikrotik, &mut room).unwrap().1;
         assert_eq!(given, wanted, "{name}");
-        assert_eq!(packet.attributes().first(attr::FRAMED_IP_ADDRESS).is_some(), room);
+        assert_eq!(packet.attributes().first(attr::FRAMED_IP_ADDRESS).is_some(), leased);
     }
     let usage = engine.pools.all()[0].usage(model::pool::Part::Ipv4).unwrap();
     // One for each of the two, however often they ask.
-    assert_eq!(usage.offered, if room { 2 } else { 0 });
+    assert_eq!(usage.offered, if leased { 2 } else { 0 });
 }
