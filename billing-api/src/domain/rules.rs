@@ -231,7 +231,7 @@ pub(crate) async fn forget_macs(
     }
     let after = write::load(unit, entity, id.0, false).await?;
     unit.policy(Key::Subscriber(id));
-    write::record(unit, entity, "macs_forgotten", id.0, Some(&before), &after).await?;
+    write::record(unit, entity, "macs_cleared", id.0, Some(&before), &after).await?;
     Ok(())
 }
 

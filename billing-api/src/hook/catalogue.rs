@@ -185,7 +185,7 @@ const TYPED: &[Typed] = &[
         example: r#"{"id":"svc_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","login":"asha","mac":"02:00:00:00:00:07","nas_id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","macs":["02:00:00:00:00:07"]}"#,
     },
     Typed {
-        kind: "service.macs_forgotten",
+        kind: "service.macs_cleared",
         description: "A service forgot the MAC addresses it was bound to; the next ones are kept.",
         example: SERVICE,
     },

@@ -318,8 +318,9 @@ fn filters(
     entity: &'static Entity,
 ) -> Vec<(String, String)> {
     let mut filters = Vec::new();
-    // What is inherited may be looked at by whose it is.
-    if !by.reads(of, entity.scope) {
+    // What is inherited may be looked at by whose it is, and what is shared too.
+    let scope = if entity.scope == Scope::Shared { Scope::Inherited } else { entity.scope };
+    if !by.reads(of, scope) {
         filters.push(("organisation_id=ID".to_owned(), of.organisation.to_string()));
     }
     for field in entity.all_fields().filter(|field| field.flags.has(Flags::FILTERABLE)) {
