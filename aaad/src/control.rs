@@ -9,10 +9,12 @@ use daemon::health::Health;
 use model::control::{
     AuthLog, AuthLogEntry, AuthLogQuery, Block, BlockLift, Blocks as BlockListing, CoaReport,
     DisconnectQuery, Disconnected, ExplainQuery, Fact, LiveSession, NasListing, NasState,
-    Sessions as Listing, SessionsQuery, Status, UnknownListing,
+    PoolHolder, PoolHolders, PoolListing, PoolState, PoolWhoQuery, Sessions as Listing,
+    SessionsQuery, Status, UnknownListing,
 };
-use model::identity::{MacAddress, login_key};
+use model::identity::{IdentityKind, MacAddress, login_key};
 use model::nas::{SIGNED_IN_A_ROW, Signing, Vendor};
+use model::pool::{Holder, Part};
 use model::reject::RejectReason;
 use model::{Clock, NasId, Ts};
 use radius_wire::write::push;
@@ -75,6 +77,8 @@ impl Handler for Control {
                 }
                 "auth_log" => answer(&self.auth_log(&parse_args(args)?)?),
                 "blocks" => answer(&self.list_blocks()),
+                "pools" => answer(&self.pools()),
+                "pool_who" => answer(&self.pool_who(&parse_args(args)?)?),
                 "block_lift" => answer(&self.lift(&parse_args(args)?)),
                 "coa_release" => answer(&self.release()),
                 "policy_accept" => answer(&self.follower.accept()),
@@ -230,6 +234,41 @@ impl Control {
             reason: line.reason,
         });
         Ok(AuthLog { newest, entries: entries.collect() })
+    }
+
+    /// How full each part of each pool is.
+    fn pools(&self) -> PoolListing {
+        let mut pools = Vec::new();
+        for entry in self.engine.pools.all() {
+            for part in Part::ALL {
+                let Some(usage) = entry.usage(part) else { continue };
+                let name = entry.pool.name.clone();
+                pools.push(PoolState { pool: entry.pool.id, name, part, usage });
+            }
+        }
+        PoolListing { pools }
+    }
+
+    /// Who has an address, or what the service of a login has.
+    fn pool_who(&self, query: &PoolWhoQuery) -> Result<PoolHolders, ControlError> {
+        let holders = match (query.address, &query.login) {
+            (Some(address), None) => self.engine.pools.who(address),
+            (None, Some(login)) => {
+                let key = self.key_of(login);
+                let subscribers = self.engine.cache.subscribers();
+                let found = subscribers.identify(IdentityKind::Login, &key);
+                let none = || ControlError::BadArgs(format!("login: no login \"{login}\""));
+                self.engine.pools.of_service(found.ok_or_else(none)?.service())
+            }
+            _ => return Err(ControlError::BadArgs("give an address or a login".to_owned())),
+        };
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = |holder: &Holder| {
+            let session = sessions.of_service(holder.service?).next()?;
+            Some(String::from_utf8_lossy(&session.user_name).into_owned())
+        };
+        let shown = |holder: Holder| PoolHolder { login: login(&holder), holder };
+        Ok(PoolHolders { holders: holders.into_iter().map(shown).collect() })
     }
 
     fn list_blocks(&self) -> BlockListing {

@@ -12,6 +12,7 @@
 //! - `guard`: logins that fail too often; `blocks` shows them to people.
 //! - `cache`: the policy cache: RADIUS clients, NAS, profiles, subscribers.
 //! - `engine`: decides a login; plain functions of `now`, cache and request.
+//! - `presence`: how many sessions each service has; `pools`: which addresses are leased to whom.
 //! - `delay`: refusals wait before they go out.
 //! - `auth_log`: what was refused, and why; `events`: what people should hear of.
 //! - `class`: the evidence a session carries of what it was given.
@@ -38,6 +39,8 @@ mod events;
 mod follower;
 mod guard;
 mod listener;
+mod pools;
+mod presence;
 mod run;
 mod sessions;
 mod shipper;

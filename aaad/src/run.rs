@@ -5,6 +5,7 @@
 //! then is the first packet read. Stop: stop listening, drain what was read, write the
 //! checkpoint, end the tasks.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -46,7 +47,8 @@ use crate::guard::{FAILURES_MAX, Guard, Limits};
 use crate::listener::{
     AcctLoop, AuthShard, Door, Positions, SEEN_QUEUE, Shared, StatusBudget, facts_of,
 };
-use crate::sessions::{self, Sessions};
+use crate::pools::{self, Keeper as PoolKeeper};
+use crate::sessions::{self, Sessions, follow, introduce};
 use crate::shipper::Shipper;
 use crate::signing::{self, Keeper, NOTICES, Sources};
 use crate::socket::{self, Batch, SOCKETS_MAX};
@@ -110,6 +112,8 @@ pub enum RunError {
 
 /// Where it is kept which NAS sign their requests.
 const SIGNING_FILE: &str = "signing.learnt";
+/// Where the leases of the address pools are kept.
+const LEASES_FILE: &str = "pools.leases";
 /// How often the sessions are checkpointed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// Replies a shard keeps for retransmissions.
@@ -169,7 +173,26 @@ impl Opened {
         let refuse = config.auth.unknown_realm == crate::config::UnknownRealm::Refuse;
         let engine = Arc::new(engine.refuse_unknown_realms(refuse));
         let sources = signing::restore(&config.data.join(SIGNING_FILE));
-        let sessions = restore_sessions(&config, &journal);
+        let now = parts.clock.now();
+        // Sessions come later, and say themselves what they have.
+        engine.pools.configure(&engine.cache, now, &mut |_| {});
+        let leases = config.data.join(LEASES_FILE);
+        let stopped = pools::restore(&leases, &engine.pools).unwrap_or_else(|error| {
+            warn!(error = %chain(&error), "leases not used: addresses are known from sessions alone");
+            false
+        });
+        // Restored once more over what the file said: a service's own is its own.
+        engine.pools.configure(&engine.cache, now, &mut |_| {});
+        let sessions = restore_sessions(&config, &journal, &engine);
+        let mut live = HashSet::new();
+        sessions.for_each_tag(|service, tag| {
+            live.insert((service, tag));
+        });
+        engine.pools.settle(stopped, |service, tag| live.contains(&(service, tag)), now);
+        pools::save(&leases, &engine.pools.encode(false)).map_err(|error| RunError::Data {
+            path: leases.display().to_string(),
+            source: io::Error::other(error),
+        })?;
         info!(sessions = sessions.len(), "live sessions restored");
         Ok(Self {
             journal,
@@ -217,6 +240,9 @@ impl Opened {
             Follower {
                 bus: bus.clone(),
                 cache: self.engine.cache.clone(),
+                engine: self.engine.clone(),
+                clock: clock.clone(),
+                sessions: sessions.clone(),
                 file: self.snapshot_file,
                 seen: seen_queue,
                 coa: nudge.clone(),
@@ -254,7 +280,24 @@ impl Opened {
         );
         tasks.spawn(
             "checkpoint",
-            checkpoints(config.clone(), sessions.clone(), positions.clone(), shutdown.clone()),
+            checkpoints(
+                config.clone(),
+                self.engine.clone(),
+                sessions.clone(),
+                positions.clone(),
+                shutdown.clone(),
+            ),
+        );
+        tasks.spawn(
+            "pools",
+            PoolKeeper {
+                engine: self.engine.clone(),
+                clock: clock.clone(),
+                file: config.data.join(LEASES_FILE),
+                events: events.clone(),
+                stop: shutdown.clone(),
+            }
+            .run(),
         );
         let source = u64::from_be_bytes(daemon::secrets::random());
         let cache = self.engine.cache.clone();
@@ -297,6 +340,7 @@ impl Opened {
             begun,
             refusals,
             seen: seen.clone(),
+            coa: nudge.clone(),
             events,
             failures: config.auth.block_failures,
         };
@@ -351,6 +395,7 @@ impl Opened {
             };
             threads.spawn("auth", move || shard.run())?;
         }
+        let engine = self.engine.clone();
         let acct = AcctLoop {
             engine: self.engine,
             clock,
@@ -373,7 +418,7 @@ impl Opened {
         shutdown.started();
         let result = tasks.supervise(&shutdown).await;
         packets.ready(false);
-        checkpoint(&config, &sessions, &positions);
+        checkpoint(&config, &engine, &sessions, &positions, true);
         info!("aaad stopped");
         Ok(result?)
     }
@@ -426,7 +471,7 @@ fn listen(
 /// The checkpoint plus the journal's tail. A checkpoint that is damaged or another journal's
 /// costs time, not sessions: the journal is read from its beginning instead. A journal that
 /// cannot be read costs sessions until their next report, which is better than no answers.
-fn restore_sessions(config: &Config, journal: &Journal) -> Sessions {
+fn restore_sessions(config: &Config, journal: &Journal, engine: &Engine) -> Sessions {
     let handle = journal.handle();
     let mut sessions = Sessions::new(config.auth.fold_case);
     let path = config.data.join("sessions.checkpoint");
@@ -435,6 +480,7 @@ fn restore_sessions(config: &Config, journal: &Journal) -> Sessions {
         sessions = Sessions::new(config.auth.fold_case);
     }
     sessions.name_journal(journal.incarnation());
+    introduce(&mut sessions, engine);
     let mut reader = handle.reader(sessions.applied());
     let mut entries = Vec::new();
     loop {
@@ -450,13 +496,16 @@ fn restore_sessions(config: &Config, journal: &Journal) -> Sessions {
         for entry in entries.drain(..) {
             let Ok(record) = Record::decode(&entry.payload) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
-            sessions.apply(entry.sequence, &record, &facts_of(&record, attributes));
+            let facts = facts_of(&record, attributes);
+            sessions.apply(entry.sequence, &record, &facts);
+            follow(&mut sessions, engine, &record, &facts);
         }
     }
 }
 
 async fn checkpoints(
     config: Config,
+    engine: Arc<Engine>,
     sessions: Arc<Mutex<Sessions>>,
     positions: Arc<Positions>,
     stop: Shutdown,
@@ -469,15 +518,29 @@ async fn checkpoints(
             () = stop.soft() => return Ok(()),
         }
         let (config, sessions, positions) = (config.clone(), sessions.clone(), positions.clone());
-        let write = move || checkpoint(&config, &sessions, &positions);
+        let engine = engine.clone();
+        let write = move || checkpoint(&config, &engine, &sessions, &positions, false);
         if tokio::task::spawn_blocking(write).await.is_err() {
             error!("writing the session checkpoint panicked");
         }
     }
 }
 
-fn checkpoint(config: &Config, sessions: &Mutex<Sessions>, positions: &Positions) {
+/// Writes leases and sessions. `stopped`: nothing happens any more.
+fn checkpoint(
+    config: &Config,
+    engine: &Engine,
+    sessions: &Mutex<Sessions>,
+    positions: &Positions,
+    stopped: bool,
+) {
     let (bytes, applied) = sessions.lock().unwrap_or_else(PoisonError::into_inner).encode();
+    // Leases after the sessions and on disk before them: what the journal says between the two
+    // is applied once more, which changes nothing.
+    let leases = engine.pools.encode(stopped);
+    if let Err(error) = pools::save(&config.data.join(LEASES_FILE), &leases) {
+        warn!(error = %chain(&error), "leases are not on disk");
+    }
     match sessions::save(&config.data.join("sessions.checkpoint"), &bytes) {
         Ok(()) => positions.checkpointed.store(applied, Ordering::Relaxed),
         Err(error) => {
@@ -632,6 +695,11 @@ mod tests {
         }
     }
 
+    fn engine() -> Engine {
+        let cache = Arc::new(Cache::new(Arc::new(Keyring::ephemeral())));
+        Engine::new(cache, ClassKey::new(&[7; 32]), true)
+    }
+
     /// A journal in which one session has begun.
     fn journal(path: &std::path::Path) -> Journal {
         let options = journal::Options {
@@ -667,7 +735,7 @@ mod tests {
         fs::create_dir_all(&data).unwrap();
         let config = Config { data: data.clone(), ..Config::default() };
         let one = journal(&data.join("one"));
-        let restored = restore_sessions(&config, &one);
+        let restored = restore_sessions(&config, &one, &engine());
         assert_eq!((restored.len(), restored.applied()), (1, 1));
 
         // A checkpoint far ahead, of another journal, hides nothing of this one.
@@ -680,7 +748,7 @@ mod tests {
         );
         ahead.name_journal(journal(&data.join("two")).incarnation());
         sessions::save(&data.join("sessions.checkpoint"), &ahead.encode().0).unwrap();
-        let restored = restore_sessions(&config, &one);
+        let restored = restore_sessions(&config, &one, &engine());
         assert_eq!((restored.len(), restored.applied()), (1, 1));
 
         // A directory can be opened and not read.
@@ -689,7 +757,7 @@ mod tests {
         let segment = segments.next().unwrap();
         fs::remove_file(&segment).unwrap();
         fs::create_dir(&segment).unwrap();
-        assert_eq!(restore_sessions(&config, &one).len(), 0);
+        assert_eq!(restore_sessions(&config, &one, &engine()).len(), 0);
         fs::remove_dir_all(&data).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use model::auth_log::{EVENTS, FORMAT, NetworkEvent};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use crate::domain::{Fault, Office, identity, nas, rules};
+use crate::domain::{Fault, Office, identity, nas, pool, rules};
 
 /// Events taken at once.
 const CHUNK: usize = 100;
@@ -155,6 +155,10 @@ pub(crate) async fn keep(office: &Office, event: &NetworkEvent, id: EventId) -> 
             });
             identity::login_blocked(office, id, *organisation, blocked).await
         }
+        NetworkEvent::PoolExhausted { pool: exhausted, logins, at, .. } => {
+            pool::exhausted(office, id, *exhausted, *logins, *at).await
+        }
+        NetworkEvent::PoolUsage { pools, at, .. } => pool::keep_usage(office, pools, *at).await,
     }
 }
 

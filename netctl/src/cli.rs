@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::{self, CANNOT_START, Ended, Failure};
 use crate::{
     access, auth_log, backup, bench, billing, block, coa, dict, disconnect, explain, import, key,
-    nas, policy, radius, sessions, status, up,
+    nas, policy, pool, radius, sessions, status, up,
 };
 
 /// Lastmile's command line: starts everything, asks how it is, and looks into it.
@@ -38,6 +38,9 @@ enum Command {
     /// Logins that failed too often
     #[command(subcommand)]
     Block(block::Verb),
+    /// Address pools that aaad leases from
+    #[command(subcommand)]
+    Pool(pool::Verb),
     /// Try RADIUS as a NAS would
     #[command(subcommand)]
     Radius(radius::Verb),
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Nas(args) => wait(nas::main(args)),
         Command::AuthLog(args) => wait(auth_log::main(args)),
         Command::Block(verb) => wait(block::main(verb)),
+        Command::Pool(verb) => wait(pool::main(verb)),
         Command::Radius(verb) => wait(radius::main(verb)),
         Command::Import(verb) => wait(import::main(verb)),
         Command::Dict(args) => dict::main(args),
@@ -172,6 +176,9 @@ mod tests {
             "netctl auth-log -f --login a --nas b --reason wrong_password -n 5 --json",
             "netctl block list",
             "netctl block lift asha --station 02:00:00:00:00:07",
+            "netctl pool list --json",
+            "netctl pool who 100.64.0.7",
+            "netctl pool who asha --run /r",
             "netctl billing simulate year.json",
             "netctl billing simulate - --text",
             "netctl coa release",
@@ -195,6 +202,7 @@ mod tests {
             "netctl bench radius --secret s --rate 1 --outstanding 1",
             "netctl bench radius --secret s --logins alice:secret",
             "netctl bench echo --reply-octets 4097",
+            "netctl pool who",
             "netctl backup now",
             "netctl backup now --to /b --data var --config x",
             "netctl backup restore",

@@ -34,6 +34,7 @@ mod disconnect;
 mod explain;
 mod nas;
 mod policy;
+mod pool;
 mod sessions;
 mod status;
 

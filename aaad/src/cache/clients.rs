@@ -8,7 +8,7 @@ use daemon::secrets::Keyring;
 use ipnetwork::IpNetwork;
 use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor, derived_nas_id};
 use model::policy::{Body, Change, Key};
-use model::{ClientId, NasId, OrganisationId, Sealed};
+use model::{ClientId, NasGroupId, NasId, OrganisationId, Sealed};
 use radius_wire::ClientKey;
 use rustc_hash::FxHashMap;
 use tracing::warn;
@@ -41,6 +41,8 @@ pub(crate) struct NasEntry {
     pub(crate) coa_key: Option<ClientKey>,
     pub(crate) accepts_coa: bool,
     pub(crate) ipv6_counters: Ipv6Counters,
+    /// Says which address pools it may use.
+    pub(crate) group: Option<NasGroupId>,
     /// Published by billing; false for one only seen here so far.
     pub(crate) published: bool,
 }
@@ -81,6 +83,7 @@ impl NasEntry {
             coa_key: None,
             accepts_coa: true,
             ipv6_counters: Ipv6Counters::default(),
+            group: None,
             published: false,
         }
     }
@@ -229,6 +232,7 @@ fn open_nas(nas: &Nas, keyring: &Keyring) -> NasEntry {
         coa_key: nas.coa_secret.as_ref().and_then(|s| open_secret(s, &bound, keyring)),
         accepts_coa: nas.accepts_coa,
         ipv6_counters: nas.ipv6_counters,
+        group: nas.group,
         published: true,
     }
 }

@@ -20,6 +20,7 @@ use arc_swap::{ArcSwap, Guard};
 use daemon::secrets::Keyring;
 use dialect::CompiledProfile;
 use model::policy::{Body, Change, Key, Profile};
+use model::pool::Pool;
 use model::{PlanVersionId, ServiceId, Ts};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::warn;
@@ -38,6 +39,7 @@ pub(crate) struct Cache {
     groups: ArcSwap<Groups>,
     realms: ArcSwap<Realms>,
     subscribers: Subscribers,
+    pools: ArcSwap<Vec<Pool>>,
     learned: Learned,
     /// The records that are no subscribers, as they came: the secrets in them are sealed, so
     /// that the local snapshot can be written from here.
@@ -85,6 +87,8 @@ pub(crate) enum Touched {
     Service(model::ServiceId),
     /// Every service on a profile.
     Profile(PlanVersionId),
+    /// The address pools.
+    Pools,
     /// A group, of whoever is in it.
     Group,
     /// Nothing a session was given.
@@ -137,6 +141,7 @@ impl Cache {
             groups: ArcSwap::default(),
             realms: ArcSwap::default(),
             subscribers: Subscribers::default(),
+            pools: ArcSwap::default(),
             learned: Learned::default(),
             others: Mutex::default(),
             epoch: AtomicU64::new(0),
@@ -154,6 +159,16 @@ impl Cache {
     /// A profile.
     pub(crate) fn profile(&self, id: PlanVersionId) -> Option<Arc<ProfileEntry>> {
         self.profiles.load().get(&id).cloned()
+    }
+
+    /// The longest time between reports that a profile asks for, seconds.
+    pub(crate) fn longest_interim_s(&self) -> Option<u32> {
+        self.profiles.load().values().map(|compiled| compiled.profile.gives.interim_s).max()
+    }
+
+    /// The address pools.
+    pub(crate) fn pools(&self) -> Guard<Arc<Vec<Pool>>> {
+        self.pools.load()
     }
 
     /// Groups.
@@ -197,6 +212,7 @@ impl Cache {
         let count = clients.client_count() + clients.published_nas_count();
         let count = count + self.groups.load().len() + self.realms.load().len();
         let count = count + self.profiles.load().len() + self.subscribers.len();
+        let count = count + self.pools.load().len();
         Extent {
             epoch: self.epoch.load(Ordering::Relaxed),
             revision: self.revision.load(Ordering::Relaxed),
@@ -248,6 +264,15 @@ impl Cache {
                 }
                 self.profiles.store(Arc::new(profiles));
                 Touched::Profile(id)
+            }
+            (Key::Pool(id), body) => {
+                let mut pools = Vec::clone(&self.pools.load());
+                pools.retain(|pool| pool.id != id);
+                if let Some(Body::Pool(pool)) = body {
+                    pools.push(pool.clone());
+                }
+                self.pools.store(Arc::new(pools));
+                Touched::Pools
             }
             (Key::Group(id), body) => {
                 let mut groups = Groups::clone(&self.groups.load());
@@ -360,6 +385,7 @@ impl Cache {
     ) -> FxHashMap<PlanVersionId, Arc<ProfileEntry>> {
         let mut clients = ClientTable::default();
         let mut profiles = FxHashMap::default();
+        let mut pools = Vec::new();
         let mut groups = Groups::default();
         for change in others.values() {
             match &change.body {
@@ -368,12 +394,14 @@ impl Cache {
                 }
                 // Clients may name NAS: these go first.
                 Some(Body::Nas(_)) => clients.apply(change, &self.keyring),
+                Some(Body::Pool(pool)) => pools.push(pool.clone()),
                 Some(Body::Group(group)) => {
                     groups.insert(group.id, Arc::new(Group::compile(group)));
                 }
                 Some(Body::Client(_) | Body::Subscriber(_) | Body::Realm(_)) | None => {}
             }
         }
+        self.pools.store(Arc::new(pools));
         for change in others.values() {
             if let Some(Body::Client(_)) = &change.body {
                 clients.apply(change, &self.keyring);

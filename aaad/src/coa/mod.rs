@@ -27,7 +27,9 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config;
-use crate::engine::{Bound, Engine};
+use crate::engine::{Bound, Engine, Replaced};
+use crate::pools::Intruder;
+use crate::presence::Place;
 use crate::sessions::{Session, SessionKey, Sessions};
 
 pub(crate) use blast::BlastRadius;
@@ -67,6 +69,10 @@ pub(crate) enum Nudge {
     Profile(PlanVersionId),
     /// The whole policy was loaded.
     Everything,
+    /// A login was let in beyond its limit: the oldest sessions elsewhere go.
+    Replaced(Replaced),
+    /// A session has an address that is a service's own.
+    Intruder(Intruder),
     /// An operator ends these sessions; each result is sent back.
     Disconnect(Vec<SessionKey>, mpsc::Sender<CoaReport>),
 }
@@ -82,6 +88,8 @@ enum Cause {
     /// Compare and do what is needed. `named`: the change named this very service, so its
     /// absence from the cache is a deletion and not a cache that is not loaded.
     Compare { named: bool },
+    /// Disconnect: another session takes its place or its address.
+    Displaced,
     /// Disconnect in any case.
     Operator(mpsc::Sender<CoaReport>),
 }
@@ -187,7 +195,7 @@ impl Coa {
         let mut room = QUEUED_MAX.saturating_sub(queues.values().map(NasQueue::len).sum());
         let mut add = |session: &Session, cause: Cause| {
             let queue = queues.entry(session.key.nas).or_default();
-            let operator = matches!(cause, Cause::Operator(_));
+            let operator = matches!(cause, Cause::Operator(_) | Cause::Displaced);
             if room == 0 {
                 return;
             }
@@ -223,6 +231,20 @@ impl Coa {
                     add(session, Cause::Compare { named: false });
                 }
             }
+            Nudge::Replaced(replaced) => {
+                for session in displaced(&sessions, &replaced, now) {
+                    add(session, Cause::Displaced);
+                }
+            }
+            Nudge::Intruder(Intruder { service, address }) => {
+                let has = |session: &&Session| {
+                    // What is told of IPv6 is not kept; such a session ends as a whole service.
+                    session.ip == Some(address) || address.is_ipv6()
+                };
+                for session in sessions.of_service(service).filter(has) {
+                    add(session, Cause::Displaced);
+                }
+            }
             Nudge::Disconnect(keys, results) => {
                 for session in keys.iter().filter_map(|key| sessions.get(key)) {
                     add(session, Cause::Operator(results.clone()));
@@ -239,7 +261,7 @@ impl Coa {
     /// What a session needs now, and the hash of the policy it should have.
     fn step(&self, now: Ts, session: &Session, cause: &Cause) -> (Move, u64) {
         let named = match cause {
-            Cause::Operator(_) => return (Move::Disconnect, 0),
+            Cause::Operator(_) | Cause::Displaced => return (Move::Disconnect, 0),
             Cause::Compare { named } => *named,
         };
         let vendor = self.vendor_of(session.key.nas);
@@ -304,7 +326,7 @@ impl Coa {
         }
         let report_to = match job.cause {
             Cause::Operator(results) => Some(results),
-            Cause::Compare { .. } => None,
+            Cause::Compare { .. } | Cause::Displaced => None,
         };
         let local = sessions.local_of(session.key.nas);
         let mut prepared = self.prepare(now, session, step, local);
@@ -438,6 +460,22 @@ impl Coa {
             let _ = results.try_send(report);
         }
     }
+}
+
+/// The sessions that must go so that a login fits: the oldest that are heard of, from elsewhere.
+fn displaced<'s>(sessions: &'s Sessions, replaced: &Replaced, now: Ts) -> Vec<&'s Session> {
+    let Replaced { service, place, limit } = replaced;
+    let silence_s = f64::from(limit.silence_s());
+    let counts = |session: &&Session| {
+        let elsewhere = session.place != *place || *place == Place::default();
+        elsewhere && session.coa.left_at.is_none() && now.since(session.updated) < silence_s
+    };
+    let mut others: Vec<&Session> = sessions.of_service(*service).filter(counts).collect();
+    others.sort_by_key(|session| session.started);
+    // One of those that may stay is the login itself.
+    let stay = usize::from(limit.sessions).saturating_sub(1);
+    others.truncate(others.len().saturating_sub(stay));
+    others
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -1,21 +1,28 @@
 //! `explain`: the same decision with a trace, for people.
 
+use std::net::IpAddr;
+
 use dialect::attributes::Reply;
-use dialect::{Item, Sink, Unfit};
+use dialect::{Item, Leased, Sink, Unfit};
+use ipnetwork::Ipv6Network;
 use model::control::{ExplainAttribute, ExplainStep, Explanation};
 use model::identity::{IdentityKind, MacAddress, login_key, parse_circuit};
 use model::nas::Vendor;
 use model::policy::{Access, Context, MacBinding, MacMode, Step, effective};
+use model::pool::Part;
 use model::reject::RejectReason;
 use model::units::ShowRate;
-use model::{NasId, Ts, text};
+use model::{NasId, ServiceId, Ts, text};
 use radius_wire::write::{push, push_vendor};
 use radius_wire::{Attribute, Attributes, Full, attr};
 
 use super::Engine;
+use super::admission::Rules;
 use super::realm::{Names, Split};
 use super::rules::{self, Bound, Whose};
 use crate::cache::{Opened, SubscriberEntry};
+use crate::pools::{Asking, Wanted};
+use crate::presence::{Claim, Limit};
 
 impl Engine {
     /// What a login with the right password would get now on a NAS of this vendor, and why.
@@ -118,9 +125,23 @@ impl Engine {
             explanation.refuse(RejectReason::MacMismatch);
             return explanation;
         }
+        let rules = Rules::of(&policy, nas.and_then(|nas| self.group_of(nas)));
+        if let Some(limit) = rules.limit
+            && !self.explain_limit(subscriber.service, limit, now, &mut explanation)
+        {
+            return explanation;
+        }
+        let mut leased = Leased::default();
+        if let Some(wanted) = &rules.wanted {
+            match self.explain_lease(subscriber.service, wanted, &mut explanation) {
+                Some(own) => leased = own,
+                None => return explanation,
+            }
+        }
         let mut shown =
             Shown { attributes: Vec::new(), left_out: Vec::new(), octets: 0, raw: Vec::new() };
         let told = dialect::accept(vendor, &policy, &mut shown);
+        let told = told.and_then(|()| dialect::leased(vendor, &leased, &mut shown));
         for left_out in &shown.left_out {
             explanation.step("left out", left_out.to_string());
         }
@@ -153,6 +174,72 @@ impl Engine {
         explanation.attributes = shown.attributes;
         explanation.accepted = true;
         explanation
+    }
+
+    /// What a login would meet at its limit; false where it would be refused.
+    fn explain_limit(
+        &self,
+        service: ServiceId,
+        limit: Limit,
+        now: Ts,
+        explanation: &mut Explanation,
+    ) -> bool {
+        let (online, claim) = self.presence.look(service, limit, now);
+        let next = match claim {
+            Claim::Within => "there is room for one more",
+            Claim::Replaces => "a login from another place replaces the oldest",
+            Claim::Refused => "a login from another place is refused",
+        };
+        let silent = format!("silent for {} s: counts no more", limit.silence_s());
+        let outcome = format!("{online} of {} online ({silent}); {next}", limit.sessions);
+        explanation.step("sessions", outcome);
+        if claim == Claim::Refused {
+            explanation.refuse(RejectReason::TooManySessions);
+        }
+        claim != Claim::Refused
+    }
+
+    /// What a login would be leased that its service has or had; nothing where no pool is usable.
+    fn explain_lease(
+        &self,
+        service: ServiceId,
+        wanted: &Wanted,
+        explanation: &mut Explanation,
+    ) -> Option<Leased> {
+        let asking = Asking { service, station: 0, session: 0, sole: true };
+        let (any, held) = self.pools.look(wanted, &asking);
+        if !any {
+            explanation.step("addresses", "no pool that this NAS may use".to_owned());
+            explanation.refuse(RejectReason::NoPool);
+            return None;
+        }
+        let mut leased = Leased::default();
+        for holder in &held {
+            let outcome = format!(
+                "{}/{} of pool \"{}\" was its last ({})",
+                holder.address, holder.length, holder.pool_name, holder.state
+            );
+            explanation.step("addresses", outcome);
+            let prefix = match holder.address {
+                IpAddr::V6(ip) => Ipv6Network::new(ip, holder.length).ok(),
+                IpAddr::V4(_) => None,
+            };
+            match (holder.part, holder.address) {
+                (Part::Ipv4, IpAddr::V4(ip)) => leased.ipv4 = Some(ip),
+                (Part::Ipv6, _) => leased.ipv6 = prefix,
+                (Part::Delegated, _) => leased.delegated = prefix,
+                _ => {}
+            }
+        }
+        if held.is_empty() {
+            let online = self.pools.of_service(service);
+            let text = match online.iter().find(|holder| holder.state == "used") {
+                Some(holder) => format!("it has {}; another session gets another", holder.address),
+                None => "one that is free will be leased".to_owned(),
+            };
+            explanation.step("addresses", text);
+        }
+        Some(leased)
     }
 
     fn credential_text(&self, entry: &SubscriberEntry, kind: IdentityKind, key: &[u8]) -> String {

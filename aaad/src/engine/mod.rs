@@ -3,6 +3,7 @@
 //! It knows no socket and reads no clock. The listener hands it a verified request and gets
 //! back an [`Answer`]; the reply is composed into the listener's buffer.
 
+mod admission;
 mod explain;
 mod identify;
 mod method;
@@ -23,6 +24,10 @@ use radius_wire::{Attributes, ClientKey, Code, Packet, Writer, attr};
 use crate::cache::{Admitted, Cache, SubscriberEntry};
 use crate::class::{Class, ClassKey};
 use crate::counters::DropReason;
+use crate::pools::Pools;
+use crate::presence::Presence;
+use admission::Taken;
+pub(crate) use admission::{Replaced, station_of};
 pub(crate) use identify::PPP;
 use identify::{Found, identify};
 use method::Proof;
@@ -62,6 +67,8 @@ pub(crate) struct Scratch {
     credential: Vec<u8>,
     /// The service the last Access-Request was for, where it named one we know.
     service: Option<ServiceId>,
+    /// What it replaces, where it was let in beyond its limit.
+    replaced: Option<Replaced>,
     /// Room for what a session is told, where that is not the reply.
     told: Vec<u8>,
     /// What the last Access-Request taught us.
@@ -77,6 +84,11 @@ pub(crate) struct NewMac {
 }
 
 impl Scratch {
+    /// Sessions that must go because of the last Access-Request.
+    pub(crate) fn replaced(&self) -> Option<Replaced> {
+        self.replaced
+    }
+
     /// The service the last Access-Request was for, let in or not.
     pub(crate) fn service(&self) -> Option<ServiceId> {
         self.service
@@ -108,9 +120,12 @@ impl Stamp {
     };
 }
 
-/// The engine: cache, keys and settings. Shared by every shard; it has no state of its own.
+/// The engine: cache, keys and settings, and who is online with which addresses. Shared by every
+/// shard.
 pub(crate) struct Engine {
     pub(crate) cache: Arc<Cache>,
+    pub(crate) presence: Presence,
+    pub(crate) pools: Pools,
     pub(crate) class_key: ClassKey,
     pub(crate) fold_case: bool,
     /// Whether a name with a realm that nobody made is refused.
@@ -123,7 +138,16 @@ impl Engine {
         // A packet names no language: English, looked up once.
         let reply_texts = RejectReason::ALL
             .map(|reason| text::text("en", reason.text_key(), &[]).into_bytes().into_boxed_slice());
-        Self { cache, class_key, fold_case, refuse_unknown_realms: false, reply_texts }
+        let (presence, pools) = (Presence::default(), Pools::default());
+        Self {
+            cache,
+            presence,
+            pools,
+            class_key,
+            fold_case,
+            refuse_unknown_realms: false,
+            reply_texts,
+        }
     }
 
     /// Refuses names with a realm that nobody made, or takes such a realm for a part of the login.
@@ -154,7 +178,7 @@ impl Engine {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Answer {
-        (scratch.service, scratch.learned) = (None, None);
+        (scratch.service, scratch.learned, scratch.replaced) = (None, None, None);
         let decided = self.decide(now, request, scratch, out);
         match decided {
             Ok(()) => Answer::Accept,
@@ -178,7 +202,7 @@ impl Engine {
     ) -> Answer {
         let attributes = request.packet.attributes();
         let found = self.identify(attributes, request.nas, scratch);
-        scratch.learned = None;
+        (scratch.learned, scratch.replaced) = (None, None);
         scratch.service = found.ok().map(|found| found.entry.service());
         self.compose_refusal(request, reason, Answer::Reject(reason), out)
     }
@@ -235,32 +259,62 @@ impl Engine {
             return Err(Refusal::Reject(reason));
         }
 
+        let service = entry.service();
+        let taken = self.admit(now, (service, request.nas), attributes, &policy, scratch)?;
+        let accepted = Accepted {
+            compiled: &compiled,
+            policy: &policy,
+            bound: &bound,
+            taken: &taken,
+            proof: &proof,
+        };
+        let said = self.say(now, request, &accepted, scratch, out);
+        if said.is_err() {
+            self.dismiss(now, &taken, scratch);
+        }
+        said
+    }
+
+    /// Composes an Access-Accept, and learns from it.
+    fn say(
+        &self,
+        now: Ts,
+        request: &AccessRequest<'_>,
+        accepted: &Accepted<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let Accepted { compiled, policy, bound, taken, proof } = *accepted;
+        let (attributes, service) = (request.packet.attributes(), taken.service);
         let hash = policy.hash();
         let mut writer = Writer::response(Code::ACCESS_ACCEPT, &request.packet, out, true);
         // What fits by itself and not with the rest of a reply is too long all the same.
         let full = |_| Unfit { item: Item::Routes, vendor: request.vendor, why: Why::PacketFull };
         let from = writer.len();
-        match compiled.bytes_for(request.vendor, &policy, hash) {
+        match compiled.bytes_for(request.vendor, policy, hash) {
             Some(bytes) => writer.raw(bytes?).map_err(full)?,
-            None => dialect::accept(request.vendor, &policy, &mut writer)?,
+            None => dialect::accept(request.vendor, policy, &mut writer)?,
+        }
+        if let Some(leased) = &taken.leased {
+            dialect::leased(request.vendor, leased, &mut writer)?;
         }
         let interim_s = dialect::interim_s(policy.interim_s, dialect::session_key(attributes));
-        let service = entry.service();
         writer.attribute_u32(attr::ACCT_INTERIM_INTERVAL, interim_s).map_err(full)?;
         let policy_hash = if bound.adds(policy.access) {
             let apply = |packet: &mut Vec<u8>| bound.apply(Some(attributes), packet, from);
-            let plain = compiled.hash_for(request.vendor, &policy, hash);
+            let plain = compiled.hash_for(request.vendor, policy, hash);
             let before = dialect::hash_of_told(request.vendor, writer.written(from), false);
             let unsaid =
                 |_| Unfit { item: Item::Attributes, vendor: request.vendor, why: Why::PacketFull };
             writer.rewrite(from, apply).map_err(unsaid)?;
-            if bound.depends() {
-                rules::hash_of_all(request.vendor, &policy, &bound, plain, &mut scratch.told)
+            // An address that is leased differs by session, and the policy does not.
+            if bound.depends() || taken.leased.is_some() {
+                rules::hash_of_all(request.vendor, policy, bound, plain, &mut scratch.told)
             } else {
                 plain ^ before ^ dialect::hash_of_told(request.vendor, writer.written(from), false)
             }
         } else {
-            compiled.hash_for(request.vendor, &policy, hash)
+            compiled.hash_for(request.vendor, policy, hash)
         };
         let left = bound.left(now).unwrap_or(u32::MAX);
         writer.rewrite(from, |packet| rules::end_with_hours(left, packet, from)).map_err(full)?;
@@ -383,6 +437,15 @@ fn stamp_of(entry: &SubscriberEntry, policy_hash: u64) -> Stamp {
         plan_version: entry.profile(),
         policy_hash,
     }
+}
+
+/// A login that is let in, as far as it can be told.
+struct Accepted<'a> {
+    compiled: &'a CompiledProfile,
+    policy: &'a Effective<'a>,
+    bound: &'a Bound<'a>,
+    taken: &'a Taken,
+    proof: &'a Proof,
 }
 
 /// Why [`Engine::decide`] stopped.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use bus::{Bus, BusError};
 use bytes::Bytes;
 use metrics::{counter, gauge};
-use model::NasId;
 use model::nas::NasSeen;
 use model::policy::{Body, Change, FORMAT, Mark, Message, STREAM, TABLE};
+use model::{Clock, NasId, Ts};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -28,7 +28,10 @@ use tracing::{debug, error, info, warn};
 use crate::blocks::Blocks;
 use crate::cache::{Cache, Touched};
 use crate::coa::Nudge;
+use crate::engine::Engine;
 use crate::listener::Seen;
+use crate::pools::{Asking, Intruder, Told};
+use crate::sessions::{Sessions, each_live};
 use daemon::exit::chain;
 
 pub(crate) use file::SnapshotFile;
@@ -97,6 +100,9 @@ impl FollowerState {
 pub(crate) struct Follower {
     pub(crate) bus: Bus,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<Mutex<Sessions>>,
     pub(crate) file: SnapshotFile,
     pub(crate) seen: mpsc::Receiver<Seen>,
     pub(crate) coa: mpsc::Sender<Nudge>,
@@ -268,6 +274,7 @@ impl Follower {
         if differs || !self.file.is_open() {
             self.file.rewrite(&self.cache);
         }
+        self.configure_pools();
         self.nudge(Nudge::Everything);
         Ok(())
     }
@@ -344,13 +351,33 @@ impl Follower {
             }
         }
         match self.cache.apply(change) {
-            Touched::Service(service) => self.nudge(Nudge::Service(service)),
+            Touched::Service(service) => {
+                let now = self.clock.now();
+                let pools = &self.engine.pools;
+                self.expel(pools.subscriber_changed(service, &self.cache, now));
+                self.nudge(Nudge::Service(service));
+            }
             Touched::Profile(profile) => self.nudge(Nudge::Profile(profile)),
+            Touched::Pools => self.configure_pools(),
             Touched::Group => self.nudge(Nudge::Everything),
             Touched::Nothing => {}
             Touched::Older => return Applied::Already,
         }
         if change.after > extent.revision { Applied::AfterAGap } else { Applied::Well }
+    }
+
+    /// Puts the pools of the cache in force.
+    fn configure_pools(&self) {
+        let mut live = |each: &mut dyn FnMut(&Told, &Asking, Ts)| {
+            each_live(&self.sessions.lock().unwrap_or_else(PoisonError::into_inner), each);
+        };
+        let now = self.clock.now();
+        self.expel(self.engine.pools.configure(&self.cache, now, &mut live));
+    }
+
+    /// Ends the sessions that have what is a service's own.
+    fn expel(&self, intruders: Vec<Intruder>) {
+        intruders.into_iter().for_each(|intruder| self.nudge(Nudge::Intruder(intruder)));
     }
 
     fn nudge(&self, nudge: Nudge) {

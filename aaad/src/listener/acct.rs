@@ -26,7 +26,7 @@ use super::{Door, Seen, StatusBudget, admit, nas_of, with_keys};
 use crate::counters::{Counters, DropReason};
 use crate::duplicate::{Duplicates, RequestKey};
 use crate::engine::{Engine, Scratch};
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, follow};
 use crate::socket::{self, Batch, Path};
 
 /// How often old segments are looked for.
@@ -264,7 +264,9 @@ impl AcctLoop {
             let Ok(record) = Record::decode(&round.arena[appended.bytes.clone()]) else { continue };
             let Ok(attributes) = Attributes::parse(record.attributes) else { continue };
             sessions.heard(record.nas, appended.local);
-            sessions.apply(appended.sequence, &record, &facts_of(&record, attributes));
+            let facts = facts_of(&record, attributes);
+            sessions.apply(appended.sequence, &record, &facts);
+            follow(&mut sessions, &self.engine, &record, &facts);
         }
         // The journal may have a new incarnation after a failed sync.
         sessions.name_journal(self.journal.incarnation());

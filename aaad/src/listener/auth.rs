@@ -18,10 +18,11 @@ use tokio::sync::mpsc;
 use super::{Door, Origin, Seen, StatusBudget, admit, nas_of, signing_of, with_keys};
 use crate::auth_log::{Line, Tail, Text};
 use crate::blocks::{Blocked, Blocks};
+use crate::coa::Nudge;
 use crate::counters::{Counters, DropReason};
 use crate::delay::Delayed;
 use crate::duplicate::{Duplicates, Earlier, RequestKey};
-use crate::engine::{AccessRequest, Answer, Engine, NewMac, PPP, Scratch};
+use crate::engine::{AccessRequest, Answer, Engine, NewMac, PPP, Scratch, station_of};
 use crate::guard::Pair;
 use crate::signing::{Asked, Notice, Sources};
 use crate::socket::{self, BATCH, Batch, Path};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) begun: mpsc::Sender<Blocked>,
     pub(crate) refusals: mpsc::Sender<Line>,
     pub(crate) seen: mpsc::Sender<Seen>,
+    pub(crate) coa: mpsc::Sender<Nudge>,
     /// What the office should hear of.
     pub(crate) events: mpsc::Sender<NetworkEvent>,
     /// Failures that begin a block, for those who are told of one.
@@ -220,6 +222,7 @@ impl AuthShard {
         let when = match answer {
             Answer::Accept => {
                 self.counters.accepts.increment(1);
+                self.make_room(bench);
                 When::Now
             }
             Answer::Reject(reason) => self.refused(reason),
@@ -241,6 +244,15 @@ impl AuthShard {
         Ok(when)
     }
 
+    /// Where the login was let in beyond its limit: the oldest session goes, behind the answer.
+    fn make_room(&self, bench: &Bench) {
+        let Some(replaced) = bench.scratch.replaced() else { return };
+        // Full: the next login of the service asks again.
+        if self.shared.coa.try_send(Nudge::Replaced(replaced)).is_err() {
+            counter!("aaad_coa_nudges_lost_total").increment(1);
+        }
+    }
+
     fn refused(&self, reason: RejectReason) -> When {
         self.counters.reject(reason);
         if self.delayed.delay().is_zero() { When::Now } else { When::Later }
@@ -259,7 +271,7 @@ impl AuthShard {
         let Bench { scratch, login } = bench;
         let name = request.packet.attributes().first(attr::USER_NAME).unwrap_or_default();
         login_key(name, self.engine.fold_case, login);
-        let station = station_of(&request.packet);
+        let station = station_of(request.packet.attributes());
         let guard = &self.shared.blocks.guard;
         let pair = guard.pair(login, station);
         if let Some(pair) = pair
@@ -305,7 +317,7 @@ impl AuthShard {
         let block = Blocked {
             pair,
             login: Text::of(name),
-            station: Text::of(station_of(&request.packet)),
+            station: Text::of(station_of(request.packet.attributes())),
             nas: request.nas,
             service: scratch.service(),
             failures: self.shared.failures,
@@ -330,7 +342,7 @@ impl AuthShard {
             reason,
             unfit,
             login: Text::of(packet.attributes().first(attr::USER_NAME).unwrap_or_default()),
-            station: Text::of(station_of(packet)),
+            station: Text::of(station_of(packet.attributes())),
         };
         self.tail.push(line);
         // Full: the log lags behind an attack; the counters do not.
@@ -338,16 +350,6 @@ impl AuthShard {
             counter!("aaad_auth_log_dropped_total").increment(1);
         }
     }
-}
-
-/// Where a login comes from: the calling station, else the line; never the NAS.
-fn station_of<'a>(packet: &Packet<'a>) -> &'a [u8] {
-    let attributes = packet.attributes();
-    let station = attributes.first(attr::CALLING_STATION_ID).filter(|value| !value.is_empty());
-    station.unwrap_or_else(|| {
-        let line = AccessLine::of(attributes);
-        line.circuit.or(line.remote).unwrap_or_default()
-    })
 }
 
 /// Whether a refusal may have been a guess. A device or a line nobody registered asks under its

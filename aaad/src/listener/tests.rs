@@ -126,6 +126,7 @@ fn gate(signing: &str, failures: u32) -> Gate {
             begun,
             refusals,
             seen,
+            coa: mpsc::channel(16).0,
             events,
             failures,
         },

@@ -15,10 +15,12 @@ use journal::framing;
 use model::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 use uuid::Uuid;
 
+use crate::presence::Place;
+
 use super::{CoaState, Session, SessionKey, Sessions};
 
 const KIND: [u8; 4] = *b"SESS";
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +33,7 @@ pub(crate) enum CheckpointError {
     Header(#[source] framing::FrameError),
     #[error("the session checkpoint is cut short or damaged")]
     Damaged,
-    #[error("the session checkpoint has the older format {0}, which names no journal")]
+    #[error("the session checkpoint has the older format {0}, which is no longer read")]
     Older(u8),
     #[error("the session checkpoint is another journal's")]
     OtherJournal,
@@ -148,6 +150,7 @@ fn encode(session: &Session, out: &mut Vec<u8>) {
         session.upload_octets,
         session.download_bps,
         session.upload_bps,
+        session.place.0.into(),
     ] {
         out.extend_from_slice(&number.to_be_bytes());
     }
@@ -211,6 +214,7 @@ fn decode(bytes: &[u8]) -> Option<Session> {
     let upload_octets = fields.number()?;
     let download_bps = fields.number()?;
     let upload_bps = fields.number()?;
+    let place = Place(u32::try_from(fields.number()?).ok()?);
     let source = fields.address()??;
     let ip = fields.address()?;
     let acct_session_id = fields.text()?;
@@ -220,6 +224,7 @@ fn decode(bytes: &[u8]) -> Option<Session> {
         key: SessionKey { nas, acct_session_id },
         user_name,
         calling_station,
+        place,
         client,
         source,
         organisation,
@@ -250,6 +255,7 @@ mod tests {
             },
             user_name: format!("Login{n}").into_bytes().into(),
             calling_station: (*b"AA:BB:CC:DD:EE:FF").into(),
+            place: Place(n),
             client: ClientId::generate(),
             source: IpAddr::from([192, 0, 2, 9]),
             organisation: OrganisationId::generate(),

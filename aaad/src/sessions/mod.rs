@@ -3,9 +3,10 @@
 //! The accounting thread is the one writer; it applies a record once the record is durable.
 //! After a restart the table is the checkpoint plus the journal's tail, applied by the same
 //! function. `policyd` alone decides identity and keeps history; this table serves CoA,
-//! `netctl` and, later, simultaneous use.
+//! `netctl`; [`follow`] lets `presence` and the address pools know.
 
 mod checkpoint;
+mod follow;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -15,9 +16,13 @@ use model::accounting::Record;
 use model::identity::login_key;
 use model::{ClientId, CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
 use radius_wire::accounting::{Facts, Status};
+use radius_wire::{Attributes, Line};
 use rustc_hash::FxHashMap;
 
+use crate::presence::Place;
+
 pub(crate) use checkpoint::{load, save};
+pub(crate) use follow::{each_live, follow, introduce};
 
 /// What tells a session apart at any one time. Over time NAS use an id again after a reboot;
 /// the start tells those apart.
@@ -34,6 +39,8 @@ pub(crate) struct Session {
     /// User-Name as the NAS sent it: CoA must echo it byte for byte.
     pub(crate) user_name: Box<[u8]>,
     pub(crate) calling_station: Box<[u8]>,
+    /// Where it comes from: its NAS, and its station or line.
+    pub(crate) place: Place,
     pub(crate) client: ClientId,
     /// Where the NAS's packets come from.
     pub(crate) source: IpAddr,
@@ -89,6 +96,8 @@ pub(crate) struct Sessions {
     locals: FxHashMap<NasId, IpAddr>,
     ended: HashMap<SessionKey, Ts>,
     ended_order: VecDeque<SessionKey>,
+    /// Those that went since somebody last asked.
+    gone: Vec<Session>,
 }
 
 impl Sessions {
@@ -105,6 +114,7 @@ impl Sessions {
             locals: FxHashMap::default(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -238,6 +248,7 @@ impl Sessions {
     fn end(&mut self, key: &SessionKey) -> Option<Ts> {
         let slot = self.by_key.remove(key)?;
         let session = self.slots[slot as usize].take()?;
+        let started = session.started;
         self.free.push(slot);
         let login = self.login_of(&session.user_name);
         if let Some(slots) = self.by_login.get_mut(&login) {
@@ -252,7 +263,31 @@ impl Sessions {
                 self.by_service.remove(&session.service);
             }
         }
-        Some(session.started)
+        self.gone.push(session);
+        Some(started)
+    }
+
+    /// Ends the sessions of a service that another one from the same place has taken over, the
+    /// oldest first, while there are more than `limit`. Nobody sends them a Disconnect: their NAS
+    /// knows. One that lives all the same comes back with its next report.
+    fn take_over(&mut self, heir: &SessionKey, limit: u16) {
+        let Some(session) = self.get(heir) else { return };
+        let (service, place, started) = (session.service, session.place, session.started);
+        if place == Place::default() || self.of_service(service).count() <= usize::from(limit) {
+            return;
+        }
+        let mut older: Vec<(Ts, SessionKey)> = self
+            .of_service(service)
+            .filter(|s| s.place == place && s.started <= started && s.key != *heir)
+            .map(|s| (s.started, s.key.clone()))
+            .collect();
+        older.sort_by_key(|(started, _)| *started);
+        for (_, key) in older {
+            if self.of_service(service).count() <= usize::from(limit) {
+                return;
+            }
+            self.end(&key);
+        }
     }
 
     /// Ends what the NAS had before it restarted. The word of a restart may be repeated, and
@@ -285,6 +320,7 @@ impl Session {
             key,
             user_name: facts.user_name.unwrap_or_default().into(),
             calling_station: facts.calling_station.unwrap_or_default().into(),
+            place: Place::of(record.nas, station_of(record, facts)),
             client: record.client,
             source: record.source,
             organisation: record.organisation,
@@ -343,6 +379,14 @@ impl Session {
             self.ip = Some(ip.into());
         }
     }
+}
+
+/// The calling station, else the line.
+fn station_of<'a>(record: &Record<'a>, facts: &Facts<'a>) -> &'a [u8] {
+    facts.calling_station.unwrap_or_else(|| {
+        let line = Attributes::parse(record.attributes).map(Line::of).unwrap_or_default();
+        line.circuit.or(line.remote).unwrap_or_default()
+    })
 }
 
 fn key_of(record: &Record<'_>, facts: &Facts<'_>) -> Option<SessionKey> {

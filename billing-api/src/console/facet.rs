@@ -57,6 +57,7 @@ pub(super) fn usual(entity: &Entity) -> &'static [(&'static str, &'static str)] 
         "role" => &[("second_factor", "false")],
         "webhook" => webhooks::USUAL,
         "scheduled_export" => &[("schedule", "0 6 * * 1")],
+        "plan" => &[("session_limit", "1")],
         _ => &[],
     }
 }

@@ -19,6 +19,8 @@ const GROUPS: &[(Key, &[&str])] = &[
             "sessions",
             "auth-log",
             "nas",
+            "nas-groups",
+            "pools",
             "radius-clients",
             "radius-groups",
             "attribute-templates",

@@ -29,6 +29,7 @@ mod network;
 mod organisations;
 mod overview;
 mod plans;
+mod pools;
 mod prefer;
 mod providers;
 mod records;
@@ -222,6 +223,7 @@ async fn extra(
             Ok(html! { (warnings) (service) })
         }
         "plan" => fit::of_plan(office, signed, entity, id).await,
+        "pool" => pools::of_pool(office, signed, entity, id).await,
         "organisation" => organisations::of_organisation(office, signed, id).await,
         "job" => jobs::of_job(office, signed, entity, id).await,
         "scheduled_export" => jobs::of_schedule(office, signed, entity, id).await,

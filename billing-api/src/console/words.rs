@@ -97,6 +97,9 @@ impl Words {
             RejectReason::UnknownRealm => REFUSED_REALM,
             RejectReason::PolicyUnfit => REFUSED_UNFIT,
             RejectReason::Blocked => REFUSED_BLOCKED,
+            RejectReason::TooManySessions => REFUSED_SESSIONS,
+            RejectReason::NoPool => REFUSED_NO_POOL,
+            RejectReason::PoolExhausted => REFUSED_POOL_EXHAUSTED,
         })
     }
 
@@ -595,6 +598,9 @@ keys! {
     REFUSED_REALM = "console-refused-realm";
     REFUSED_UNFIT = "console-refused-unfit";
     REFUSED_BLOCKED = "console-refused-blocked";
+    REFUSED_SESSIONS = "console-refused-sessions";
+    REFUSED_NO_POOL = "console-refused-no-pool";
+    REFUSED_POOL_EXHAUSTED = "console-refused-pool-exhausted";
 
     // The ways into a service.
     IDENTITIES_TITLE = "console-identities-title";
@@ -676,6 +682,20 @@ keys! {
     NAS_SECRET = "console-nas-secret";
     NAS_SECRET_HINT = "console-nas-secret-hint";
     NAS_VENDOR = "console-nas-vendor";
+    POOL_USAGE = "console-pool-usage";
+    POOL_USAGE_NONE = "console-pool-usage-none";
+    POOL_USAGE_AT = "console-pool-usage-at";
+    POOL_PART = "console-pool-part";
+    POOL_PART_IPV4 = "console-pool-part-ipv4";
+    POOL_PART_IPV6 = "console-pool-part-ipv6";
+    POOL_PART_DELEGATED = "console-pool-part-delegated";
+    POOL_TAKEN = "console-pool-taken";
+    POOL_USED = "console-pool-used";
+    POOL_OFFERED = "console-pool-offered";
+    POOL_RESTING = "console-pool-resting";
+    POOL_FIXED = "console-pool-fixed";
+    POOL_FREE = "console-pool-free";
+    POOL_TOTAL = "console-pool-total";
     FIT_TITLE = "console-fit-title";
     FIT_INTRO = "console-fit-intro";
     FIT_NONE = "console-fit-none";

@@ -29,6 +29,7 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
         "network",
         &[
             "nas",
+            "nas_group",
             "radius_client",
             "radius_group",
             "attribute_template",

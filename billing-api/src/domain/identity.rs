@@ -244,7 +244,16 @@ pub(crate) async fn login_blocked(
     let entity_id = entity_id.unwrap_or_default().to_owned();
     let event = Event { kind: "login.blocked", entity_id, payload: blocked, policy: &[] };
     unit.identify(id);
-    match unit.record(home.id, event, None).await {
+    record_once(unit, home.id, event).await
+}
+
+/// Records an event whose id may be known already: then it was recorded before.
+pub(super) async fn record_once(
+    mut unit: Unit<'_>,
+    organisation: OrganisationId,
+    event: Event<'_>,
+) -> Result<(), Fault> {
+    match unit.record(organisation, event, None).await {
         Err(Fault::Internal(source)) if is_taken(source.as_ref()) => Ok(()),
         recorded => {
             recorded?;

@@ -25,6 +25,7 @@ pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;
 pub(crate) mod plan;
+pub(crate) mod pool;
 pub(crate) mod preference;
 mod prefix;
 pub(crate) mod radius_group;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use model::nas::{COA_PORT, Ipv6Counters, NasSeen, Signing, Vendor};
 use model::policy::Key;
-use model::{ClientId, NasId, OrganisationId, Secret, Ts};
+use model::{ClientId, NasGroupId, NasId, OrganisationId, Secret, Ts};
 use serde::Serialize;
 use serde_json::Value as Json;
 use store::{Row, StoreError, args};
@@ -85,6 +85,11 @@ pub(crate) const NAS: Entity = Entity {
                 .and(Flags::FILTERABLE)
                 .and(Flags::FILLED)
                 .and(Flags::LISTED),
+        ),
+        Field::new(
+            "nas_group_id",
+            Kind::Reference(NasGroupId::PREFIX, "nas_group"),
+            Flags::WRITABLE.and(Flags::FILTERABLE),
         ),
         Field::new("accepts_coa", Kind::Flag, KEPT.and(Flags::LISTED)),
         Field::new("coa_address", Kind::Address, Flags::WRITABLE),

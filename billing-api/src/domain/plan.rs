@@ -5,8 +5,10 @@
 
 use std::net::IpAddr;
 
-use model::policy::{FramedProtocol, Garden, Ipv4Method, Key, ServiceType, VendorProfile};
-use model::{Money, PlanId, PlanVersionId, PriceId, ServiceId, Ts};
+use model::policy::{
+    FramedProtocol, Garden, Ipv4Method, Key, LimitAction, ServiceType, VendorProfile,
+};
+use model::{Money, PlanId, PlanVersionId, PoolId, PriceId, ServiceId, Ts};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use store::{Row, args};
@@ -25,6 +27,8 @@ use crate::store::service::LOCK_PLAN;
 pub(super) const RATE_BPS_MAX: i64 = 1_000_000_000_000;
 /// Lowest rate, bit/s.
 pub(super) const RATE_BPS_MIN: i64 = 1_000;
+/// Sessions at once, at most: beyond it a typing error is likelier.
+pub(super) const SESSIONS_MAX: i64 = 10_000;
 /// A year, seconds.
 pub(super) const YEAR_S: i64 = 31_536_000;
 /// Longest name on a NAS, characters: what an attribute of a vendor's own holds.
@@ -108,6 +112,10 @@ pub(crate) const PLAN: Entity = Entity {
         Field::new("session_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE)
             .within("session"),
         Field::new("idle_timeout_s", Kind::Seconds(60, YEAR_S), Flags::WRITABLE).within("session"),
+        Field::new("session_limit", Kind::Integer(1, SESSIONS_MAX), Flags::WRITABLE)
+            .within("session"),
+        Field::new("session_limit_action", Kind::Choice(LimitAction::WORDS), Flags::WRITABLE)
+            .within("session"),
         Field::new("service_type", Kind::Choice(ServiceType::WORDS), Flags::WRITABLE)
             .within("session"),
         Field::new("framed_protocol", Kind::Choice(FramedProtocol::WORDS), Flags::WRITABLE)
@@ -115,6 +123,8 @@ pub(crate) const PLAN: Entity = Entity {
         Field::new("ipv4_method", Kind::Choice(Ipv4Method::WORDS), Flags::WRITABLE)
             .within("addresses"),
         ON_NAS.within("addresses"),
+        Field::new("lease_pool_id", Kind::Reference(PoolId::PREFIX, "pool"), Flags::WRITABLE)
+            .within("addresses"),
         Field { name: "ipv6_pool", ..ON_NAS }.within("addresses"),
         Field { name: "delegated_pool", ..ON_NAS }.within("addresses"),
         Field::new("dns", Kind::Words(DNS_MAX, 45), Flags::WRITABLE).within("addresses"),
@@ -175,10 +185,13 @@ const GIVEN: &[&str] = &[
     "interim_s",
     "session_timeout_s",
     "idle_timeout_s",
+    "session_limit",
+    "session_limit_action",
     "service_type",
     "framed_protocol",
     "ipv4_method",
     "pool",
+    "lease_pool_id",
     "ipv6_pool",
     "delegated_pool",
     "dns",
@@ -273,6 +286,16 @@ fn check_row(row: &Row, draft: &Draft) -> Result<(), Fault> {
     if method.as_deref() == Some(Ipv4Method::Pool.as_str()) && pool.is_none() {
         let detail = "is required where ipv4_method is pool".to_owned();
         fault(["pool", "ipv4_method"], detail);
+    }
+    let lease_pool: Option<PoolId> = row.get("lease_pool_id")?;
+    if lease_pool.is_some() && method.as_deref() != Some(Ipv4Method::Leased.as_str()) {
+        let detail = "lease_pool_id means nothing unless ipv4_method is leased".to_owned();
+        fault(["lease_pool_id", "ipv4_method"], detail);
+    }
+    let action: Option<String> = row.get("session_limit_action")?;
+    if action.is_some() && number("session_limit")?.is_none() {
+        let detail = "session_limit_action means nothing without session_limit".to_owned();
+        fault(["session_limit_action", "session_limit"], detail);
     }
     if faults.is_empty() { Ok(()) } else { Err(Fault::Invalid(faults)) }
 }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 use model::identity::{IdentityKind, LOGIN_OCTETS_MAX, normalise_login};
-use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Key, Profile};
+use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Key, LimitAction, Profile};
 use model::{
-    CustomerId, HoldId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, ServiceId, Ts,
+    CustomerId, HoldId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId,
+    ServiceId, Ts,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -93,6 +94,8 @@ pub(crate) const SERVICE: Entity = Entity {
         Field::new("ipv4", Kind::Address, Flags::WRITABLE.and(Flags::FILTERABLE)).within("ipv4"),
         Field::new("ipv4_prefix_length", Kind::Integer(8, 32), Flags::WRITABLE).within("ipv4"),
         Field { name: "pool", ..ON_NAS }.within("ipv4"),
+        Field::new("lease_pool_id", Kind::Reference(PoolId::PREFIX, "pool"), Flags::WRITABLE)
+            .within("ipv4"),
         Field::new("routes", Kind::Words(ROUTES_MAX, 200), Flags::WRITABLE).within("ipv4"),
         Field::new("ipv6_address", Kind::Address, Flags::WRITABLE).within("ipv6"),
         Field::new("ipv6_prefix", Kind::Network, Flags::WRITABLE).within("ipv6"),
@@ -104,6 +107,10 @@ pub(crate) const SERVICE: Entity = Entity {
         Field { name: "upload_bps", ..RATE },
         TIMEOUT,
         Field { name: "idle_timeout_s", ..TIMEOUT },
+        Field::new("session_limit", Kind::Integer(1, plan::SESSIONS_MAX), Flags::WRITABLE)
+            .within("session"),
+        Field::new("session_limit_action", Kind::Choice(LimitAction::WORDS), Flags::WRITABLE)
+            .within("session"),
         rules::NAS.within("login_rules"),
         rules::PORTS.within("login_rules"),
         rules::CALLED_STATIONS.within("login_rules"),
@@ -154,6 +161,7 @@ const TOLD: &[&str] = &[
     "ipv4",
     "ipv4_prefix_length",
     "pool",
+    "lease_pool_id",
     "routes",
     "ipv6_address",
     "ipv6_prefix",
@@ -165,6 +173,8 @@ const TOLD: &[&str] = &[
     "upload_bps",
     "session_timeout_s",
     "idle_timeout_s",
+    "session_limit",
+    "session_limit_action",
 ];
 
 /// A record that a service is about.
@@ -441,6 +451,17 @@ async fn judge(unit: &mut Unit<'_>, row: &Row, draft: &Draft, given: &Row) -> Re
     if method == Some(Ipv4Method::Pool) && own.pool.is_none() && profile.gives.pool.is_none() {
         let detail = "a pool is required: ipv4_method is pool".to_owned();
         fault(&["pool", "ipv4_method", "plan_id"], detail);
+    }
+    if own.lease_pool.is_some() && method != Some(Ipv4Method::Leased) {
+        let detail = "lease_pool_id means nothing unless ipv4_method is leased".to_owned();
+        fault(&["lease_pool_id", "ipv4_method", "plan_id"], detail);
+    }
+    if own.session_limit_action.is_some()
+        && own.session_limit.is_none()
+        && profile.gives.session_limit.is_none()
+    {
+        let detail = "session_limit_action means nothing without session_limit".to_owned();
+        fault(&["session_limit_action", "session_limit", "plan_id"], detail);
     }
     if let Some(nas) = own.nas {
         let nas = unit.fetch_optional(&nas_sql::VENDOR_OF, args![nas]).await?;

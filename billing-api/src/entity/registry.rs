@@ -15,6 +15,7 @@ use crate::domain::customer::CUSTOMER;
 use crate::domain::nas::NAS;
 use crate::domain::organisation::ORGANISATION;
 use crate::domain::plan::PLAN;
+use crate::domain::pool::{NAS_GROUP, POOL};
 use crate::domain::radius_group::{ATTRIBUTE_TEMPLATE, RADIUS_GROUP, REALM};
 use crate::domain::service::SERVICE;
 use crate::hook::endpoint::WEBHOOK;
@@ -29,6 +30,8 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &SERVICE,
     &PLAN,
     &NAS,
+    &NAS_GROUP,
+    &POOL,
     &RADIUS_GROUP,
     &ATTRIBUTE_TEMPLATE,
     &REALM,

@@ -200,6 +200,11 @@ const TYPED: &[Typed] = &[
         example: r#"{"id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"tower-7","message_authenticator":"require","version":2}"#,
     },
     Typed {
+        kind: "pool.exhausted",
+        description: "An address pool had nothing left, and logins were refused; told every ten minutes at most.",
+        example: r#"{"id":"pol_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"home","logins":12,"at":"2026-03-01T09:30:00Z"}"#,
+    },
+    Typed {
         kind: "nas.seen",
         description: "A NAS nobody registered was heard of.",
         example: r#"{"id":"nas_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"tower-7","source":"192.0.2.7","client_id":"rcl_06a8k2v7c4tq9d3m5n1p8r2s6w"}"#,

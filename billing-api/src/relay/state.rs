@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use model::identity::{Credential, Identity};
 use model::nas::{Client, Nas};
 use model::policy::{Body, Group, Hold, Key, Profile, Realm, Subscriber};
-use model::{ClientId, NasId, PlanVersionId, RadiusGroupId, RealmId, Sealed, ServiceId};
+use model::pool::Pool;
+use model::{ClientId, NasId, PlanVersionId, PoolId, RadiusGroupId, RealmId, Sealed, ServiceId};
 use store::{Row, StoreError, Tx, args};
 
-use crate::store::{nas, plan, policy as sql, rules, service};
+use crate::store::{nas, plan, policy as sql, pool, rules, service};
 
 /// What was found; a record that does not read is an error of its own, not of its set. What is
 /// not in it, is deleted.
@@ -29,6 +30,7 @@ pub(super) async fn load(tx: &mut Tx, keys: &[Key]) -> Result<Found, StoreError>
                 profile(tx, id).await.map(|one| one.map(|profile| Body::Profile(Box::new(profile))))
             }
             Key::Client(id) => client(tx, id).await.map(|one| one.map(Body::Client)),
+            Key::Pool(id) => pool_record(tx, id).await.map(|one| one.map(Body::Pool)),
             Key::Nas(id) => nas_record(tx, id).await.map(|one| one.map(Body::Nas)),
             Key::Group(id) => group(tx, id).await.map(|one| one.map(Body::Group)),
             Key::Realm(id) => realm(tx, id).await.map(|one| one.map(Body::Realm)),
@@ -167,7 +169,13 @@ async fn nas_record(tx: &mut Tx, id: NasId) -> Result<Option<Nas>, StoreError> {
         accepts_coa: found.accepts_coa,
         ipv6_counters: found.ipv6_counters,
         signing: found.signing,
+        group: found.group,
     }))
+}
+
+async fn pool_record(tx: &mut Tx, id: PoolId) -> Result<Option<Pool>, StoreError> {
+    let row = tx.fetch_optional(&pool::LOAD, args![id]).await?;
+    row.as_ref().map(pool::pool).transpose()
 }
 
 async fn group(tx: &mut Tx, id: RadiusGroupId) -> Result<Option<Group>, StoreError> {

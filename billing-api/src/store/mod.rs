@@ -17,6 +17,7 @@ pub(crate) mod network;
 pub(crate) mod organisation;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod pool;
 pub(crate) mod preference;
 pub(crate) mod prefix;
 pub(crate) mod purge;
@@ -43,6 +44,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     nas::ALL,
     organisation::ALL,
     plan::ALL,
+    pool::ALL,
     policy::ALL,
     preference::ALL,
     prefix::ALL,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use model::nas::{Ipv6Counters, Signing, Vendor};
-use model::{NasId, OrganisationId, Sealed, Ts};
+use model::{NasGroupId, NasId, OrganisationId, Sealed, Ts};
 use store::{Row, StoreError};
 
 store::statements! {
@@ -111,6 +111,8 @@ pub(crate) struct NasRow {
     pub ipv6_counters: Ipv6Counters,
     /// What becomes of its unsigned Access-Requests.
     pub signing: Signing,
+    /// The group that says which address pools it may use.
+    pub group: Option<NasGroupId>,
     /// When it was first seen, where nobody registered it.
     pub seen_at: Option<Ts>,
     /// Rises with each change.
@@ -155,6 +157,7 @@ pub(crate) fn nas(row: &Row) -> Result<NasRow, StoreError> {
                 .ok_or_else(|| row.bad_column("ipv6_counters", "included or separate", &word))?
         },
         signing: signing(row)?,
+        group: row.get("nas_group_id")?,
         seen_at: row.get("seen_at")?,
         version: row.get("version")?,
         created_at: row.get("created_at")?,

@@ -113,6 +113,10 @@ store::statements! {
             THEN 'plans'
         WHEN EXISTS (SELECT 1 FROM nas WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'NAS'
+        WHEN EXISTS (SELECT 1 FROM nas_group WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'NAS groups'
+        WHEN EXISTS (SELECT 1 FROM pool WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'address pools'
         WHEN EXISTS (SELECT 1 FROM radius_group WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'groups of attributes'
         WHEN EXISTS (SELECT 1 FROM attribute_template

@@ -1,6 +1,8 @@
 //! Plans, their versions and prices.
 
-use model::policy::{Burst, FramedProtocol, Garden, Gives, Ipv4Method, OnHold, ServiceType};
+use model::policy::{
+    Burst, FramedProtocol, Garden, Gives, Ipv4Method, LimitAction, OnHold, ServiceType,
+};
 use store::{Row, StoreError};
 
 store::statements! {
@@ -65,8 +67,11 @@ pub(crate) fn gives(row: &Row) -> Result<Gives, StoreError> {
         interim_s: row.get("interim_s")?,
         session_timeout_s: row.get("session_timeout_s")?,
         idle_timeout_s: row.get("idle_timeout_s")?,
+        session_limit: small(row, "session_limit")?,
+        session_limit_action: word(row, "session_limit_action", LimitAction::from_word)?,
         ipv4_method: word(row, "ipv4_method", Ipv4Method::from_word)?,
         pool: row.get("pool")?,
+        lease_pool: row.get("lease_pool_id")?,
         ipv6_pool: row.get("ipv6_pool")?,
         delegated_pool: row.get("delegated_pool")?,
         dns: document(row, "dns")?,

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::{IpNetwork, Ipv6Network};
 use model::identity::IdentityKind;
-use model::policy::{HoldNetwork, HoldReason, Ipv4Method, Overrides, Rules, Subscriber};
+use model::policy::{
+    HoldNetwork, HoldReason, Ipv4Method, LimitAction, Overrides, Rules, Subscriber,
+};
 use model::{CustomerId, IdentityId, OrganisationId, PlanId, PlanVersionId, Sealed, ServiceId, Ts};
 use store::{Row, StoreError};
 
@@ -218,8 +220,11 @@ fn overrides(row: &Row) -> Result<Overrides, StoreError> {
         upload_bps: row.get("upload_bps")?,
         session_timeout_s: row.get("session_timeout_s")?,
         idle_timeout_s: row.get("idle_timeout_s")?,
+        session_limit: small(row, "session_limit")?,
+        session_limit_action: word(row, "session_limit_action", LimitAction::from_word)?,
         ipv4_method: word(row, "ipv4_method", Ipv4Method::from_word)?,
         pool: row.get("pool")?,
+        lease_pool: row.get("lease_pool_id")?,
         ipv4_prefix_length: small(row, "ipv4_prefix_length")?,
         ipv6_pool: row.get("ipv6_pool")?,
         delegated_pool: row.get("delegated_pool")?,

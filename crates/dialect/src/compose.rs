@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnetwork::Ipv6Network;
 use model::policy::Effective;
 use radius_wire::{Full, attr};
 
@@ -202,14 +203,33 @@ fn ipv4<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
     Ok(())
 }
 
-fn ipv6<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
-    let dialect = out.dialect;
-    if let Some(address) = policy.ipv6_address {
-        out.put(dialect.ipv6_address, &address.octets(), Item::Ipv6Address)?;
+/// Addresses and prefixes that were leased to one session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leased {
+    /// The address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// The prefix of the link.
+    pub ipv6: Option<Ipv6Network>,
+    /// The delegated prefix.
+    pub delegated: Option<Ipv6Network>,
+}
+
+pub(crate) fn leased<S: Sink>(dialect: &'static Dialect, leased: &Leased, sink: &mut S) -> Told {
+    let mut out = Out::new(dialect, sink);
+    if let Some(address) = leased.ipv4 {
+        out.octets(Place::Standard(attr::FRAMED_IP_ADDRESS), &address.octets(), Item::Ipv4)?;
     }
+    prefixes(leased.ipv6, leased.delegated, &mut out)
+}
+
+fn prefixes<S: Sink>(
+    link: Option<Ipv6Network>,
+    delegated: Option<Ipv6Network>,
+    out: &mut Out<'_, S>,
+) -> Told {
     for (place, prefix, item) in [
-        (dialect.ipv6_prefix, policy.ipv6_prefix, Item::Ipv6Prefix),
-        (dialect.delegated_prefix, policy.delegated_prefix, Item::DelegatedPrefix),
+        (out.dialect.ipv6_prefix, link, Item::Ipv6Prefix),
+        (out.dialect.delegated_prefix, delegated, Item::DelegatedPrefix),
     ] {
         let Some(prefix) = prefix else { continue };
         // RFC 3162 §2.3: a reserved octet, the length, then the prefix.
@@ -218,6 +238,15 @@ fn ipv6<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
         value[2..].copy_from_slice(&prefix.network().octets());
         out.put(place, &value, item)?;
     }
+    Ok(())
+}
+
+fn ipv6<S: Sink>(policy: &Effective<'_>, out: &mut Out<'_, S>) -> Told {
+    let dialect = out.dialect;
+    if let Some(address) = policy.ipv6_address {
+        out.put(dialect.ipv6_address, &address.octets(), Item::Ipv6Address)?;
+    }
+    prefixes(policy.ipv6_prefix, policy.delegated_prefix, out)?;
     for (place, pool, item) in [
         (dialect.ipv6_pool, policy.ipv6_pool, Item::Ipv6Pool),
         (dialect.delegated_pool, policy.delegated_pool, Item::DelegatedPool),

@@ -83,6 +83,11 @@ fn fixed(dialect: &'static Dialect, policy: &Effective<'_>) -> u32 {
     for part in lasting_parts() {
         note(part(policy, &mut out), &mut out);
     }
+    // Which address is leased differs by session; from where, does not.
+    if let Some(lease) = policy.lease {
+        out.sink.0.write(&[4]);
+        out.sink.0.write(lease.pool().unwrap_or(model::PoolId::NONE).0.as_bytes());
+    }
     hash.0.fold()
 }
 

@@ -34,6 +34,7 @@ use model::nas::Vendor;
 use model::policy::{Difference, Effective};
 
 pub use compiled::CompiledProfile;
+pub use compose::Leased;
 pub use fit::{Finding, of_plan, of_subscriber};
 pub use hash::{hash_for, hash_of_told};
 pub use item::{Item, Unfit, Why};
@@ -44,6 +45,11 @@ pub use table::markdown;
 /// Everything an Access-Accept says about the policy.
 pub fn accept(vendor: Vendor, policy: &Effective<'_>, out: &mut impl Sink) -> Result<(), Unfit> {
     compose::accept(vendors::of(vendor), policy, out)
+}
+
+/// What an Access-Accept says besides, where addresses were leased.
+pub fn leased(vendor: Vendor, leased: &Leased, out: &mut impl Sink) -> Result<(), Unfit> {
+    compose::leased(vendors::of(vendor), leased, out)
 }
 
 /// What a CoA-Request says: rates, always in full, and timeouts.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::MacAddress;
 use crate::reject::RejectReason;
-use crate::{ClientId, CustomerId, NasId, OrganisationId, ServiceId, Ts};
+use crate::{ClientId, CustomerId, NasId, OrganisationId, PoolId, ServiceId, Ts};
 
 /// The stream batches travel on.
 pub const STREAM: &str = "auth-log";
@@ -105,6 +105,26 @@ pub enum NetworkEvent {
         /// When the pair may try again.
         until: Ts,
     },
+    /// Logins were refused because a pool has nothing left.
+    PoolExhausted {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// The pool.
+        pool: PoolId,
+        /// How many logins since the last such event.
+        logins: u64,
+    },
+    /// How full the pools are.
+    PoolUsage {
+        /// See [`FORMAT`].
+        format: u8,
+        /// When.
+        at: Ts,
+        /// Each part of each pool.
+        pools: Vec<crate::pool::PoolUsage>,
+    },
     /// A service that is bound to the first MAC addresses logged in from a new one.
     MacLearned {
         /// See [`FORMAT`].
@@ -129,6 +149,8 @@ impl NetworkEvent {
         match self {
             Self::SigningRequired { format, .. }
             | Self::LoginBlocked { format, .. }
+            | Self::PoolExhausted { format, .. }
+            | Self::PoolUsage { format, .. }
             | Self::MacLearned { format, .. } => *format,
         }
     }

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::nas::Signing;
+use crate::pool::{Holder, Part, Usage};
 use crate::reject::RejectReason;
-use crate::{CustomerId, NasId, OrganisationId, ServiceId, Ts};
+use crate::{CustomerId, NasId, OrganisationId, PoolId, ServiceId, Ts};
 
 /// `status`: how a program is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -342,4 +343,52 @@ pub struct BlockLift {
     pub login: String,
     /// Only from this station.
     pub station: Option<String>,
+}
+
+/// Answer of `pools`: how full each part of each address pool is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolListing {
+    /// By name.
+    pub pools: Vec<PoolState>,
+}
+
+/// A part of a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolState {
+    /// The pool.
+    pub pool: PoolId,
+    /// Its name.
+    pub name: String,
+    /// The part.
+    pub part: Part,
+    /// How full it is.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// Arguments of `pool_who`: one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolWhoQuery {
+    /// Who has this address.
+    pub address: Option<IpAddr>,
+    /// What the service of this login has.
+    pub login: Option<String>,
+}
+
+/// Answer of `pool_who`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolHolders {
+    /// What is known; nothing where no pool has the address, or the service nothing of one.
+    pub holders: Vec<PoolHolder>,
+}
+
+/// An address of a pool with the login that has it, or had it last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolHolder {
+    /// What the pool knows.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// A login of the service, where one of its sessions is live.
+    pub login: Option<String>,
 }

@@ -221,6 +221,10 @@ define_ids! {
     ClientId = "rcl";
     /// A NAS: the device that asks.
     NasId = "nas";
+    /// A group of NAS: those that may use the same address pools.
+    NasGroupId = "ngr";
+    /// An address pool.
+    PoolId = "pol";
     /// A group: check and reply attributes that services share.
     RadiusGroupId = "rgr";
     /// A realm: what stands beside a login.

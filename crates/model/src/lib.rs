@@ -8,6 +8,7 @@
 //! - [`secret`]: values that never print, and sealed values that may travel.
 //! - [`identity`]: what a packet may be recognised by (login, MAC, circuit, port).
 //! - [`nas`]: RADIUS clients and the NAS behind them.
+//! - [`pool`]: address pools that `aaad` leases from.
 //! - [`policy`]: what a subscriber is given, and the one function that decides it.
 //! - [`accounting`]: the record `aaad` journals and `policyd` applies.
 //! - [`reject`]: why a login was refused.
@@ -24,6 +25,7 @@ pub mod secret;
 pub mod identity;
 pub mod nas;
 pub mod policy;
+pub mod pool;
 pub mod reject;
 
 pub mod accounting;

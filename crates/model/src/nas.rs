@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, NasId, OrganisationId, Sealed};
+use crate::{ClientId, NasGroupId, NasId, OrganisationId, Sealed};
 
 /// Whose attributes a NAS understands.
 #[derive(
@@ -237,6 +237,9 @@ pub struct Nas {
     /// What becomes of its unsigned Access-Requests.
     #[serde(default)]
     pub signing: Signing,
+    /// The group that says which address pools it may use besides those of every NAS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<NasGroupId>,
 }
 
 /// A NAS that sent its first packet from inside a client's prefix; `aaad` reports it, and

@@ -51,6 +51,12 @@ pub enum RejectReason {
     PolicyUnfit,
     /// It failed too often from this station, and is not looked at for a while.
     Blocked,
+    /// As many sessions as it may have are online.
+    TooManySessions,
+    /// Addresses are leased to it, and there is no pool that this NAS may use.
+    NoPool,
+    /// No pool that this NAS may use has an address left.
+    PoolExhausted,
 }
 
 impl RejectReason {
@@ -77,6 +83,9 @@ impl RejectReason {
             Self::UnknownRealm => "unknown_realm",
             Self::PolicyUnfit => "policy_unfit",
             Self::Blocked => "blocked",
+            Self::TooManySessions => "too_many_sessions",
+            Self::NoPool => "no_pool",
+            Self::PoolExhausted => "pool_exhausted",
         }
     }
 
@@ -99,7 +108,10 @@ impl RejectReason {
             | Self::PortNotAllowed
             | Self::CalledStationNotAllowed
             | Self::CheckFailed
-            | Self::PolicyUnfit => "reject-setup",
+            | Self::PolicyUnfit
+            | Self::NoPool => "reject-setup",
+            Self::TooManySessions => "reject-too-many-sessions",
+            Self::PoolExhausted => "reject-pool-exhausted",
             Self::MacMismatch => "reject-device",
             Self::OutsideHours => "reject-hours",
             Self::Expired => "reject-expired",
@@ -111,7 +123,7 @@ impl RejectReason {
     }
 
     /// Every reason, for counters.
-    pub const ALL: [RejectReason; 20] = [
+    pub const ALL: [RejectReason; 23] = [
         Self::UnknownLogin,
         Self::WrongPassword,
         Self::NoCredentials,
@@ -132,6 +144,9 @@ impl RejectReason {
         Self::UnknownRealm,
         Self::PolicyUnfit,
         Self::Blocked,
+        Self::TooManySessions,
+        Self::NoPool,
+        Self::PoolExhausted,
     ];
 }
 

@@ -852,7 +852,24 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    for list in ["customers", "services", "plans", "nas", "staff", "roles"] {
+    let group = serde_json::json!({"name": "north", "description": "Behind the north ring"});
+    let group = lab.api().post("/api/v1/nas-groups", &group).created();
+    let pool = serde_json::json!({
+        "name": "Home, of the north ring and what lies behind it",
+        "nas_group_id": group,
+        "ipv4": ["100.64.0.0/22", "100.65.9.10-100.65.9.99"],
+        "ipv6_prefix": "2001:db8:1000::/40", "ipv6_length": 64,
+        "delegated_prefix": "2001:db8:2000::/40", "delegated_length": 56,
+    });
+    let pool = lab.api().post("/api/v1/pools", &pool).created();
+    lab::eventually("how full the pool is", PATIENCE, || {
+        let shown = lab.api().get(&format!("/api/v1/pools/{pool}")).expect(200);
+        shown["usage"].is_object().then_some(())
+    });
+    for list in ["nas-groups", "pools"] {
+        paths.push(format!("/{list}/new"));
+    }
+    for list in ["customers", "services", "plans", "nas", "nas-groups", "pools", "staff", "roles"] {
         paths.push(format!("/{list}"));
         paths.push(format!("/{list}/{}", first(lab, list)));
     }

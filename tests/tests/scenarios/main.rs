@@ -3,9 +3,10 @@
 //!
 //! In the order of the path: what the office creates ([`resources`]), logins ([`login`]), every
 //! way to prove one and what is refused ([`methods`]), what NAS of each vendor are told
-//! ([`vendors`]), what staff ask and add besides ([`attributes`]), sessions ([`accounting`]), what
-//! changes while a subscriber is online ([`changes`]), the command line ([`command_line`]), the
-//! console ([`browser`], [`access`]), signing in through another's directory ([`provider`]).
+//! ([`vendors`]), what staff ask and add besides ([`attributes`]), who may be online at once
+//! ([`simultaneous`]) and with which address ([`pools`]), sessions ([`accounting`]), what changes
+//! while a subscriber is online ([`changes`]), the command line ([`command_line`]), the console
+//! ([`browser`], [`access`]), signing in through another's directory ([`provider`]).
 //! Then what surrounds it: starting and stopping ([`starting`]), settings ([`settings`]),
 //! kill -9 ([`crash`]), backups ([`backup`]), our codec against another ([`codec`]), and the API
 //! against its own description ([`schema`]).
@@ -44,10 +45,12 @@ mod cutover;
 mod listeners;
 mod login;
 mod methods;
+mod pools;
 mod provider;
 mod resources;
 mod runner;
 mod schema;
 mod settings;
+mod simultaneous;
 mod starting;
 mod vendors;

@@ -4,12 +4,13 @@ use daemon::secrets::Keyring;
 use model::identity::{Credential, Identity, IdentityKind};
 use model::nas::{Client, Ipv6Counters, Nas, Signing, Vendor};
 use model::policy::{
-    Body, Change, FORMAT, Gives, Group, Key, MacBinding, MacMode, Overrides, Profile, Rules,
-    Subscriber,
+    Body, Change, FORMAT, Gives, Group, Ipv4Method, Key, MacBinding, MacMode, Overrides, Profile,
+    Rules, Subscriber,
 };
+use model::pool::Pool;
 use model::{
-    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, RadiusGroupId,
-    ServiceId, SystemClock,
+    ClientId, CustomerId, IdentityId, NasId, OrganisationId, PlanId, PlanVersionId, PoolId,
+    RadiusGroupId, ServiceId, SystemClock,
 };
 use radius_wire::attr::microsoft;
 use radius_wire::auth::{chap_response, mschap2_response, mschap2_value, nt_hash};
@@ -34,7 +35,8 @@ fn hours() -> String {
 
 /// A cache with one client, one NAS, one profile, one plain subscriber, asha, and one with rules
 /// of every kind, binod; both have the password "password".
-fn cache() -> Cache {
+/// `room`: the profile limits sessions and leases addresses from a pool.
+fn cache(room: bool) -> Cache {
     let keyring = Keyring::ephemeral();
     let (client, nas) = (ClientId::generate(), NasId::generate());
     let (service, identity) = (ServiceId::generate(), IdentityId::generate());
@@ -103,6 +105,7 @@ fn cache() -> Cache {
                 coa_secret: None,
                 accepts_coa: true,
                 ipv6_counters: Ipv6Counters::Included,
+                group: None,
             }),
         ),
         (
@@ -116,6 +119,8 @@ fn cache() -> Cache {
                     download_bps: Some(50_000_000),
                     upload_bps: Some(20_000_000),
                     pool: Some("pool1".to_owned()),
+                    session_limit: room.then_some(1),
+                    ipv4_method: room.then_some(Ipv4Method::Leased),
                     ..Gives::default()
                 },
             })),
@@ -128,6 +133,19 @@ fn cache() -> Cache {
                 identities: vec![binod],
                 overrides: Overrides { rules: own, ..Overrides::NONE }.boxed(),
                 ..Subscriber::plain(other, none.0, none.1, profile, None)
+            }),
+        ),
+        (
+            Key::Pool(PoolId::NONE),
+            Body::Pool(Pool {
+                id: PoolId::NONE,
+                organisation: none.0,
+                name: "home".to_owned(),
+                group: None,
+                ipv4: vec!["100.64.0.0/24".parse().unwrap()],
+                ipv6: None,
+                delegated: None,
+                lease_s: 3600,
             }),
         ),
         (
@@ -178,6 +196,15 @@ fn request(name: &str, method: usize, number: u32, key: &ClientKey) -> Vec<u8> {
 
 #[test]
 fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
+    accept_without_allocating(false);
+}
+
+#[test]
+fn nor_does_one_that_is_counted_and_leased_an_address() {
+    accept_without_allocating(true);
+}
+
+fn accept_without_allocating(leased: bool) {
     let (_stop, stop) = UnixStream::pair().unwrap();
     let (events, _) = mpsc::channel(16);
     let (seen, _) = mpsc::channel(1);
@@ -186,8 +213,10 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
     let (refusals, _) = mpsc::channel(1);
     let limits = Limits { failures: 20, window_s: 120, block_s: 300 };
     let class_key = ClassKey::new(&[7; 32]);
+    let engine = Arc::new(Engine::new(Arc::new(cache(leased)), class_key, true));
+    engine.pools.configure(&engine.cache, SystemClock.now(), &mut |_| {});
     let mut shard = AuthShard {
-        engine: Arc::new(Engine::new(Arc::new(cache()), class_key, true)),
+        engine: engine.clone(),
         clock: Arc::new(SystemClock),
         sockets: Vec::new(),
         stop,
@@ -205,6 +234,7 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
             begun,
             refusals,
             seen,
+            coa: mpsc::channel(16).0,
             events,
             failures: 20,
         },
@@ -245,4 +275,22 @@ fn an_accepted_login_allocates_nothing_from_socket_to_socket() {
         }
     }
     assert_eq!(allocated, 0, "allocations in 20 rounds of 48 logins");
+    // What a session was given is what it should have: nothing moves it when it is compared.
+    for name in ["asha", "binod"] {
+        nas.send(&request(name, 0, 200, &key)).unwrap();
+        shard.serve(clock.now(), 0, &mut sockets, &mut bench).unwrap();
+        let mut reply = [0; 4096];
+        let len = nas.recv(&mut reply).unwrap();
+        let packet = Packet::parse(&reply[..len]).unwrap();
+        let class = packet.attributes().first(attr::CLASS).unwrap();
+        let given = engine.class_key.read(class).unwrap().policy_hash;
+        let found = engine.cache.subscribers().identify(IdentityKind::Login, name.as_bytes());
+        let (entry, mut room) = (found.unwrap(), Vec::new());
+        let wanted = engine.wanted(clock.now(), &entry, Vendor::Mikrotik, &mut room).unwrap().1;
+        assert_eq!(given, wanted, "{name}");
+        assert_eq!(packet.attributes().first(attr::FRAMED_IP_ADDRESS).is_some(), leased);
+    }
+    let usage = engine.pools.all()[0].usage(model::pool::Part::Ipv4).unwrap();
+    // One for each of the two, however often they ask.
+    assert_eq!(usage.offered, if leased { 2 } else { 0 });
 }

@@ -60,7 +60,9 @@ pub(super) fn candidates(
         Kind::Network => vec![json!(format!("10.{}.{}.0/24", n / 250 % 250, n % 250))],
         Kind::Money => vec![json!({"amount": 100, "currency": "USD"})],
         Kind::Words(_, max) => {
-            let words = [mark.to_owned(), format!("{mark}@example.net")]
+            // A range of addresses is nobody else's.
+            let range = format!("172.{}.{}.0/29", 16 + n / 250 % 16, n % 250);
+            let words = [mark.to_owned(), format!("{mark}@example.net"), range]
                 .into_iter()
                 .chain(TEXTS.iter().map(|text| (*text).to_owned()))
                 .filter(|word| word.len() <= max);

@@ -324,8 +324,14 @@ fn filters(
         filters.push(("organisation_id=ID".to_owned(), of.organisation.to_string()));
     }
     for field in entity.all_fields().filter(|field| field.flags.has(Flags::FILTERABLE)) {
-        let Kind::Reference(prefix, _) = field.kind else { continue };
+        let Kind::Reference(prefix, table) = field.kind else { continue };
         let Some(theirs) = world.id_of(of, prefix) else { continue };
+        // Who inherits both the record and what it names may look for one by the other.
+        let to = registry::by_table(table);
+        let inherits = |to: &Entity| by.reads(of, to.scope) && by.reads(of, entity.scope);
+        if to.is_some_and(inherits) {
+            continue;
+        }
         for op in ["", "[ne]", "[in]"] {
             filters.push((format!("{}{op}=ID", field.name), theirs.clone()));
         }

@@ -173,10 +173,15 @@ CREATE TABLE plan (
     interim_s BIGINT NOT NULL,
     session_timeout_s BIGINT,
     idle_timeout_s BIGINT,
+    -- Sessions at once; NULL: in a plan as many as there are.
+    session_limit BIGINT,
+    session_limit_action TEXT,
     service_type TEXT,
     framed_protocol TEXT,
     ipv4_method TEXT,
     pool TEXT,
+    -- The pool of ours that addresses are leased from.
+    lease_pool_id UUID,
     ipv6_pool TEXT,
     delegated_pool TEXT,
     dns JSONB,
@@ -270,10 +275,14 @@ CREATE TABLE service (
     upload_bps BIGINT,
     session_timeout_s BIGINT,
     idle_timeout_s BIGINT,
+    session_limit BIGINT,
+    session_limit_action TEXT,
     ipv4_method TEXT,
     ipv4 INET,
     ipv4_prefix_length BIGINT,
     pool TEXT,
+    -- The pool of ours that addresses are leased from.
+    lease_pool_id UUID,
     routes JSONB,
     ipv6_address INET,
     ipv6_prefix INET,
@@ -393,6 +402,8 @@ CREATE TABLE nas (
     coa_secret TEXT,
     accepts_coa BOOLEAN NOT NULL,
     ipv6_counters TEXT NOT NULL,
+    -- The group that says which address pools it may use.
+    nas_group_id UUID,
     -- What becomes of unsigned Access-Requests: learn, warn or require.
     message_authenticator TEXT NOT NULL DEFAULT 'learn',
     -- Whether organisations below may use it.
@@ -414,9 +425,65 @@ CREATE TABLE nas (
 CREATE UNIQUE INDEX nas_name ON nas (organisation_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX nas_address ON nas (address);
 CREATE INDEX nas_vendor ON nas (vendor, id);
+CREATE INDEX nas_group_of ON nas (nas_group_id, id) WHERE nas_group_id IS NOT NULL;
 CREATE INDEX nas_created ON nas (created_at, id);
 CREATE INDEX nas_updated ON nas (updated_at, id);
 CREATE UNIQUE INDEX nas_external ON nas (external_id, external_source, organisation_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- NAS that may use the same address pools.
+CREATE TABLE nas_group (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX nas_group_name ON nas_group (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX nas_group_created ON nas_group (created_at, id);
+CREATE INDEX nas_group_updated ON nas_group (updated_at, id);
+CREATE UNIQUE INDEX nas_group_external ON nas_group (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+
+-- Addresses and prefixes that aaad leases. No two live pools have one in common.
+CREATE TABLE pool (
+    id UUID PRIMARY KEY,
+    organisation_id UUID NOT NULL REFERENCES organisation (id),
+    name TEXT NOT NULL,
+    -- NULL: every NAS may use it.
+    nas_group_id UUID,
+    -- Ranges of IPv4 addresses, as they were given.
+    ipv4 JSONB,
+    ipv6_prefix INET,
+    ipv6_length BIGINT,
+    delegated_prefix INET,
+    delegated_length BIGINT,
+    lease_s BIGINT NOT NULL,
+    -- What aaad said last of how full it is.
+    usage JSONB,
+    used_percent BIGINT,
+    usage_at TIMESTAMPTZ,
+    external_source TEXT,
+    external_id TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    updated_by TEXT NOT NULL,
+    deleted_at TIMESTAMPTZ,
+    deleted_by TEXT
+);
+CREATE UNIQUE INDEX pool_name ON pool (organisation_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX pool_nas_group ON pool (nas_group_id, id);
+CREATE INDEX pool_created ON pool (created_at, id);
+CREATE INDEX pool_updated ON pool (updated_at, id);
+CREATE UNIQUE INDEX pool_external ON pool (organisation_id, external_source, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 
 -- Attributes that services share.
 CREATE TABLE radius_group (

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Group, Profile, Realm, Subscriber};
 use crate::nas::{Client, Nas};
-use crate::{ClientId, NasId, PlanVersionId, RadiusGroupId, RealmId, ServiceId};
+use crate::pool::Pool;
+use crate::{ClientId, NasId, PlanVersionId, PoolId, RadiusGroupId, RealmId, ServiceId};
 
 /// The format of [`Change`] and [`Mark`]; a reader refuses a newer one.
 pub const FORMAT: u8 = 1;
@@ -23,6 +24,8 @@ pub enum Key {
     Client(ClientId),
     /// A NAS.
     Nas(NasId),
+    /// An address pool.
+    Pool(PoolId),
     /// A group.
     Group(RadiusGroupId),
     /// A realm.
@@ -41,6 +44,7 @@ impl fmt::Display for Key {
             Self::Subscriber(id) => id.fmt(f),
             Self::Client(id) => id.fmt(f),
             Self::Nas(id) => id.fmt(f),
+            Self::Pool(id) => id.fmt(f),
             Self::Group(id) => id.fmt(f),
             Self::Realm(id) => id.fmt(f),
         }
@@ -57,6 +61,7 @@ impl FromStr for Key {
             Some(ServiceId::PREFIX) => text.parse().map(Self::Subscriber).map_err(bad),
             Some(ClientId::PREFIX) => text.parse().map(Self::Client).map_err(bad),
             Some(NasId::PREFIX) => text.parse().map(Self::Nas).map_err(bad),
+            Some(PoolId::PREFIX) => text.parse().map(Self::Pool).map_err(bad),
             Some(RadiusGroupId::PREFIX) => text.parse().map(Self::Group).map_err(bad),
             Some(RealmId::PREFIX) => text.parse().map(Self::Realm).map_err(bad),
             _ => Err(KeyError(text.to_owned())),
@@ -89,6 +94,8 @@ pub enum Body {
     Client(Client),
     /// A NAS.
     Nas(Nas),
+    /// An address pool.
+    Pool(Pool),
     /// A group.
     Group(Group),
     /// A realm.

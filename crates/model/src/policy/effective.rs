@@ -10,11 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::Ipv6Network;
 
 use super::{
-    Boost, Burst, FramedProtocol, Garden, HoldNetwork, HoldReason, Ipv4Method, OnHold, Overlay,
-    OverlayKind, Profile, ServiceType, Subscriber, VendorProfile, VendorProfiles,
+    Boost, Burst, FramedProtocol, Garden, HoldNetwork, HoldReason, Ipv4Method, LimitAction, OnHold,
+    Overlay, OverlayKind, Profile, ServiceType, Subscriber, VendorProfile, VendorProfiles,
 };
-use crate::Ts;
 use crate::nas::Fnv;
+use crate::{PoolId, Ts};
 
 /// Expiry is not enforced while billing has been silent this long, seconds: a daemon that
 /// cannot hear of a renewal must not end paid services.
@@ -64,8 +64,14 @@ pub struct Effective<'a> {
     pub session_timeout_s: Option<u32>,
     /// Longest silence, seconds.
     pub idle_timeout_s: Option<u32>,
+    /// Sessions at once, which no NAS is told.
+    pub session_limit: Option<u16>,
+    /// What becomes of a login beyond that.
+    pub session_limit_action: LimitAction,
     /// The address pool named to the NAS; never beside an address.
     pub pool: Option<&'a str>,
+    /// Addresses are leased from our own pools: those that are not fixed.
+    pub lease: Option<Lease>,
     /// The fixed address, or [`NAS_CHOOSES`].
     pub ipv4: Option<Ipv4Addr>,
     /// The prefix length of the fixed address.
@@ -100,6 +106,25 @@ pub struct Effective<'a> {
     pub vendor_profiles: &'a VendorProfiles,
     /// What confines the session.
     pub garden: Option<&'a Garden>,
+}
+
+/// Which of our pools addresses are leased from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// Any that the NAS may use.
+    Any,
+    /// This one alone.
+    From(PoolId),
+}
+
+impl Lease {
+    /// The one pool, where one is named.
+    pub fn pool(self) -> Option<PoolId> {
+        match self {
+            Self::Any => None,
+            Self::From(pool) => Some(pool),
+        }
+    }
 }
 
 /// The address that tells a NAS to choose one (RFC 2865 §5.8).
@@ -153,6 +178,10 @@ impl<'a> Effective<'a> {
         hash_number(&mut fixed, self.service_type.map(|kind| kind.number().into()));
         hash_number(&mut fixed, self.framed_protocol.map(|kind| kind.number().into()));
         hash_text(&mut fixed, self.garden.and_then(|garden| garden.redirect_url.as_deref()));
+        if let Some(lease) = self.lease {
+            fixed.write(&[1]);
+            fixed.write(lease.pool().unwrap_or(PoolId::NONE).0.as_bytes());
+        }
 
         let mut live = Fnv::default();
         hash_number(&mut live, self.download_bps);
@@ -293,8 +322,11 @@ pub fn effective<'a>(
         ("upload_bps", own.upload_bps.is_some()),
         ("session_timeout_s", own.session_timeout_s.is_some()),
         ("idle_timeout_s", own.idle_timeout_s.is_some()),
+        ("session_limit", own.session_limit.is_some()),
+        ("session_limit_action", own.session_limit_action.is_some()),
         ("ipv4_method", own.ipv4_method.is_some()),
         ("pool", own.pool.is_some()),
+        ("lease_pool", own.lease_pool.is_some()),
         ("ipv6_pool", own.ipv6_pool.is_some()),
         ("delegated_pool", own.delegated_pool.is_some()),
         ("vlan", own.vlan.is_some()),
@@ -322,7 +354,11 @@ pub fn effective<'a>(
 
     let as_planned = (rates.download_bps, rates.upload_bps) == (plan.download_bps, plan.upload_bps);
     let pool = own.pool.as_deref().or(plan.pool.as_deref());
-    let (pool, ipv4) = ipv4(own.ipv4_method.or(plan.ipv4_method), pool, subscriber.ipv4);
+    let method = own.ipv4_method.or(plan.ipv4_method);
+    let (pool, ipv4) = ipv4(method, pool, subscriber.ipv4);
+    let lease_pool = own.lease_pool.or(plan.lease_pool);
+    let lease =
+        (method == Some(Ipv4Method::Leased)).then_some(lease_pool.map_or(Lease::Any, Lease::From));
     let mut result = Effective {
         access,
         download_bps: rates.download_bps,
@@ -334,7 +370,13 @@ pub fn effective<'a>(
         interim_s: plan.interim_s,
         session_timeout_s: own.session_timeout_s.or(plan.session_timeout_s),
         idle_timeout_s: own.idle_timeout_s.or(plan.idle_timeout_s),
+        session_limit: own.session_limit.or(plan.session_limit),
+        session_limit_action: own
+            .session_limit_action
+            .or(plan.session_limit_action)
+            .unwrap_or(LimitAction::ReplaceOldest),
         pool,
+        lease,
         ipv4,
         ipv4_prefix_length: own
             .ipv4_prefix_length
@@ -381,7 +423,7 @@ fn ipv4(
         None => (pool.filter(|_| fixed.is_none()), fixed),
         Some(Ipv4Method::None) => (None, None),
         Some(Ipv4Method::Pool) => (pool, None),
-        Some(Ipv4Method::Static) => (None, fixed),
+        Some(Ipv4Method::Static | Ipv4Method::Leased) => (None, fixed),
         Some(Ipv4Method::Nas) => (None, Some(NAS_CHOOSES)),
     }
 }
@@ -397,6 +439,7 @@ fn enter<'a>(result: &mut Effective<'a>, garden: &'a Garden) {
     result.filters = &[];
     if let Some(pool) = &garden.pool {
         result.pool = Some(pool);
+        result.lease = None;
         (result.ipv4, result.ipv4_prefix_length) = (None, None);
         // Routes lead to the address that is not given.
         (result.routes, result.ipv6_routes) = (&[], &[]);

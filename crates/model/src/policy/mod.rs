@@ -25,8 +25,8 @@ mod terms;
 
 pub use change::{Body, Change, FORMAT, Key, Mark, Message, STREAM, TABLE};
 pub use effective::{
-    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, NAS_CHOOSES,
-    NoTrace, Step, Trace, difference, effective,
+    Access, BILLING_SILENT_S, Context, Difference, EXPIRY_DEFERRED_S_MAX, Effective, Lease,
+    NAS_CHOOSES, NoTrace, Step, Trace, difference, effective,
 };
 pub use hours::{Hours, HoursError};
 pub use overlay::{Boost, Overlay, OverlayKind};
@@ -35,4 +35,6 @@ pub use rules::{
     Group, MAC_LIMIT_MAX, MacBinding, MacMode, Realm, Rules, is_pattern, matches_pattern,
 };
 pub use subscriber::{Hold, HoldBilling, HoldNetwork, HoldReason, Overrides, Subscriber};
-pub use terms::{Burst, FramedProtocol, Ipv4Method, ServiceType, VendorProfile, VendorProfiles};
+pub use terms::{
+    Burst, FramedProtocol, Ipv4Method, LimitAction, ServiceType, VendorProfile, VendorProfiles,
+};

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Burst, FramedProtocol, Ipv4Method, Rules, ServiceType, VendorProfiles};
-use crate::{OrganisationId, PlanId, PlanVersionId};
+use super::{Burst, FramedProtocol, Ipv4Method, LimitAction, Rules, ServiceType, VendorProfiles};
+use crate::{OrganisationId, PlanId, PlanVersionId, PoolId};
 
 /// What a hold or an expiry that asks for no particular treatment does on this profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -95,12 +95,21 @@ pub struct Gives {
     /// Longest silence, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout_s: Option<u32>,
+    /// Sessions at once; absent: as many as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_limit: Option<u16>,
+    /// What becomes of a login beyond that; absent: it replaces the oldest session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_limit_action: Option<LimitAction>,
     /// Where the IPv4 address comes from; absent: the fixed one, else the pool, else the NAS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv4_method: Option<Ipv4Method>,
     /// The address pool named to the NAS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// The one pool of ours that addresses are leased from; absent: any that the NAS may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_pool: Option<PoolId>,
     /// The pool of the link's IPv6 prefix or address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv6_pool: Option<String>,
@@ -148,8 +157,11 @@ impl Default for Gives {
             interim_s: 300,
             session_timeout_s: None,
             idle_timeout_s: None,
+            session_limit: None,
+            session_limit_action: None,
             ipv4_method: None,
             pool: None,
+            lease_pool: None,
             ipv6_pool: None,
             delegated_pool: None,
             dns: Vec::new(),

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnetwork::Ipv6Network;
 use serde::{Deserialize, Serialize};
 
-use super::{Ipv4Method, Rules};
+use super::{Ipv4Method, LimitAction, Rules};
 use crate::identity::Identity;
-use crate::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
+use crate::{CustomerId, NasId, OrganisationId, PlanVersionId, PoolId, ServiceId, Ts};
 
 /// Why a service is held. A payment clears only `nonpayment`; each reason is cleared by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,12 +114,21 @@ pub struct Overrides {
     /// Longest silence, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_s: Option<u32>,
+    /// Sessions at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_limit: Option<u16>,
+    /// What becomes of a login beyond that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_limit_action: Option<LimitAction>,
     /// Where the IPv4 address comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4_method: Option<Ipv4Method>,
     /// The address pool named to the NAS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// The one pool of ours that addresses are leased from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_pool: Option<PoolId>,
     /// The prefix length of the fixed IPv4 address, told as its netmask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4_prefix_length: Option<u8>,
@@ -165,8 +174,11 @@ impl Overrides {
         upload_bps: None,
         session_timeout_s: None,
         idle_timeout_s: None,
+        session_limit: None,
+        session_limit_action: None,
         ipv4_method: None,
         pool: None,
+        lease_pool: None,
         ipv4_prefix_length: None,
         ipv6_pool: None,
         delegated_pool: None,

@@ -66,6 +66,18 @@ choice! {
         Static = "static",
         /// The NAS is told to choose (RFC 2865 §5.8: 255.255.255.254).
         Nas = "nas",
+        /// An address of one of our pools, leased by `aaad`; the fixed one where there is one.
+        Leased = "leased",
+    }
+}
+
+choice! {
+    /// What becomes of a login beyond the limit of sessions.
+    LimitAction {
+        /// It is let in, and the oldest session is ended.
+        ReplaceOldest = "replace_oldest",
+        /// It is refused.
+        Reject = "reject",
     }
 }
 
