@@ -45,8 +45,9 @@ CREATE TABLE session (
     UNIQUE (nas_id, acct_session_id, started_at)
 );
 CREATE INDEX session_open ON session (nas_id, acct_session_id) WHERE ended_at IS NULL;
--- Who has not been heard of for longest.
-CREATE INDEX session_silent ON session (partition, updated_at) WHERE ended_at IS NULL;
+-- Who is online. The time of the last report is in no index: it changes with every report, and
+-- a row whose indexed columns stay is changed in its page alone.
+CREATE INDEX session_online ON session (partition) WHERE ended_at IS NULL;
 CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
 -- Ends we inferred: a restart that is heard of late may move them.
 CREATE INDEX session_inferred ON session (nas_id, ended_at)
@@ -56,6 +57,7 @@ CREATE INDEX session_service ON session (service_id);
 CREATE INDEX session_organisation ON session (organisation_id, started_at);
 CREATE INDEX session_ip ON session (ip);
 CREATE INDEX session_station ON session (calling_station);
+CREATE INDEX session_acct ON session (acct_session_id);
 
 -- When a NAS said that it restarted (Accounting-On or Off), for reports that come late.
 CREATE TABLE nas_restart (

@@ -75,7 +75,7 @@ pub(crate) async fn make_partitions(db: &Db, kept: Kept, now: Ts) -> Result<(), 
                 // Words of ours and instants: nothing in it comes from outside.
                 let sql = format!(
                     "CREATE TABLE IF NOT EXISTS {name} PARTITION OF {} \
-                     FOR VALUES FROM ('{from}') TO ('{to}')",
+                     FOR VALUES FROM ('{from}') TO ('{to}') WITH (fillfactor = 80)",
                     table.name
                 );
                 if let Err(error) = db.dynamic_all(&sql, args![]).await {
