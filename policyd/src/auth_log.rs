@@ -43,9 +43,6 @@ store::statements! {
                 THEN excluded.first_at ELSE auth_log.first_at END,
             last_at = CASE WHEN excluded.last_at > auth_log.last_at
                 THEN excluded.last_at ELSE auth_log.last_at END";
-    /// Rows nobody needs any more.
-    pub(crate) REMOVE_OLD = "DELETE FROM auth_log WHERE id IN (SELECT id FROM auth_log
-        WHERE minute < $1 ORDER BY minute LIMIT $2)";
     /// Progress of programs that have ended.
     pub(crate) REMOVE_PROGRESS = "DELETE FROM auth_log_progress WHERE source IN (SELECT source
         FROM auth_log_progress WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)";

@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus::Entry;
 use model::accounting::{Record, Shipped};
-use model::{NasId, OrganisationId, SessionId, Ts};
+use model::{NasId, ServiceId, SessionId, Ts};
 use store::{Db, StoreError, Tx};
 
 use crate::report::{self, Key, Message, Report};
-use crate::session::{self, Effect, Session, Traffic};
+use crate::session::{self, Session};
 use crate::store::{self as tables, DeadLetter, Step};
+use crate::usage::Rollups;
 
 /// Whose entries they are, and when.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub(crate) struct Scope {
     pub(crate) partition: u16,
     /// Whether logins are compared without regard to ASCII case.
     pub(crate) fold_case: bool,
+    /// How far the hours of the installation's zone lie behind those of UTC, seconds.
+    pub(crate) hour_shift_s: i64,
     pub(crate) now: Ts,
 }
 
@@ -42,6 +45,10 @@ pub(crate) struct Outcome {
     pub(crate) dead_letters: u64,
     pub(crate) opened: u64,
     pub(crate) closed: u64,
+    /// When the newest record that was applied reached us.
+    pub(crate) newest: Option<Ts>,
+    /// Services that used something.
+    pub(crate) services: BTreeSet<ServiceId>,
 }
 
 impl Outcome {
@@ -63,6 +70,8 @@ impl Outcome {
         self.dead_letters += later.dead_letters;
         self.opened += later.opened;
         self.closed += later.closed;
+        self.newest = self.newest.max(later.newest);
+        self.services.extend(later.services);
     }
 }
 
@@ -147,23 +156,40 @@ async fn commit(
     let position = entries.last().map(|entry| entry.position.to_string()).unwrap_or_default();
     let mut tx = db.begin().await?;
     let fresh = advance(&mut tx, scope, &position, items, &mut outcome).await?;
-    let mut work = Work::new(scope.partition);
+    let mut work = Work::new(scope);
+    // What lies between two restarts is loaded and written together.
+    let mut together: Vec<(Place, Box<Report>)> = Vec::new();
     for item in fresh {
-        match item.content {
-            Content::Message(message) => {
-                work.take(&mut tx, message, &mut outcome).await?;
+        match (item.content, item.place) {
+            (Content::Message(message), Some(place)) => {
                 outcome.applied += 1;
+                outcome.newest = outcome.newest.max(message.received());
+                match message {
+                    Message::Session(report) => together.push((place, report)),
+                    Message::Restart { nas, at, .. } => {
+                        let reports = std::mem::take(&mut together);
+                        work.take(&mut tx, reports, &mut outcome).await?;
+                        work.restart(&mut tx, nas, at, &mut outcome).await?;
+                    }
+                    Message::Nothing { .. } => {}
+                }
             }
-            Content::Dead(reason) => {
-                let place = item.place.map(|place| (place.incarnation, place.sequence));
+            (content, place) => {
+                let reason = match content {
+                    Content::Dead(reason) => reason,
+                    // Only what cannot be read has no place.
+                    Content::Message(_) => "it has no place in a journal".to_owned(),
+                };
+                let place = place.map(|place| (place.incarnation, place.sequence));
                 let letter = DeadLetter { place, reason: &reason, body: item.body };
                 tables::insert_dead_letter(&mut tx, scope.partition, scope.now, letter).await?;
                 outcome.dead_letters += 1;
             }
         }
     }
-    work.write(&mut tx, &mut outcome).await?;
-    work.write_traffic(&mut tx).await?;
+    work.take(&mut tx, together, &mut outcome).await?;
+    outcome.services.extend(work.rollups.services());
+    work.rollups.write(&mut tx, scope.partition).await?;
     tx.commit().await?;
     Ok(outcome)
 }
@@ -256,107 +282,105 @@ struct Work {
     partition: u16,
     sessions: BTreeMap<Key, Siblings>,
     restarts: BTreeMap<NasId, Vec<Ts>>,
-    traffic: BTreeMap<(OrganisationId, Ts), Traffic>,
+    rollups: Rollups,
 }
 
 impl Work {
-    fn new(partition: u16) -> Self {
+    fn new(scope: Scope) -> Self {
         Self {
-            partition,
+            partition: scope.partition,
             sessions: BTreeMap::new(),
             restarts: BTreeMap::new(),
-            traffic: BTreeMap::new(),
+            rollups: Rollups::new(scope.hour_shift_s),
         }
     }
 
+    /// Applies reports in their order and writes the sessions that changed.
     async fn take(
         &mut self,
         tx: &mut Tx,
-        message: Message,
+        reports: Vec<(Place, Box<Report>)>,
         outcome: &mut Outcome,
     ) -> Result<(), StoreError> {
-        match message {
-            Message::Session(report) => {
-                self.load(tx, &report).await?;
-                self.decide(&report);
-            }
-            Message::Restart { nas, at } => {
-                // The table closes them by itself, so it has to be up to date before, and what
-                // was loaded is not up to date behind.
-                self.write(tx, outcome).await?;
-                self.sessions.clear();
-                self.restarts.remove(&nas);
-                outcome.closed += tables::restart(tx, self.partition, nas, at).await?;
-            }
-            Message::Nothing => {}
+        if reports.is_empty() {
+            return Ok(());
         }
+        self.load(tx, &reports).await?;
+        for (place, report) in &reports {
+            self.decide(*place, report);
+        }
+        self.write(tx, outcome).await
+    }
+
+    /// The table ends the sessions by itself, so it has to be up to date before, and what was
+    /// loaded is not up to date behind.
+    async fn restart(
+        &mut self,
+        tx: &mut Tx,
+        nas: NasId,
+        at: Ts,
+        outcome: &mut Outcome,
+    ) -> Result<(), StoreError> {
+        self.sessions.clear();
+        self.restarts.remove(&nas);
+        outcome.closed += tables::restart(tx, self.partition, nas, at).await?;
         Ok(())
     }
 
-    async fn load(&mut self, tx: &mut Tx, report: &Report) -> Result<(), StoreError> {
-        if !self.sessions.contains_key(&report.key) {
-            let stored = tables::load_siblings(tx, &report.key).await?;
+    async fn load(
+        &mut self,
+        tx: &mut Tx,
+        reports: &[(Place, Box<Report>)],
+    ) -> Result<(), StoreError> {
+        let keys: BTreeSet<&Key> = reports.iter().map(|(_, report)| &report.key).collect();
+        let nas: BTreeSet<NasId> = keys.iter().map(|key| key.nas).collect();
+        let missing = |key: &&Key| !self.sessions.contains_key(*key);
+        let keys: Vec<&Key> = keys.into_iter().filter(missing).collect();
+        let mut found = tables::load_siblings(tx, &keys).await?;
+        for key in keys {
+            let stored = found.remove(key).unwrap_or_default();
             let now = stored.clone();
-            self.sessions.insert(report.key.clone(), Siblings { stored, now });
+            self.sessions.insert(key.clone(), Siblings { stored, now });
         }
-        if !self.restarts.contains_key(&report.key.nas) {
-            let restarts = tables::load_restarts(tx, self.partition, report.key.nas).await?;
-            self.restarts.insert(report.key.nas, restarts);
+        let nas: Vec<NasId> =
+            nas.into_iter().filter(|nas| !self.restarts.contains_key(nas)).collect();
+        let mut found = tables::load_restarts(tx, self.partition, &nas).await?;
+        for nas in nas {
+            self.restarts.insert(nas, found.remove(&nas).unwrap_or_default());
         }
         Ok(())
     }
 
-    fn decide(&mut self, report: &Report) {
+    fn decide(&mut self, place: Place, report: &Report) {
         let siblings = self.sessions.entry(report.key.clone()).or_default();
         let restarts = self.restarts.entry(report.key.nas).or_default();
-        for effect in session::decide(&siblings.now, restarts, report, SessionId::generate()) {
-            match effect {
-                Effect::Put(session) => session::put(&mut siblings.now, *session),
-                Effect::Count(traffic) => count(&mut self.traffic, traffic),
-            }
+        let decided = session::decide(&siblings.now, restarts, report, SessionId::generate());
+        for session in decided.sessions {
+            session::put(&mut siblings.now, session);
         }
+        self.rollups.take((place.incarnation, place.sequence), &decided.delta);
     }
 
-    /// Writes the sessions that changed.
+    /// Writes the sessions that changed: first those that may make room for others.
     async fn write(&mut self, tx: &mut Tx, outcome: &mut Outcome) -> Result<(), StoreError> {
+        let (mut changed, mut fresh) = (Vec::new(), Vec::new());
         for siblings in self.sessions.values_mut() {
             for session in &siblings.now {
                 let stored = siblings.stored.iter().find(|stored| stored.id == session.id);
                 let was_open = stored.is_none_or(|stored| stored.end.is_none());
                 match stored {
                     Some(stored) if stored == session => continue,
-                    Some(_) => tables::update_session(tx, session).await?,
-                    None => {
-                        tables::insert_session(tx, self.partition, session).await?;
-                        outcome.opened += 1;
-                    }
+                    Some(_) => changed.push(session.clone()),
+                    None => fresh.push(session.clone()),
                 }
                 outcome.closed += u64::from(was_open && session.end.is_some());
             }
             siblings.stored.clone_from(&siblings.now);
         }
-        Ok(())
+        outcome.opened += fresh.len() as u64;
+        tables::update_sessions(tx, &changed).await?;
+        tables::insert_sessions(tx, self.partition, &fresh).await
     }
-
-    /// Last before the commit, and in the order of the keys: other partitions add to the same
-    /// rows, and two that wait for each other would never end.
-    async fn write_traffic(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        for traffic in self.traffic.values() {
-            tables::add_traffic(tx, traffic).await?;
-        }
-        Ok(())
-    }
-}
-
-fn count(all: &mut BTreeMap<(OrganisationId, Ts), Traffic>, traffic: Traffic) {
-    all.entry((traffic.organisation, traffic.minute))
-        .and_modify(|sum| {
-            let add = u64::saturating_add;
-            sum.download_octets = add(sum.download_octets, traffic.download_octets);
-            sum.upload_octets = add(sum.upload_octets, traffic.upload_octets);
-            sum.sessions_started += traffic.sessions_started;
-        })
-        .or_insert(traffic);
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Config {
     pub bus: Bus,
     /// The accounting stream.
     pub accounting: Accounting,
+    /// What was used, and how long that is kept.
+    pub usage: Usage,
     /// Refused logins.
     pub auth_log: AuthLog,
     /// Logging.
@@ -38,6 +40,7 @@ impl Default for Config {
             database: Database::default(),
             bus: Bus::default(),
             accounting: Accounting::default(),
+            usage: Usage::default(),
             auth_log: AuthLog::default(),
             log: daemon::telemetry::LogConfig::default(),
         }
@@ -64,6 +67,25 @@ impl Config {
         }
         if self.auth_log.keep_days == 0 {
             advice.push(Advice::fatal("auth_log.keep_days", "must be at least 1"));
+        }
+        if self.accounting.lost_after_s < 60 {
+            let text = "must be at least 60: interims come once a minute at most";
+            advice.push(Advice::fatal("accounting.lost_after_s", text));
+        }
+        if self.usage.time_zone().is_none() {
+            let text = "is not an IANA time zone, such as Asia/Kolkata";
+            advice.push(Advice::fatal("usage.zone", text));
+        }
+        for (name, days) in [
+            ("usage.keep_deltas_days", self.usage.keep_deltas_days),
+            ("usage.keep_hours_days", self.usage.keep_hours_days),
+            ("usage.keep_days_days", self.usage.keep_days_days),
+            ("usage.keep_sessions_days", self.usage.keep_sessions_days),
+        ] {
+            if days < 8 {
+                // A record may be that late.
+                advice.push(Advice::fatal(name, "must be at least 8"));
+            }
         }
         if self.database.connections_max == 0 {
             advice.push(Advice::fatal("database.connections_max", "must be at least 1"));
@@ -122,11 +144,49 @@ pub struct Accounting {
     pub batch_max: usize,
     /// Whether logins are compared without regard to ASCII case; the same as in `aaad`.
     pub fold_case: bool,
+    /// How long a session may be silent beyond three of its own intervals, before it is taken to
+    /// be lost, seconds.
+    pub lost_after_s: u32,
 }
 
 impl Default for Accounting {
     fn default() -> Self {
-        Self { lease_s: 10, batch_max: 500, fold_case: true }
+        Self { lease_s: 10, batch_max: 2000, fold_case: true, lost_after_s: 600 }
+    }
+}
+
+/// What was used, and how long that is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Usage {
+    /// The zone whose hours and days usage is added up by.
+    pub zone: String,
+    /// How long each record's part is kept, days.
+    pub keep_deltas_days: u32,
+    /// How long hours are kept, days.
+    pub keep_hours_days: u32,
+    /// How long days are kept, days.
+    pub keep_days_days: u32,
+    /// How long sessions are kept after their end, days.
+    pub keep_sessions_days: u32,
+}
+
+impl Usage {
+    /// The zone, if there is one of that name.
+    pub fn time_zone(&self) -> Option<jiff::tz::TimeZone> {
+        jiff::tz::TimeZone::get(&self.zone).ok()
+    }
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            zone: "UTC".to_owned(),
+            keep_deltas_days: 14,
+            keep_hours_days: 90,
+            keep_days_days: 1830,
+            keep_sessions_days: 366,
+        }
     }
 }
 
@@ -177,11 +237,16 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         let config = Config {
-            accounting: Accounting { lease_s: 0, batch_max: 0, fold_case: true },
+            accounting: Accounting { lease_s: 0, batch_max: 0, fold_case: true, lost_after_s: 0 },
+            usage: Usage {
+                zone: "Asia/Nowhere".to_owned(),
+                keep_deltas_days: 1,
+                ..Usage::default()
+            },
             database: Database { url: None, connections_max: 0 },
             auth_log: AuthLog { keep_days: 0 },
             ..Config::default()
         };
-        assert_eq!(config.validate().iter().filter(|advice| advice.fatal).count(), 4);
+        assert_eq!(config.validate().iter().filter(|advice| advice.fatal).count(), 7);
     }
 }

@@ -11,6 +11,7 @@
 //! - `batch`: entries of a partition, applied in one transaction with their progress.
 //! - `report`: a record becomes what it says.
 //! - `session`: decides what a report means for the sessions of its id.
+//! - `usage`: what records add: deltas, hours, days; how long they are kept.
 //! - `auth_log`: refused logins, with a road of their own.
 //! - `store`: the statements and the schema.
 //! - `sweep`: old rows and old acknowledgements.
@@ -24,6 +25,7 @@ mod batch;
 mod report;
 mod session;
 mod store;
+mod usage;
 mod worker;
 
 mod control;

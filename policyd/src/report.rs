@@ -49,9 +49,24 @@ pub(crate) enum Message {
         nas: NasId,
         /// When it said so.
         at: Ts,
+        /// When that reached us.
+        received: Ts,
     },
     /// Nothing that concerns sessions.
-    Nothing,
+    Nothing {
+        /// When it reached us.
+        received: Ts,
+    },
+}
+
+impl Message {
+    /// When it reached us.
+    pub(crate) fn received(&self) -> Option<Ts> {
+        Some(match self {
+            Self::Session(report) => report.received,
+            Self::Restart { received, .. } | Self::Nothing { received } => *received,
+        })
+    }
 }
 
 /// What tells a NAS's sessions apart at any one time.
@@ -105,6 +120,10 @@ pub(crate) struct Report {
     pub(crate) started: Ts,
     /// Acct-Session-Time; 0 also where the NAS does not say.
     pub(crate) session_time_s: u32,
+    /// Acct-Multi-Session-Id: what ties the links of one multilink session together.
+    pub(crate) multi_session_id: Option<String>,
+    /// How far the NAS's clock is ahead of ours, seconds; absent: it does not say its time.
+    pub(crate) clock_offset_s: Option<i64>,
     pub(crate) download_octets: u64,
     pub(crate) upload_octets: u64,
 }
@@ -127,9 +146,9 @@ pub(crate) fn read(record: &[u8], fold_case: bool) -> Result<Message, Unfit> {
         Status::Interim => Kind::Interim,
         Status::Stop => Kind::Stop { cause: cause_of(facts.terminate_cause) },
         Status::On | Status::Off => {
-            return Ok(Message::Restart { nas: record.nas, at });
+            return Ok(Message::Restart { nas: record.nas, at, received: record.received });
         }
-        Status::Other(_) => return Ok(Message::Nothing),
+        Status::Other(_) => return Ok(Message::Nothing { received: record.received }),
     };
     let id = facts.acct_session_id.ok_or(Unfit::NoSessionId)?;
     let session_time_s =
@@ -163,6 +182,9 @@ pub(crate) fn read(record: &[u8], fold_case: bool) -> Result<Message, Unfit> {
         at,
         started: at.plus_seconds(-i64::from(session_time_s)),
         session_time_s,
+        multi_session_id: facts.acct_multi_session_id.map(text_of),
+        // RFC 2869 §5.3: when the event was, not when it was sent.
+        clock_offset_s: facts.event_timestamp.map(|at_s| i64::from(at_s) - at.seconds()),
         download_octets: facts.output_octets.min(i64::MAX as u64),
         upload_octets: facts.input_octets.min(i64::MAX as u64),
     })))

@@ -15,6 +15,7 @@ use daemon::config::ConfigError;
 use daemon::control::ControlError;
 use daemon::health::Health;
 use daemon::lifecycle::{Shutdown, TaskError, Tasks};
+use jiff::tz::TimeZone;
 use model::accounting::PARTITIONS;
 use model::{Clock, Secret};
 use store::{Db, StoreError};
@@ -28,6 +29,7 @@ use crate::control::Control;
 use crate::state::State;
 use crate::store::MIGRATIONS;
 use crate::sweep::Sweeper;
+use crate::usage::keep::Kept;
 use crate::worker::Worker;
 
 /// What the caller provides: the same for `policyd` itself, `netctl up` and tests.
@@ -120,6 +122,8 @@ impl Opened {
         let state = Arc::new(State::new(&health));
         state.database.works();
 
+        // `validate` refuses a zone that is none.
+        let zone = config.usage.time_zone().unwrap_or(TimeZone::UTC);
         let mut tasks = Tasks::new();
         let owner = format!("policyd-{}", Uuid::now_v7().simple());
         for partition in 0..PARTITIONS {
@@ -129,6 +133,8 @@ impl Opened {
                 lease_ttl: Duration::from_secs(config.accounting.lease_s),
                 batch_max: config.accounting.batch_max,
                 fold_case: config.accounting.fold_case,
+                lost_after_s: config.accounting.lost_after_s,
+                zone: zone.clone(),
                 bus: bus.clone(),
                 db: db.clone(),
                 clock: clock.clone(),
@@ -150,7 +156,14 @@ impl Opened {
             db: db.clone(),
             clock: clock.clone(),
             state: state.clone(),
-            auth_log_kept_s: i64::from(config.auth_log.keep_days) * 86_400,
+            kept: Kept {
+                deltas: config.usage.keep_deltas_days,
+                hours: config.usage.keep_hours_days,
+                days: config.usage.keep_days_days,
+                sessions: config.usage.keep_sessions_days,
+                auth_log: config.auth_log.keep_days,
+            },
+            zone,
             stop: shutdown.clone(),
         };
         tasks.spawn("sweeper", sweeper.run());

@@ -8,19 +8,21 @@
 //!   belongs to none but one with the same beginning, since it says that another began.
 //! - *Its beginning.* What a Start says beats what is reckoned from Acct-Session-Time; among
 //!   equals the earliest report counts.
-//! - *Its counters.* The highest value. One that went back or jumped is flagged.
+//! - *Its counters.* The highest value that can have been. One that went back or jumped further
+//!   than any line carries is flagged and adds nothing; its delta keeps what was said.
 //! - *Its owner, login and line.* What was known first. Later evidence may be of another login.
 //! - *Its addresses and policy.* What was reported last.
 //! - *Its end.* What a Stop says. Without one, the first restart of the NAS after its last
-//!   report, or the beginning of the next session under its id. A report from after a restart
-//!   shows that the session outlived it.
+//!   report, or the beginning of the next session under its id, or its last report where none
+//!   came for too long. A report from after such an end shows that the session outlived it.
 
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use model::{ClientId, OrganisationId, SessionId, Ts};
+use model::{ClientId, SessionId, Ts};
 
 use crate::report::{Key, Kind, Owner, Report};
+use crate::usage::{Counters, Delta};
 
 /// Two beginnings at most this far apart are one: retransmissions and clock steps, seconds.
 const SAME_START_S: i64 = 10;
@@ -28,7 +30,7 @@ const SAME_START_S: i64 = 10;
 const DRIFT: i64 = 100;
 /// Faster than this, octets a second (100 Gbit/s), and a counter jumped.
 const RATE_OCTETS_MAX: u64 = 12_500_000_000;
-/// Seconds added to a session's age before its counters are called too high.
+/// Seconds added to the time that passed before its counters are called too high.
 const RATE_SLACK_S: u64 = 60;
 
 /// A session, as its row.
@@ -55,6 +57,11 @@ pub(crate) struct Session {
     pub(crate) updated: Ts,
     /// The highest Acct-Session-Time.
     pub(crate) session_time_s: u32,
+    /// The longest time between two reports that count, seconds.
+    pub(crate) interim_s: Option<u32>,
+    pub(crate) multi_session_id: Option<String>,
+    /// How far the NAS's clock was ahead of ours, seconds.
+    pub(crate) clock_offset_s: Option<i64>,
     pub(crate) end: Option<End>,
     pub(crate) download_octets: u64,
     pub(crate) upload_octets: u64,
@@ -77,6 +84,8 @@ pub(crate) enum Cause {
     NasRestart,
     /// Another began under its id.
     Replaced,
+    /// Nothing was heard of it for too long.
+    Lost,
 }
 
 impl Cause {
@@ -86,6 +95,7 @@ impl Cause {
             Self::Reported(cause) => cause,
             Self::NasRestart => "nas_restart",
             Self::Replaced => "replaced",
+            Self::Lost => "lost",
         }
     }
 
@@ -94,6 +104,7 @@ impl Cause {
         match text.as_str() {
             "nas_restart" => Self::NasRestart,
             "replaced" => Self::Replaced,
+            "lost" => Self::Lost,
             _ => Self::Reported(text),
         }
     }
@@ -101,21 +112,11 @@ impl Cause {
 
 /// What a report changes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Effect {
-    /// The session is like this now; it is new where its id is.
-    Put(Box<Session>),
-    /// This came on top of what was counted before.
-    Count(Traffic),
-}
-
-/// What a minute of an organisation gains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    pub(crate) organisation: OrganisationId,
-    pub(crate) minute: Ts,
-    pub(crate) download_octets: u64,
-    pub(crate) upload_octets: u64,
-    pub(crate) sessions_started: u64,
+pub(crate) struct Decided {
+    /// Sessions that are like this now; new where their id is.
+    pub(crate) sessions: Vec<Session>,
+    /// What came on top of what was counted before.
+    pub(crate) delta: Delta,
 }
 
 /// What a report changes, given the sessions of its id by their beginnings, and the restarts of
@@ -125,7 +126,7 @@ pub(crate) fn decide(
     restarts: &[Ts],
     report: &Report,
     fresh: SessionId,
-) -> Vec<Effect> {
+) -> Decided {
     let mut sessions = known.to_vec();
     let found = find(known, report);
     let at = found.unwrap_or_else(|| {
@@ -134,27 +135,25 @@ pub(crate) fn decide(
     });
     let session = &mut sessions[at];
     let (download, upload) = (session.download_octets, session.upload_octets);
-    let plausible = session.hear(report);
-    let counted = |now: u64, before: u64| if plausible { now - before } else { 0 };
-    let traffic = Traffic {
-        organisation: session.owner.organisation,
-        minute: Ts::from_seconds(report.received.seconds().div_euclid(60) * 60),
-        download_octets: counted(session.download_octets, download),
-        upload_octets: counted(session.upload_octets, upload),
-        sessions_started: u64::from(found.is_none()),
+    let counters = session.hear(report);
+    let delta = Delta {
+        session: session.id,
+        owner: session.owner,
+        nas: report.key.nas,
+        received: report.received,
+        at: report.at,
+        session_time_s: report.session_time_s,
+        download_octets: session.download_octets - download,
+        upload_octets: session.upload_octets - upload,
+        download_counter: report.download_octets,
+        upload_counter: report.upload_octets,
+        counters,
+        opened: found.is_none(),
     };
     sessions.sort_by_key(|session| session.started);
     settle_ends(&mut sessions, restarts);
-    let changed = |session: &Session| known.iter().all(|before| before != session);
-    let mut effects: Vec<Effect> = sessions
-        .into_iter()
-        .filter(changed)
-        .map(|session| Effect::Put(Box::new(session)))
-        .collect();
-    if (traffic.download_octets, traffic.upload_octets, traffic.sessions_started) != (0, 0, 0) {
-        effects.push(Effect::Count(traffic));
-    }
-    effects
+    sessions.retain(|session| known.iter().all(|before| before != session));
+    Decided { sessions, delta }
 }
 
 /// Puts a session in its place among those of its id.
@@ -211,12 +210,16 @@ fn settle_ends(sessions: &mut [Session], restarts: &[Ts]) {
         };
         let fatal = |at: &Ts| *at > session.started && *at >= session.updated;
         let restart = restarts.iter().copied().chain(before).filter(fatal).min();
+        // Ends that were inferred from silence hold until it is broken.
+        let lost = session
+            .end
+            .take_if(|end| matches!(end.cause, Cause::Lost) && session.updated <= end.at);
         session.end = match (restart, next) {
             (Some(at), next) if next.is_none_or(|next| at <= next) => {
                 Some(End { at, cause: Cause::NasRestart })
             }
             (_, Some(at)) => Some(End { at, cause: Cause::Replaced }),
-            (_, None) => None,
+            (_, None) => lost,
         };
     }
 }
@@ -242,6 +245,9 @@ impl Session {
             start_from: report.at,
             updated: report.at,
             session_time_s: 0,
+            interim_s: None,
+            multi_session_id: None,
+            clock_offset_s: None,
             end: None,
             download_octets: 0,
             upload_octets: 0,
@@ -249,17 +255,17 @@ impl Session {
         }
     }
 
-    /// Folds a report in; false if its counters cannot be.
-    fn hear(&mut self, report: &Report) -> bool {
+    /// Folds a report in; how its counters are.
+    fn hear(&mut self, report: &Report) -> Counters {
         self.hear_beginning(report);
         self.hear_description(report);
-        let plausible = self.hear_counters(report);
+        let counters = self.hear_counters(report);
         if let Kind::Stop { cause } = &report.kind {
             self.hear_end(report.at, cause);
         }
         self.updated = self.updated.max(report.at);
         self.session_time_s = self.session_time_s.max(report.session_time_s);
-        plausible
+        counters
     }
 
     fn hear_beginning(&mut self, report: &Report) {
@@ -290,8 +296,14 @@ impl Session {
         if self.nas_port_id.is_none() {
             self.nas_port_id.clone_from(&report.nas_port_id);
         }
+        if self.multi_session_id.is_none() {
+            self.multi_session_id.clone_from(&report.multi_session_id);
+        }
 
         let latest = report.at >= self.updated;
+        if latest || self.clock_offset_s.is_none() {
+            self.clock_offset_s = report.clock_offset_s.or(self.clock_offset_s);
+        }
         // A dual-stack session is looked for by its IPv4 address.
         let family = |ip: Option<IpAddr>| ip.map(|ip| ip.is_ipv4());
         let (told, own) = (family(report.ip), family(self.ip));
@@ -309,7 +321,7 @@ impl Session {
         }
     }
 
-    fn hear_counters(&mut self, report: &Report) -> bool {
+    fn hear_counters(&mut self, report: &Report) -> Counters {
         let told = [report.download_octets, report.upload_octets];
         let own = [self.download_octets, self.upload_octets];
         // The NAS's own count of seconds puts its reports in order, where it gives one.
@@ -317,17 +329,33 @@ impl Session {
             (0, _) | (_, 0) => report.at.cmp(&self.updated),
             (told, own) => told.cmp(&own),
         };
-        let went_back = report.kind != Kind::Start
+        let is_start = report.kind == Kind::Start;
+        // A session heard of first by this report has counted since its beginning.
+        let silent_s = (report.at.seconds() - self.updated.seconds()).max(0);
+        if order.is_gt() && report.kind == Kind::Interim && silent_s > 0 {
+            let silent_s = u32::try_from(silent_s).unwrap_or(u32::MAX);
+            self.interim_s = self.interim_s.max(Some(silent_s));
+        }
+        let went_back = !is_start
             && (order.is_gt() && told.iter().zip(own).any(|(told, own)| *told < own)
                 || order.is_lt() && told.iter().zip(own).any(|(told, own)| *told > own));
         let age_s = (report.at.seconds() - self.started.seconds()).max(0) as u64;
-        let age_s = age_s.max(report.session_time_s.into()) + RATE_SLACK_S;
-        let octets_max = age_s.saturating_mul(RATE_OCTETS_MAX);
-        let plausible = told.iter().all(|octets| *octets <= octets_max);
-        self.counters_flagged |= went_back || !plausible;
+        let age_s = age_s.max(report.session_time_s.into());
+        let reach = |passed_s: u64| (passed_s + RATE_SLACK_S).saturating_mul(RATE_OCTETS_MAX);
+        // By the time since the last report where this one follows it, else by its age.
+        let (from, octets_max) = match order.is_gt() && self.session_time_s > 0 {
+            true => (own, reach(silent_s as u64)),
+            false => ([0, 0], reach(age_s)),
+        };
+        let fits = |(told, from): (&u64, u64)| told.saturating_sub(from) <= octets_max;
+        if !told.iter().zip(from).all(fits) {
+            self.counters_flagged = true;
+            return Counters::Jumped;
+        }
+        self.counters_flagged |= went_back;
         self.download_octets = self.download_octets.max(report.download_octets);
         self.upload_octets = self.upload_octets.max(report.upload_octets);
-        plausible
+        if went_back { Counters::Back } else { Counters::Good }
     }
 
     fn hear_end(&mut self, at: Ts, cause: &str) {

@@ -77,6 +77,11 @@ impl State {
             Metric::Counter("policyd_dead_letters_total", "Accounting records put aside."),
             Metric::Counter("policyd_sessions_opened_total", "Sessions first heard of."),
             Metric::Counter("policyd_sessions_closed_total", "Sessions that ended."),
+            Metric::Counter(
+                "policyd_sessions_lost_total",
+                "Sessions that ended because nothing was heard of them.",
+            ),
+            Metric::Counter("policyd_partitions_dropped_total", "Partitions of old rows dropped."),
             Metric::Gauge("policyd_partitions_held", "Partitions this program applies."),
             Metric::Histogram("policyd_batch_seconds", "Time to apply one batch of records."),
         ]);

@@ -1,11 +1,16 @@
 //! The statements over policyd's tables.
 
+use std::collections::BTreeMap;
+
+use ipnetwork::IpNetwork;
 use model::{CustomerId, NasId, OrganisationId, PlanVersionId, ServiceId, Ts};
-use store::{Row, StoreError, Tx, args};
+use serde_json::{Value, json};
+use store::{Db, Row, StoreError, Tx, args};
 use uuid::Uuid;
 
 use crate::report::{Key, Owner};
-use crate::session::{Cause, End, Session, Traffic};
+use crate::session::{Cause, End, Session};
+use crate::usage::hex as hex_id;
 
 store::migrations! {
     /// The schema of sessions and usage.
@@ -30,37 +35,109 @@ store::statements! {
         SET sequence = $3, stream_position = $4, updated_at = $5
         WHERE incarnation = $1 AND partition = $2 AND sequence = $6";
 
-    /// The latest sessions of one id.
-    LIST_SIBLINGS = "SELECT id, client_id, organisation_id, customer_id, service_id,
-            plan_version_id, login, login_key, calling_station, nas_port_id, ip, ipv6_prefix,
-            delegated_prefix, policy_hash, started_at, start_reported, start_from, updated_at,
-            session_time_s, ended_at, end_cause, download_octets, upload_octets,
-            counters_flagged
-        FROM session WHERE nas_id = $1 AND acct_session_id = $2
-        ORDER BY started_at DESC LIMIT $3";
-    /// A session nobody knew.
-    INSERT_SESSION = "INSERT INTO session (id, organisation_id, customer_id, service_id,
-            plan_version_id, login, login_key, calling_station, nas_port_id, ip, ipv6_prefix,
-            delegated_prefix, policy_hash, started_at, start_reported, start_from, updated_at,
-            session_time_s, ended_at, end_cause, download_octets, upload_octets,
-            counters_flagged, client_id, nas_id, acct_session_id, partition)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23, $24, $25, $26, $27)";
-    /// A session as it is now.
-    UPDATE_SESSION = "UPDATE session SET organisation_id = $2, customer_id = $3,
-            service_id = $4, plan_version_id = $5, login = $6, login_key = $7,
-            calling_station = $8, nas_port_id = $9, ip = $10, ipv6_prefix = $11,
-            delegated_prefix = $12, policy_hash = $13, started_at = $14, start_reported = $15,
-            start_from = $16, updated_at = $17, session_time_s = $18, ended_at = $19,
-            end_cause = $20, download_octets = $21, upload_octets = $22, counters_flagged = $23
-        WHERE id = $1";
+    /// The latest sessions of some ids.
+    LIST_SIBLINGS = {
+        sqlite: "SELECT s.nas_id, s.acct_session_id, s.id, s.client_id, s.organisation_id,
+                s.customer_id, s.service_id, s.plan_version_id, s.login, s.login_key,
+                s.calling_station, s.nas_port_id, s.ip, s.ipv6_prefix, s.delegated_prefix,
+                s.policy_hash, s.started_at, s.start_reported, s.start_from, s.updated_at,
+                s.session_time_s, s.interim_s, s.acct_multi_session_id, s.clock_offset_s,
+                s.ended_at, s.end_cause, s.download_octets, s.upload_octets,
+                s.counters_flagged
+            FROM json_each($1) CROSS JOIN session s
+                ON s.nas_id = unhex(value->>0) AND s.acct_session_id = value->>1
+            WHERE s.id IN (SELECT id FROM session
+                WHERE nas_id = s.nas_id AND acct_session_id = s.acct_session_id
+                ORDER BY started_at DESC LIMIT $2)",
+        postgres: "SELECT s.nas_id, s.acct_session_id, s.id, s.client_id, s.organisation_id,
+                s.customer_id, s.service_id, s.plan_version_id, s.login, s.login_key,
+                s.calling_station, s.nas_port_id, s.ip, s.ipv6_prefix, s.delegated_prefix,
+                s.policy_hash, s.started_at, s.start_reported, s.start_from, s.updated_at,
+                s.session_time_s, s.interim_s, s.acct_multi_session_id, s.clock_offset_s,
+                s.ended_at, s.end_cause, s.download_octets, s.upload_octets,
+                s.counters_flagged
+            FROM jsonb_array_elements($1) r CROSS JOIN LATERAL (
+                SELECT * FROM session WHERE nas_id = (r->>0)::uuid AND acct_session_id = r->>1
+                ORDER BY started_at DESC LIMIT $2) s",
+    };
+    /// Sessions nobody knew; rows as one JSON array of arrays, here and below.
+    INSERT_SESSIONS = {
+        sqlite: "INSERT INTO session
+            (id, organisation_id, customer_id, service_id, plan_version_id, login, login_key,
+             calling_station, nas_port_id, ip, ipv6_prefix, delegated_prefix, policy_hash,
+             started_at, start_reported, start_from, updated_at, session_time_s, interim_s,
+             acct_multi_session_id, clock_offset_s, ended_at, end_cause, download_octets,
+             upload_octets, counters_flagged, client_id, nas_id, acct_session_id, partition)
+            SELECT unhex(value->>0), unhex(value->>1), unhex(value->>2), unhex(value->>3),
+                unhex(value->>4), value->>5, value->>6, value->>7, value->>8, value->>9,
+                value->>10, value->>11, value->>12, value->>13, value->>14, value->>15,
+                value->>16, value->>17, value->>18, value->>19, value->>20, value->>21,
+                value->>22, value->>23, value->>24, value->>25, unhex(value->>26),
+                unhex(value->>27), value->>28, value->>29
+            FROM json_each($1)",
+        postgres: "INSERT INTO session
+            (id, organisation_id, customer_id, service_id, plan_version_id, login, login_key,
+             calling_station, nas_port_id, ip, ipv6_prefix, delegated_prefix, policy_hash,
+             started_at, start_reported, start_from, updated_at, session_time_s, interim_s,
+             acct_multi_session_id, clock_offset_s, ended_at, end_cause, download_octets,
+             upload_octets, counters_flagged, client_id, nas_id, acct_session_id, partition)
+            SELECT (r->>0)::uuid, (r->>1)::uuid, (r->>2)::uuid, (r->>3)::uuid, (r->>4)::uuid,
+                (r->>5), (r->>6), (r->>7), (r->>8), (r->>9)::inet, (r->>10)::inet,
+                (r->>11)::inet, (r->>12)::bigint,
+                'epoch'::timestamptz + (r->>13)::bigint * interval '1 us', (r->>14)::boolean,
+                'epoch'::timestamptz + (r->>15)::bigint * interval '1 us',
+                'epoch'::timestamptz + (r->>16)::bigint * interval '1 us', (r->>17)::bigint,
+                (r->>18)::bigint, (r->>19), (r->>20)::bigint,
+                'epoch'::timestamptz + (r->>21)::bigint * interval '1 us', (r->>22),
+                (r->>23)::bigint, (r->>24)::bigint, (r->>25)::boolean, (r->>26)::uuid,
+                (r->>27)::uuid, (r->>28), (r->>29)::integer
+            FROM jsonb_array_elements($1) r",
+    };
+    /// Sessions as they are now.
+    UPDATE_SESSIONS = {
+        sqlite: "UPDATE session SET organisation_id = unhex(value->>1), customer_id = unhex(value->>2),
+                service_id = unhex(value->>3), plan_version_id = unhex(value->>4),
+                login = value->>5, login_key = value->>6, calling_station = value->>7,
+                nas_port_id = value->>8, ip = value->>9, ipv6_prefix = value->>10,
+                delegated_prefix = value->>11, policy_hash = value->>12,
+                started_at = value->>13, start_reported = value->>14,
+                start_from = value->>15, updated_at = value->>16,
+                session_time_s = value->>17, interim_s = value->>18,
+                acct_multi_session_id = value->>19, clock_offset_s = value->>20,
+                ended_at = value->>21, end_cause = value->>22, download_octets = value->>23,
+                upload_octets = value->>24, counters_flagged = value->>25
+            FROM json_each($1) WHERE session.id = unhex(value->>0)",
+        postgres: "UPDATE session SET organisation_id = (r->>1)::uuid, customer_id = (r->>2)::uuid,
+                service_id = (r->>3)::uuid, plan_version_id = (r->>4)::uuid, login = (r->>5),
+                login_key = (r->>6), calling_station = (r->>7), nas_port_id = (r->>8),
+                ip = (r->>9)::inet, ipv6_prefix = (r->>10)::inet,
+                delegated_prefix = (r->>11)::inet, policy_hash = (r->>12)::bigint,
+                started_at = 'epoch'::timestamptz + (r->>13)::bigint * interval '1 us',
+                start_reported = (r->>14)::boolean,
+                start_from = 'epoch'::timestamptz + (r->>15)::bigint * interval '1 us',
+                updated_at = 'epoch'::timestamptz + (r->>16)::bigint * interval '1 us',
+                session_time_s = (r->>17)::bigint, interim_s = (r->>18)::bigint,
+                acct_multi_session_id = (r->>19), clock_offset_s = (r->>20)::bigint,
+                ended_at = 'epoch'::timestamptz + (r->>21)::bigint * interval '1 us',
+                end_cause = (r->>22), download_octets = (r->>23)::bigint,
+                upload_octets = (r->>24)::bigint, counters_flagged = (r->>25)::boolean
+            FROM jsonb_array_elements($1) r WHERE session.id = (r->>0)::uuid",
+    };
 
     /// Notes a restart.
     INSERT_RESTART = "INSERT INTO nas_restart (partition, nas_id, restarted_at)
         VALUES ($1, $2, $3) ON CONFLICT (partition, nas_id, restarted_at) DO NOTHING";
-    /// The latest restarts of a NAS.
-    LIST_RESTARTS = "SELECT restarted_at FROM nas_restart
-        WHERE partition = $1 AND nas_id = $2 ORDER BY restarted_at DESC LIMIT 64";
+    /// The latest restarts of some NAS.
+    LIST_RESTARTS = {
+        sqlite: "SELECT nas_id, restarted_at FROM (SELECT nas_id, restarted_at,
+                row_number() OVER (PARTITION BY nas_id ORDER BY restarted_at DESC) AS place
+                FROM nas_restart WHERE partition = $1 AND nas_id IN (SELECT unhex(value) FROM json_each($2))) AS latest
+            WHERE place <= 64",
+        postgres: "SELECT nas_id, restarted_at FROM (SELECT nas_id, restarted_at,
+                row_number() OVER (PARTITION BY nas_id ORDER BY restarted_at DESC) AS place
+                FROM nas_restart WHERE partition = $1 AND nas_id = ANY($2)) AS latest
+            WHERE place <= 64",
+    };
     /// Ends what was online before a restart and was not heard of since.
     END_OPEN = "UPDATE session SET ended_at = $3, end_cause = 'nas_restart'
         WHERE nas_id = $1 AND partition = $2 AND ended_at IS NULL
@@ -68,22 +145,31 @@ store::statements! {
     /// A restart that is heard of late ends sessions earlier than was thought.
     END_EARLIER = "UPDATE session SET ended_at = $3, end_cause = 'nas_restart'
         WHERE nas_id = $1 AND partition = $2 AND started_at < $3 AND updated_at <= $3
-            AND end_cause IN ('nas_restart', 'replaced') AND ended_at >= $3";
+            AND end_cause IN ('nas_restart', 'replaced', 'lost') AND ended_at >= $3";
 
-    /// Adds to a minute. Stays at the largest number there is, whatever a NAS claims.
-    ADD_TRAFFIC = "INSERT INTO traffic_minute
-            (organisation_id, minute, download_octets, upload_octets, sessions_started)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (organisation_id, minute) DO UPDATE SET
-            download_octets = CASE
-                WHEN traffic_minute.download_octets > 9223372036854775807 - excluded.download_octets
-                THEN 9223372036854775807
-                ELSE traffic_minute.download_octets + excluded.download_octets END,
-            upload_octets = CASE
-                WHEN traffic_minute.upload_octets > 9223372036854775807 - excluded.upload_octets
-                THEN 9223372036854775807
-                ELSE traffic_minute.upload_octets + excluded.upload_octets END,
-            sessions_started = traffic_minute.sessions_started + excluded.sessions_started";
+    /// Ends what was not heard of for three of its own intervals and some grace, as far as the
+    /// records of this partition were applied. One that never sent an interim is given longer,
+    /// and only where its NAS sends them.
+    END_LOST = {
+        sqlite: "UPDATE session SET ended_at = updated_at, end_cause = 'lost'
+            WHERE id IN (SELECT id FROM session s WHERE partition = $1 AND ended_at IS NULL
+                AND updated_at < $2 - $3 * 1000000
+                AND ((interim_s IS NOT NULL AND updated_at < $2 - ($3 + 3 * interim_s) * 1000000)
+                    OR (interim_s IS NULL AND updated_at < $2 - $4 * 1000000
+                        AND EXISTS (SELECT 1 FROM session o WHERE o.nas_id = s.nas_id
+                            AND o.ended_at IS NULL AND o.interim_s IS NOT NULL)))
+                ORDER BY updated_at LIMIT $5)",
+        postgres: "UPDATE session SET ended_at = updated_at, end_cause = 'lost'
+            WHERE id IN (SELECT id FROM session s WHERE partition = $1 AND ended_at IS NULL
+                AND updated_at < $2::timestamptz - $3::bigint * interval '1 s'
+                AND ((interim_s IS NOT NULL AND updated_at
+                        < $2::timestamptz - ($3::bigint + 3 * interim_s) * interval '1 s')
+                    OR (interim_s IS NULL
+                        AND updated_at < $2::timestamptz - $4::bigint * interval '1 s'
+                        AND EXISTS (SELECT 1 FROM session o WHERE o.nas_id = s.nas_id
+                            AND o.ended_at IS NULL AND o.interim_s IS NOT NULL)))
+                ORDER BY updated_at LIMIT $5)",
+    };
 
     /// Puts a record aside.
     INSERT_DEAD_LETTER = "INSERT INTO dead_letter
@@ -92,7 +178,8 @@ store::statements! {
 
     /// Minutes that are over.
     pub(crate) REMOVE_TRAFFIC = "DELETE FROM traffic_minute
-        WHERE (organisation_id, minute) IN (SELECT organisation_id, minute FROM traffic_minute
+        WHERE (organisation_id, minute, partition) IN (
+            SELECT organisation_id, minute, partition FROM traffic_minute
             WHERE minute < $1 ORDER BY minute LIMIT $2)";
     /// Restarts that no report can be older than.
     pub(crate) REMOVE_RESTARTS = "DELETE FROM nas_restart
@@ -146,11 +233,23 @@ pub(crate) fn hex(incarnation: u128) -> String {
     format!("{incarnation:032x}")
 }
 
-/// The latest sessions of an id, by their beginnings.
-pub(crate) async fn load_siblings(tx: &mut Tx, key: &Key) -> Result<Vec<Session>, StoreError> {
-    let args = args![key.nas, &key.acct_session_id, SIBLINGS_MAX as i64];
-    let rows = tx.fetch_all(&LIST_SIBLINGS, args).await?;
-    rows.iter().rev().map(|row| session_of(row, key)).collect()
+/// The latest sessions of some ids, each id's by their beginnings.
+pub(crate) async fn load_siblings(
+    tx: &mut Tx,
+    keys: &[&Key],
+) -> Result<BTreeMap<Key, Vec<Session>>, StoreError> {
+    let wanted = keys.iter().map(|key| json!([hex_id(key.nas.0), key.acct_session_id]));
+    let args = args![Value::Array(wanted.collect()), SIBLINGS_MAX as i64];
+    let mut found: BTreeMap<Key, Vec<Session>> = BTreeMap::new();
+    for row in tx.fetch_all(&LIST_SIBLINGS, args).await? {
+        let key = Key { nas: row.get("nas_id")?, acct_session_id: row.get("acct_session_id")? };
+        let session = session_of(&row, &key)?;
+        found.entry(key).or_default().push(session);
+    }
+    for siblings in found.values_mut() {
+        siblings.sort_by_key(|session| session.started);
+    }
+    Ok(found)
 }
 
 fn session_of(row: &Row, key: &Key) -> Result<Session, StoreError> {
@@ -184,6 +283,9 @@ fn session_of(row: &Row, key: &Key) -> Result<Session, StoreError> {
         start_from: row.get("start_from")?,
         updated: row.get("updated_at")?,
         session_time_s: row.get("session_time_s")?,
+        interim_s: row.get("interim_s")?,
+        multi_session_id: row.get("acct_multi_session_id")?,
+        clock_offset_s: row.get("clock_offset_s")?,
         end,
         download_octets: row.get("download_octets")?,
         upload_octets: row.get("upload_octets")?,
@@ -191,53 +293,95 @@ fn session_of(row: &Row, key: &Key) -> Result<Session, StoreError> {
     })
 }
 
-/// The arguments both of [`INSERT_SESSION`] and [`UPDATE_SESSION`] begin with.
-fn session_args(session: &Session) -> store::Args {
+/// A session as both [`INSERT_SESSIONS`] and [`UPDATE_SESSIONS`] begin to read it.
+fn session_row(session: &Session) -> Vec<Value> {
     let owner = session.owner;
-    args![
-        session.id,
-        owner.organisation.known(),
-        owner.customer.known(),
-        owner.service.known(),
-        owner.plan_version.known(),
-        &session.login,
-        &session.login_key,
-        session.calling_station.clone(),
-        session.nas_port_id.clone(),
-        session.ip,
-        session.ipv6_prefix,
-        session.delegated_prefix,
-        session.policy_hash.cast_signed(),
-        session.started,
-        session.start_reported,
-        session.start_from,
-        session.updated,
-        session.session_time_s,
-        session.end.as_ref().map(|end| end.at),
-        session.end.as_ref().map(|end| end.cause.as_str()),
-        session.download_octets,
-        session.upload_octets,
-        session.counters_flagged,
-    ]
+    let id = |id: Option<Uuid>| id.map_or(Value::Null, hex_id);
+    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
+    let net = |net: Option<IpNetwork>| net.map_or(Value::Null, |net| net.to_string().into());
+    let known = [
+        owner.organisation.known().map(|id| id.0),
+        owner.customer.known().map(|id| id.0),
+        owner.service.known().map(|id| id.0),
+        owner.plan_version.known().map(|id| id.0),
+    ];
+    let mut row = Vec::with_capacity(30);
+    row.push(hex_id(session.id.0));
+    row.extend(known.map(id));
+    row.extend([
+        session.login.as_str().into(),
+        session.login_key.as_str().into(),
+        text(&session.calling_station),
+        text(&session.nas_port_id),
+        net(session.ip.map(IpNetwork::from)),
+        net(session.ipv6_prefix),
+        net(session.delegated_prefix),
+        session.policy_hash.cast_signed().into(),
+        session.started.0.into(),
+        session.start_reported.into(),
+        session.start_from.0.into(),
+        session.updated.0.into(),
+        session.session_time_s.into(),
+        session.interim_s.into(),
+        text(&session.multi_session_id),
+        session.clock_offset_s.into(),
+        session.end.as_ref().map(|end| end.at.0).into(),
+        session.end.as_ref().map(|end| end.cause.as_str()).into(),
+        session.download_octets.min(i64::MAX as u64).into(),
+        session.upload_octets.min(i64::MAX as u64).into(),
+        session.counters_flagged.into(),
+    ]);
+    row
 }
 
-/// Writes a session nobody knew.
-pub(crate) async fn insert_session(
+/// Writes sessions nobody knew.
+pub(crate) async fn insert_sessions(
     tx: &mut Tx,
     partition: u16,
-    session: &Session,
+    sessions: &[Session],
 ) -> Result<(), StoreError> {
-    let mut args = session_args(session);
-    args.push(session.client);
-    args.push(session.key.nas);
-    args.push(&session.key.acct_session_id);
-    args.push(partition);
-    tx.execute(&INSERT_SESSION, args).await.map(drop)
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let rows = sessions.iter().map(|session| {
+        let mut row = session_row(session);
+        let nas = hex_id(session.key.nas.0);
+        let id = session.key.acct_session_id.as_str().into();
+        row.extend([hex_id(session.client.0), nas, id, partition.into()]);
+        Value::Array(row)
+    });
+    tx.execute(&INSERT_SESSIONS, args![Value::Array(rows.collect())]).await.map(drop)
 }
 
-/// Writes a session as it is now.
-pub(crate) async fn update_session(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
-    store::changed_one(tx.execute(&UPDATE_SESSION, session_args(session)).await?)
+/// Writes sessions as they are now.
+pub(crate) async fn update_sessions(tx: &mut Tx, sessions: &[Session]) -> Result<(), StoreError> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let rows = sessions.iter().map(|session| Value::Array(session_row(session)));
+    let rows = tx.execute(&UPDATE_SESSIONS, args![Value::Array(rows.collect())]).await?;
+    if rows == sessions.len() as u64 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+/// How long sessions may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Silence {
+    /// Longer than three of its own intervals, seconds.
+    pub(crate) grace_s: u32,
+    /// One that never sent an interim, on a NAS that does, seconds.
+    pub(crate) unheard_s: u32,
+}
+
+/// Ends sessions of a partition that were not heard of for too long; how many. `now` is how far
+/// the records of the partition were applied.
+pub(crate) async fn end_lost(
+    db: &Db,
+    partition: u16,
+    silence: Silence,
+    now: Ts,
+) -> Result<u64, StoreError> {
+    let args = args![partition, now, silence.grace_s, silence.unheard_s, REMOVED_MAX];
+    db.execute(&END_LOST, args).await
 }
 
 /// Notes a restart and ends the sessions it ended, of this partition only: the others get
@@ -253,26 +397,18 @@ pub(crate) async fn restart(
     tx.execute(&END_OPEN, args![nas, partition, at]).await
 }
 
-/// The latest restarts of a NAS.
+/// The latest restarts of some NAS.
 pub(crate) async fn load_restarts(
     tx: &mut Tx,
     partition: u16,
-    nas: NasId,
-) -> Result<Vec<Ts>, StoreError> {
-    let rows = tx.fetch_all(&LIST_RESTARTS, args![partition, nas]).await?;
-    rows.iter().map(|row| row.get("restarted_at")).collect()
-}
-
-/// Adds to a minute of an organisation.
-pub(crate) async fn add_traffic(tx: &mut Tx, traffic: &Traffic) -> Result<(), StoreError> {
-    let args = args![
-        traffic.organisation,
-        traffic.minute,
-        traffic.download_octets,
-        traffic.upload_octets,
-        traffic.sessions_started,
-    ];
-    tx.execute(&ADD_TRAFFIC, args).await.map(drop)
+    nas: &[NasId],
+) -> Result<BTreeMap<NasId, Vec<Ts>>, StoreError> {
+    let ids: Vec<Uuid> = nas.iter().map(|nas| nas.0).collect();
+    let mut found: BTreeMap<NasId, Vec<Ts>> = BTreeMap::new();
+    for row in tx.fetch_all(&LIST_RESTARTS, args![partition, ids]).await? {
+        found.entry(row.get("nas_id")?).or_default().push(row.get("restarted_at")?);
+    }
+    Ok(found)
 }
 
 /// A record that cannot be applied.

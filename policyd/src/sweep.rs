@@ -1,4 +1,5 @@
-//! What has to be done now and then: old rows, old acknowledgements, a look at the database.
+//! What has to be done now and then: old rows and partitions, the days usage adds up to, old
+//! acknowledgements, a look at the database.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -8,20 +9,24 @@ use std::time::Duration;
 use bus::{Bus, BusError, Position};
 use daemon::exit::chain;
 use daemon::lifecycle::Shutdown;
+use jiff::tz::TimeZone;
 use model::accounting::ACKS;
 use model::{Clock, Ts};
 use store::{Db, Statement, StoreError, args};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
-use crate::auth_log::{REMOVE_OLD, REMOVE_PROGRESS};
+use crate::auth_log::REMOVE_PROGRESS;
 use crate::state::State;
 use crate::store::{REMOVE_DEAD_LETTERS, REMOVE_RESTARTS, REMOVE_TRAFFIC, REMOVED_MAX};
+use crate::usage::keep::{self, Kept};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(15);
 /// Looks between two removals of old rows.
 const REMOVE_EVERY: u32 = 40;
+/// Looks between two additions of all days that may still change: six hours.
+const WRITE_DAYS_EVERY: u32 = 1440;
 /// Acknowledgements are kept for so many looks: a minute.
 const ACKS_KEPT: usize = 4;
 
@@ -41,8 +46,10 @@ pub(crate) struct Sweeper {
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state: Arc<State>,
-    /// How long refused logins are kept, seconds.
-    pub(crate) auth_log_kept_s: i64,
+    /// How long what is kept.
+    pub(crate) kept: Kept,
+    /// The zone whose days usage is added up by.
+    pub(crate) zone: TimeZone,
     pub(crate) stop: Shutdown,
 }
 
@@ -66,13 +73,26 @@ impl Sweeper {
                 self.state.bus.fails(&error);
             }
             if looks.is_multiple_of(REMOVE_EVERY)
-                && let Err(error) = self.remove_old().await
+                && let Err(error) = self.keep(looks.is_multiple_of(WRITE_DAYS_EVERY)).await
                 && !error.is_transient()
             {
-                warn!(error = chain(&error), "could not remove old rows");
+                warn!(error = chain(&error), "could not make or remove rows and partitions");
             }
             looks = looks.wrapping_add(1);
         }
+    }
+
+    /// Makes partitions, adds days up, and removes what is too old.
+    async fn keep(&self, all_days: bool) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        keep::make_partitions(&self.db, self.kept, now).await?;
+        keep::write_days(&self.db, &self.zone, now, all_days).await?;
+        while !keep::remove_old(&self.db, self.kept, now).await? {
+            if self.stop.is_soft() {
+                return Ok(());
+            }
+        }
+        self.remove_old().await
     }
 
     async fn remove_old(&self) -> Result<(), StoreError> {
@@ -81,7 +101,6 @@ impl Sweeper {
             (&REMOVE_TRAFFIC, TRAFFIC_KEPT_S),
             (&REMOVE_RESTARTS, RESTARTS_KEPT_S),
             (&REMOVE_DEAD_LETTERS, DEAD_LETTERS_KEPT_S),
-            (&REMOVE_OLD, self.auth_log_kept_s),
             (&REMOVE_PROGRESS, AUTH_LOG_PROGRESS_KEPT_S),
         ] {
             while remove(&self.db, statement, now.plus_seconds(-kept_s)).await? == REMOVED_MAX {
@@ -146,18 +165,17 @@ mod tests {
     async fn old_minutes_go_and_young_ones_stay() {
         for bench in Bench::all().await {
             let now = bench.clock.now();
-            let mut tx = bench.db().begin().await.unwrap();
             for hours in [1, 47, 49, 500] {
-                let traffic = crate::session::Traffic {
-                    organisation: OrganisationId::NONE,
-                    minute: now.plus_seconds(-hours * 3600),
-                    download_octets: 1,
-                    upload_octets: 1,
-                    sessions_started: 1,
-                };
-                crate::store::add_traffic(&mut tx, &traffic).await.unwrap();
+                let sql = format!(
+                    "INSERT INTO traffic_minute (organisation_id, minute, partition,
+                        download_octets, upload_octets, sessions_started)
+                     VALUES ($1, $2, {hours}, 1, 1, 1)"
+                );
+                let minute = now.plus_seconds(-hours * 3600);
+                let mut tx = bench.db().begin().await.unwrap();
+                tx.dynamic_all(&sql, args![OrganisationId::NONE, minute]).await.unwrap();
+                tx.commit().await.unwrap();
             }
-            tx.commit().await.unwrap();
             bench.sweeper().remove_old().await.unwrap();
             assert_eq!(bench.count("traffic_minute").await, 2);
         }

@@ -8,6 +8,7 @@ use bus::{Bus, Entry, Follower, Position};
 use bytes::Bytes;
 use daemon::health::Health;
 use daemon::lifecycle::{Shutdown, Trigger};
+use jiff::tz::TimeZone;
 use model::accounting::{self, ACKS, Ack, Record, Shipped};
 use model::nas::Ipv6Counters;
 use model::{
@@ -23,6 +24,7 @@ use crate::batch::{self, Outcome, Scope};
 use crate::state::State;
 use crate::store::MIGRATIONS;
 use crate::sweep::Sweeper;
+use crate::usage::keep::Kept;
 use crate::worker::Worker;
 
 /// Where the tests' seconds count from.
@@ -212,6 +214,8 @@ impl Bench {
             lease_ttl: Duration::from_millis(300),
             batch_max: 7,
             fold_case: true,
+            lost_after_s: 600,
+            zone: TimeZone::UTC,
             bus: self.bus.clone(),
             db: self.db().clone(),
             clock: self.clock.clone(),
@@ -226,13 +230,14 @@ impl Bench {
             db: self.db().clone(),
             clock: self.clock.clone(),
             state: self.state.clone(),
-            auth_log_kept_s: 86_400,
+            kept: Kept { deltas: 14, hours: 90, days: 1000, sessions: 365, auth_log: 90 },
+            zone: TimeZone::UTC,
             stop: self.stop.clone(),
         }
     }
 
     pub(crate) fn scope(&self) -> Scope {
-        Scope { partition: 0, fold_case: true, now: self.clock.now() }
+        Scope { partition: 0, fold_case: true, hour_shift_s: 0, now: self.clock.now() }
     }
 
     /// Applies records as one batch of partition 0, under new sequences of journal 1.

@@ -9,6 +9,10 @@
 //! far it is, and their shipper sends again from there. An entry of a newer format stops the
 //! partition: the lease goes to a newer policyd, if there is one.
 //!
+//! Once a minute it ends the sessions that were not heard of for too long. Silence is judged by
+//! how far the records were applied, not by the clock, so that a backlog ends nothing; by the
+//! clock where nothing has come for as long as the grace is.
+//!
 //! Whatever fails, the entries stay on the bus, and behind it in the journal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,16 +24,18 @@ use bus::{Bus, BusError, Entry, Follower};
 use bytes::Bytes;
 use daemon::exit::chain;
 use daemon::lifecycle::Shutdown;
-use metrics::histogram;
-use model::Clock;
+use jiff::tz::TimeZone;
+use metrics::{counter, histogram};
 use model::accounting::{self, ACKS, Ack};
+use model::{Clock, Ts};
 use store::{Db, StoreError};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::batch::{self, Outcome, Scope};
 use crate::state::State;
-use crate::store::hex;
+use crate::store::{self as tables, REMOVED_MAX, Silence, hex};
+use crate::usage::keep::hour_shift_s;
 
 /// The longest between two renewals of the lease.
 const RENEW_MAX: Duration = Duration::from_secs(3);
@@ -40,6 +46,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(3);
 /// shipper may have been away when they were new.
 const REPEAT_ACKS: Duration = Duration::from_secs(30);
 
+/// How often sessions that are silent are looked for.
+const REAP_EVERY: Duration = Duration::from_secs(60);
+/// How long a session may be silent that never sent an interim, where its NAS sends them.
+const UNHEARD_S: u32 = 86_400;
+
 /// The worker of one partition.
 #[derive(Clone)]
 pub(crate) struct Worker {
@@ -49,6 +60,10 @@ pub(crate) struct Worker {
     pub(crate) lease_ttl: Duration,
     pub(crate) batch_max: usize,
     pub(crate) fold_case: bool,
+    /// How long a session may be silent beyond three of its own intervals, seconds.
+    pub(crate) lost_after_s: u32,
+    /// The zone whose hours usage is added up by.
+    pub(crate) zone: TimeZone,
     pub(crate) bus: Bus,
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
@@ -172,6 +187,7 @@ impl Worker {
         let mut follower = Follower::new(accounting::stream(self.partition));
         let mut said = Said::default();
         let mut repeated = Instant::now();
+        let mut silence = Silences::default();
         let mut pause = PAUSE_MIN;
         loop {
             if let Err(reason) = self.keep(&mut lease).await {
@@ -200,7 +216,10 @@ impl Worker {
             if !entries.is_empty() {
                 self.state.waits_no_more(self.partition);
                 match self.apply(&mut lease, entries).await {
-                    Ok(outcome) => said.take(self.partition, &outcome),
+                    Ok(outcome) => {
+                        said.take(self.partition, &outcome);
+                        silence.heard(outcome.newest);
+                    }
                     Err(reason) => return reason,
                 }
                 if let Err(error) = self.settle(&follower, &said, entries).await {
@@ -216,6 +235,28 @@ impl Worker {
             }
             if let Some(format) = too_new {
                 return LetGo::TooNew(format);
+            }
+            if silence.is_due()
+                && let Err(error) = self.end_lost(&mut silence).await
+            {
+                // It is tried again in a minute.
+                self.state.database.fails(&error);
+            }
+        }
+    }
+
+    /// Ends the sessions that were not heard of for too long.
+    async fn end_lost(&self, silence: &mut Silences) -> Result<(), StoreError> {
+        silence.looked = Instant::now();
+        let Some(now) = silence.judged_at(self.clock.now(), self.lost_after_s) else {
+            return Ok(());
+        };
+        let allowed = Silence { grace_s: self.lost_after_s, unheard_s: UNHEARD_S };
+        loop {
+            let ended = tables::end_lost(&self.db, self.partition, allowed, now).await?;
+            counter!("policyd_sessions_lost_total").increment(ended);
+            if ended < REMOVED_MAX || self.stop.is_soft() {
+                return Ok(());
             }
         }
     }
@@ -264,8 +305,13 @@ impl Worker {
     }
 
     async fn apply_or_put_aside(&self, chunk: &[Entry]) -> Result<Outcome, StoreError> {
-        let scope =
-            Scope { partition: self.partition, fold_case: self.fold_case, now: self.clock.now() };
+        let now = self.clock.now();
+        let scope = Scope {
+            partition: self.partition,
+            fold_case: self.fold_case,
+            hour_shift_s: hour_shift_s(&self.zone, now),
+            now,
+        };
         let failed = match batch::apply(&self.db, scope, chunk).await {
             Ok(done) => return Ok(done),
             Err(failed) => failed,
@@ -310,6 +356,38 @@ impl Worker {
             serde_json::to_vec(&ack).ok().map(Bytes::from)
         });
         self.bus.append(ACKS, &acks.collect::<Vec<_>>()).await
+    }
+}
+
+/// By what silence is judged.
+struct Silences {
+    /// When the newest record that was applied reached aaad.
+    newest: Option<Ts>,
+    /// When a record was last applied, or this worker began.
+    heard: Instant,
+    looked: Instant,
+}
+
+impl Default for Silences {
+    fn default() -> Self {
+        Self { newest: None, heard: Instant::now(), looked: Instant::now() }
+    }
+}
+
+impl Silences {
+    fn heard(&mut self, newest: Option<Ts>) {
+        self.newest = self.newest.max(newest);
+        self.heard = Instant::now();
+    }
+
+    fn is_due(&self) -> bool {
+        self.looked.elapsed() >= REAP_EVERY
+    }
+
+    /// The instant up to which everything is known; nothing while that is not known.
+    fn judged_at(&self, now: Ts, grace_s: u32) -> Option<Ts> {
+        let idle = self.heard.elapsed() >= Duration::from_secs(grace_s.into());
+        if idle { Some(now) } else { self.newest.map(|newest| newest.min(now)) }
     }
 }
 

@@ -10,6 +10,8 @@ CREATE TABLE session (
     nas_id BLOB NOT NULL,
     -- As text; 0x and hexadecimal digits where the NAS sent something else.
     acct_session_id TEXT NOT NULL,
+    -- What ties the links of a multilink session together.
+    acct_multi_session_id TEXT,
     -- The partition of the accounting stream it belongs to.
     partition INTEGER NOT NULL,
     login TEXT NOT NULL,
@@ -27,25 +29,35 @@ CREATE TABLE session (
     -- When the NAS last reported it, whatever order the reports arrived in.
     updated_at INTEGER NOT NULL,
     session_time_s INTEGER NOT NULL,
+    -- The longest time between two reports that count, seconds; NULL before the second.
+    interim_s INTEGER,
+    -- How far the NAS's clock was ahead of ours at the last report that said its time, seconds.
+    clock_offset_s INTEGER,
     ended_at INTEGER,
-    -- What the NAS said, or nas_restart or replaced where it said nothing.
+    -- What the NAS said, or nas_restart, replaced or lost where it said nothing.
     end_cause TEXT,
     -- The 64 bits of an unsigned hash.
     policy_hash INTEGER NOT NULL,
     download_octets INTEGER NOT NULL,
     upload_octets INTEGER NOT NULL,
-    -- A counter went back or jumped; the highest value is kept.
+    -- A counter went back or jumped; what was counted is the highest that can have been.
     counters_flagged BOOLEAN NOT NULL,
     UNIQUE (nas_id, acct_session_id, started_at)
 );
 CREATE INDEX session_open ON session (nas_id, acct_session_id) WHERE ended_at IS NULL;
+-- Who is online. The time of the last report is in no index: it changes with every report, and
+-- a row whose indexed columns stay is changed in its page alone.
+CREATE INDEX session_online ON session (partition) WHERE ended_at IS NULL;
+CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
 -- Ends we inferred: a restart that is heard of late may move them.
 CREATE INDEX session_inferred ON session (nas_id, ended_at)
-    WHERE end_cause IN ('nas_restart', 'replaced');
+    WHERE end_cause IN ('nas_restart', 'replaced', 'lost');
 CREATE INDEX session_login ON session (login_key, started_at);
 CREATE INDEX session_service ON session (service_id);
 CREATE INDEX session_organisation ON session (organisation_id, started_at);
 CREATE INDEX session_ip ON session (ip);
+CREATE INDEX session_station ON session (calling_station);
+CREATE INDEX session_acct ON session (acct_session_id);
 
 -- When a NAS said that it restarted (Accounting-On or Off), for reports that come late.
 CREATE TABLE nas_restart (
@@ -60,10 +72,12 @@ CREATE INDEX nas_restart_time ON nas_restart (restarted_at);
 CREATE TABLE traffic_minute (
     organisation_id BLOB NOT NULL,
     minute INTEGER NOT NULL,
+    -- A row a partition, so that none waits for another.
+    partition INTEGER NOT NULL,
     download_octets INTEGER NOT NULL,
     upload_octets INTEGER NOT NULL,
     sessions_started INTEGER NOT NULL,
-    PRIMARY KEY (organisation_id, minute)
+    PRIMARY KEY (organisation_id, minute, partition)
 );
 CREATE INDEX traffic_minute_time ON traffic_minute (minute);
 
@@ -122,3 +136,65 @@ CREATE TABLE auth_log_progress (
     updated_at INTEGER NOT NULL
 );
 CREATE INDEX auth_log_progress_time ON auth_log_progress (updated_at);
+
+-- What each applied record of a session said and added: a row a record, for as long as it can be
+-- compared with the journal.
+CREATE TABLE usage_delta (
+    session_id BLOB NOT NULL,
+    received_at INTEGER NOT NULL,
+    -- Where the record stands in which journal.
+    journal BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    -- When the NAS first tried to send it, by our clock.
+    reported_at INTEGER NOT NULL,
+    session_time_s INTEGER NOT NULL,
+    -- What came on top, and is billed.
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    -- What the NAS said.
+    download_counter INTEGER NOT NULL,
+    upload_counter INTEGER NOT NULL,
+    -- good, back or jumped; only what is good adds.
+    counters TEXT NOT NULL
+);
+CREATE INDEX usage_delta_session ON usage_delta (session_id, received_at);
+CREATE INDEX usage_delta_time ON usage_delta (received_at);
+
+-- What a service used in each hour.
+CREATE TABLE usage_hour (
+    service_id BLOB NOT NULL,
+    hour INTEGER NOT NULL,
+    organisation_id BLOB NOT NULL,
+    customer_id BLOB NOT NULL,
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    sessions_started INTEGER NOT NULL,
+    PRIMARY KEY (service_id, hour)
+);
+CREATE INDEX usage_hour_time ON usage_hour (hour);
+
+-- The same in each day of the installation's zone, derived from the hours and kept longer.
+CREATE TABLE usage_day (
+    service_id BLOB NOT NULL,
+    -- When the day begins.
+    day INTEGER NOT NULL,
+    organisation_id BLOB NOT NULL,
+    customer_id BLOB NOT NULL,
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    sessions_started INTEGER NOT NULL,
+    PRIMARY KEY (service_id, day)
+);
+CREATE INDEX usage_day_time ON usage_day (day);
+
+-- What went through a NAS in each hour; a row a partition, so that none waits for another.
+CREATE TABLE usage_nas_hour (
+    nas_id BLOB NOT NULL,
+    hour INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    download_octets INTEGER NOT NULL,
+    upload_octets INTEGER NOT NULL,
+    sessions_started INTEGER NOT NULL,
+    PRIMARY KEY (nas_id, hour, partition)
+);
+CREATE INDEX usage_nas_hour_time ON usage_nas_hour (hour);

@@ -170,7 +170,7 @@ async fn a_stop_of_a_session_nobody_knew_is_written_closed() {
 }
 
 #[tokio::test]
-async fn a_counter_that_goes_back_or_jumps_is_flagged_and_the_highest_kept() {
+async fn a_counter_that_goes_back_or_jumps_is_flagged_and_adds_nothing() {
     for mut bench in Bench::all().await {
         let went_back = [
             Said::start("a", 100),
@@ -184,29 +184,68 @@ async fn a_counter_that_goes_back_or_jumps_is_flagged_and_the_highest_kept() {
             [Said::start("b", 100), Said::interim("b", 160, 60).octets(u64::MAX, u64::MAX)];
         bench.apply(&jumped).await;
         let session = bench.sessions().await.remove(1);
-        let most = i64::MAX as u64;
-        assert_eq!((session.octets, session.flagged), ((most, most), true));
+        assert_eq!((session.octets, session.flagged), ((0, 0), true));
         // No chart shows what cannot have been.
         assert_eq!(bench.traffic().await, [(organisation(1), 1000, 20, 2)]);
     }
 }
 
 #[tokio::test]
-async fn a_minute_stays_at_the_largest_number_there_is() {
-    for bench in Bench::all().await {
-        let mut tx = bench.db().begin().await.unwrap();
-        let traffic = Traffic {
-            organisation: organisation(1),
-            minute: Said::time(0),
-            download_octets: u64::MAX - 5,
-            upload_octets: 3,
-            sessions_started: 1,
+async fn what_is_silent_for_too_long_ends_at_its_last_report_and_is_opened_by_the_next() {
+    let silence = tables::Silence { grace_s: 600, unheard_s: 86_400 };
+    for mut bench in Bench::all().await {
+        let interims = |id: &str| {
+            let of = |n: u32| Said::interim(id, 100 + i64::from(n) * 300, n * 300);
+            [Said::start(id, 100), of(1), of(2)]
         };
-        for _ in 0..2 {
-            tables::add_traffic(&mut tx, &traffic).await.unwrap();
+        bench.apply(&interims("a")).await;
+        // On a NAS that sends no interims, and one that sent none on a NAS that does.
+        bench.apply(&[Said::start("b", 100).nas(2), Said::start("c", 100)]).await;
+        let db = bench.db().clone();
+        let lost = async |at: i64| tables::end_lost(&db, 0, silence, Said::time(at)).await;
+        assert_eq!(lost(700 + 3 * 300 + 600).await.unwrap(), 0, "within its time");
+        assert_eq!(lost(700 + 3 * 300 + 601).await.unwrap(), 1);
+        assert_eq!(lost(86_501 + 100).await.unwrap(), 0, "nobody sends interims now");
+        let ends = |rows: &[crate::testing::Row]| -> Vec<Option<(i64, String)>> {
+            rows.iter().map(|row| row.end().map(|(at, cause)| (at, cause.to_owned()))).collect()
+        };
+        let sessions = bench.sessions().await;
+        assert_eq!(ends(&sessions)[0], Some((700, "lost".to_owned())));
+
+        // Held up on its way from before: it stays as it is. Sent behind its end: it lives.
+        bench.apply(&[Said::interim("a", 690, 590)]).await;
+        assert_eq!(ends(&bench.sessions().await)[0], Some((700, "lost".to_owned())));
+        bench.apply(&[Said::interim("a", 90_000, 89_900).octets(7, 7)]).await;
+        let sessions = bench.sessions().await;
+        assert_eq!((sessions.len(), ends(&sessions)), (3, vec![None, None, None]));
+        assert_eq!(sessions[0].octets, (7, 7));
+        // Now that its NAS sends interims again, the one that never did is over.
+        assert_eq!(lost(90_000).await.unwrap(), 1);
+        assert_eq!(ends(&bench.sessions().await)[1], Some((100, "lost".to_owned())));
+        // A Stop has the last word.
+        bench.apply(&[Said::stop("c", 90_100, 90_000).cause(1)]).await;
+        assert_eq!(ends(&bench.sessions().await)[1], Some((90_100, "user_request".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn links_of_one_multilink_session_and_the_clock_of_their_nas_are_known() {
+    use radius_wire::attr;
+    for mut bench in Bench::all().await {
+        let ahead = (Said::time(160).seconds() + 7200) as u32;
+        let said = ["a", "b"].map(|id| {
+            Said::interim(id, 160, 60)
+                .put(attr::ACCT_MULTI_SESSION_ID, b"bundle-7")
+                .put(attr::EVENT_TIMESTAMP, &ahead.to_be_bytes())
+        });
+        bench.apply(&said).await;
+        let sql = "SELECT acct_multi_session_id, clock_offset_s FROM session";
+        for row in bench.db().dynamic_all(sql, store::Args::new()).await.unwrap() {
+            assert_eq!(row.get::<String>("acct_multi_session_id").unwrap(), "bundle-7");
+            assert_eq!(row.get::<i64>("clock_offset_s").unwrap(), 7200);
         }
-        tx.commit().await.unwrap();
-        assert_eq!(bench.traffic().await, [(organisation(1), i64::MAX as u64, 6, 2)]);
+        // Its clock changes nothing about when the session was.
+        assert_eq!(bench.sessions().await[0].started_s, 100);
     }
 }
 
