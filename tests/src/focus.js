@@ -1,9 +1,16 @@
 // Where the focus is: its place among all that can have it, and whether one sees it.
 const every =
   "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0'], [contenteditable=true]";
-const able = [...document.querySelectorAll(every)].filter(
+const usable = [...document.querySelectorAll(every)].filter(
   (element) => !element.disabled && element.tabIndex >= 0 && element.checkVisibility({ visibilityProperty: true }),
 );
+// One button of a group of radio buttons is a stop, the arrow keys go to the others: the one that
+// is chosen, or else the first.
+const able = usable.filter((element) => {
+  if (!element.matches("[type=radio]")) return true;
+  const group = usable.filter((other) => other.matches("[type=radio]") && other.name === element.name && other.form === element.form);
+  return (group.find((other) => other.checked) ?? group[0]) === element;
+});
 const element = document.activeElement;
 const style = getComputedStyle(element);
 const box = element.getBoundingClientRect();

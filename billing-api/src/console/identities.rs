@@ -80,7 +80,7 @@ fn again(
     filled: &Filled,
 ) -> Markup {
     let words = &viewer.words;
-    let title = words.say(words::IDENTITY_ADD);
+    let title = words.say(words::IDENTITY_ADDING);
     let about = service.login.clone().unwrap_or_default();
     let back = format!("/services/{}", service.id);
     let body = html! {

@@ -613,6 +613,7 @@ keys! {
     IDENTITY_NAS = "console-identity-nas";
     IDENTITY_NO_NAS = "console-identity-no-nas";
     IDENTITY_ADD = "console-identity-add";
+    IDENTITY_ADDING = "console-identity-adding";
     IDENTITY_REMOVE = "console-identity-remove";
     IDENTITY_REMOVE_CONFIRM = "console-identity-remove-confirm";
     IDENTITY_LOGIN = "console-identity-login";

@@ -342,6 +342,7 @@ console-identity-password-hint = A login must have one. Leave it empty for a lin
 console-identity-nas = NAS
 console-identity-no-nas = only for a port
 console-identity-add = Add
+console-identity-adding = Add a way in
 console-identity-remove = Remove
 console-identity-remove-confirm = Remove { $value }? It will no longer be let in.
 console-identity-login = Login

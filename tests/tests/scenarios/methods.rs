@@ -488,6 +488,7 @@ fn staff_see_who_cannot_get_in_and_give_a_device_a_way_in() {
     console.choose("Kind", "MAC");
     console.fill("Value", "02:00");
     console.press("Add");
-    console.expect_page("This request cannot be read");
+    console.expect_page("Add a way in");
     browser.expect_status(422);
+    console.expect_said("a MAC address has 12 hexadecimal digits");
 }
