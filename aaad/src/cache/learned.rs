@@ -120,6 +120,7 @@ impl Learned {
             binding.is_some_and(|binding| {
                 binding.mode == MacMode::Learn
                     && binding.generation == entry.generation
+                    && binding.addresses.len() < usize::from(binding.limit)
                     && !entry.addresses().iter().all(|mac| binding.addresses.contains(mac))
             })
         };

@@ -170,6 +170,16 @@ impl Engine {
         identify(self.cache.subscribers(), attributes, nas, &names, scratch)
     }
 
+    /// The key under which guesses at a name are counted.
+    pub(crate) fn guess_key(&self, name: &[u8], key: &mut Vec<u8>) {
+        let names = Names {
+            realms: &self.cache.realms(),
+            fold_case: self.fold_case,
+            refuse_unknown: self.refuse_unknown_realms,
+        };
+        names.guess_key(name, key);
+    }
+
     /// Decides an Access-Request and composes the reply into `out`.
     pub(crate) fn access(
         &self,
@@ -329,6 +339,13 @@ impl Engine {
             match self.cache.learned().admit(now, service, binding, mac) {
                 Admitted::Known => {}
                 Admitted::Learned(mac) => {
+                    // What was published since the entry was read waits in no table any more.
+                    let entry = self.cache.subscribers().find(service);
+                    let in_force = entry.as_ref().and_then(SubscriberEntry::rules);
+                    let in_force = in_force.and_then(|rules| rules.mac.as_ref());
+                    if in_force.is_some_and(|own| own != binding && !own.addresses.contains(&mac)) {
+                        return Err(Refusal::Reject(RejectReason::MacMismatch));
+                    }
                     let generation = binding.generation;
                     scratch.learned = Some(NewMac { service, mac, generation });
                 }

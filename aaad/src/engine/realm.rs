@@ -53,6 +53,19 @@ impl Names<'_> {
         if suffix.or(windows).is_some() { Split::Unknown } else { Split::Plain }
     }
 
+    /// The key under which guesses at a name are counted: a realm is one, in whatever form and
+    /// letters it is said.
+    pub(super) fn guess_key(&self, name: &[u8], key: &mut Vec<u8>) {
+        let Split::Of(realm, login) = self.split(name) else {
+            return login_key(name, self.fold_case, key);
+        };
+        login_key(login, self.fold_case, key);
+        if !realm.strip {
+            key.push(b'@');
+            key.extend_from_slice(realm.name.as_bytes());
+        }
+    }
+
     /// Who has a name; the key by which it was found is left in `key`.
     pub(super) fn find(
         &self,

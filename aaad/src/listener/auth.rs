@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use metrics::counter;
 use model::auth_log::NetworkEvent;
-use model::identity::{MacAddress, login_key};
+use model::identity::MacAddress;
 use model::reject::RejectReason;
 use model::{Clock, NasId, Ts};
 use radius_wire::{Code, Line as AccessLine, Packet, Writer, attr, verify_access_request};
@@ -270,7 +270,7 @@ impl AuthShard {
     ) -> Answer {
         let Bench { scratch, login } = bench;
         let name = request.packet.attributes().first(attr::USER_NAME).unwrap_or_default();
-        login_key(name, self.engine.fold_case, login);
+        self.engine.guess_key(name, login);
         let station = station_of(request.packet.attributes());
         let guard = &self.shared.blocks.guard;
         let pair = guard.pair(login, station);

@@ -1,7 +1,7 @@
 //! Groups and templates of RADIUS attributes, and realms.
 
 use model::policy::Key;
-use model::{RadiusGroupId, RealmId};
+use model::{OrganisationId, RadiusGroupId, RealmId};
 use store::{Row, args};
 
 use super::{Fault, Input, Unit, rules};
@@ -131,7 +131,7 @@ pub(crate) const REALM: Entity = Entity {
     ],
     hooks: Hooks {
         check: check_realm,
-        before: |_, verb, draft, _| Box::pin(std::future::ready(before_realm(verb, draft))),
+        before: |unit, verb, draft, row| Box::pin(before_realm(unit, verb, draft, row)),
         after: |unit, written| Box::pin(after_realm(unit, written)),
         ..Hooks::NONE
     },
@@ -153,13 +153,35 @@ fn check_realm(draft: &Draft, input: &mut Input) {
     }
 }
 
-fn before_realm(verb: Verb, draft: &mut Draft) -> Result<(), Fault> {
+async fn before_realm(
+    unit: &mut Unit<'_>,
+    verb: Verb,
+    draft: &mut Draft,
+    row: Option<&Row>,
+) -> Result<(), Fault> {
     if let Some(name) = draft.text("name") {
         let name = name.to_ascii_lowercase();
         draft.set("name", name);
     }
     if verb == Verb::Created {
         draft.fill("strip", true);
+    }
+    // Whoever owns a realm owns every name with it: it must not take others' logins from them.
+    let name: String = match (draft.text("name").map(str::to_owned), row) {
+        (Some(name), _) => name,
+        (None, Some(row)) if verb == Verb::Restored => row.get("name")?,
+        _ => return Ok(()),
+    };
+    let home: OrganisationId = match (draft.organisation, row) {
+        (Some(organisation), _) => organisation,
+        (None, Some(row)) => row.get("organisation_id")?,
+        (None, None) => unit.actor.organisation,
+    };
+    let others: i64 =
+        unit.fetch_one(&sql::LOGINS_OF_OTHERS, args![home, name]).await?.get("logins")?;
+    if others > 0 {
+        let detail = "another organisation's logins bear it".to_owned();
+        return Err(Fault::Conflict { pointer: "/name", detail });
     }
     Ok(())
 }

@@ -28,6 +28,9 @@ const PLACES_MAX: usize = 64;
 /// stand in it too.
 const REPLY_OCTETS_MAX: usize = 2048;
 
+/// Expressions of one list: what each costs, every login waits for.
+const EXPRESSIONS_MAX: usize = 8;
+
 /// Lines of check attributes.
 pub(crate) const CHECK: Field =
     Field::new("check_attributes", Kind::Words(LINES_MAX, LINE_CHARACTERS_MAX), Flags::WRITABLE);
@@ -68,10 +71,16 @@ pub(crate) const COLUMNS: &[&str] = &[
 
 /// Checks what each field says by itself.
 pub(crate) fn check(draft: &Draft, input: &mut Input) {
+    let mut expressions = 0;
     for (n, line) in lines(draft, "check_attributes") {
-        if let Err(problem) = Check::compile(&line) {
-            input.fault("check_attributes", format!("line {n}: {problem}"));
+        match Check::compile(&line) {
+            Ok(check) => expressions += usize::from(check.is_expression()),
+            Err(problem) => input.fault("check_attributes", format!("line {n}: {problem}")),
         }
+    }
+    if expressions > EXPRESSIONS_MAX {
+        let detail = format!("has {expressions} expressions, more than {EXPRESSIONS_MAX}");
+        input.fault("check_attributes", detail);
     }
     let mut octets = 0;
     for (n, line) in lines(draft, "reply_attributes") {
@@ -202,6 +211,12 @@ pub(crate) async fn apply_template(
             return Err(Fault::field("/template_id", detail));
         }
         if all != own {
+            let replies = all.iter().filter_map(|line| Reply::compile(line).ok());
+            let octets: usize = replies.map(|reply| reply.octets().len()).sum();
+            if column == "reply_attributes" && octets > REPLY_OCTETS_MAX {
+                let detail = format!("{column} would take {octets} octets together");
+                return Err(Fault::field("/template_id", detail));
+            }
             draft.set(column, json!(all));
         }
     }

@@ -81,6 +81,16 @@ store::statements! {
         WHERE id = $1 AND version = $3 AND deleted_at IS NULL";
     /// Every realm.
     pub(crate) REALMS = "SELECT id FROM realm WHERE deleted_at IS NULL ORDER BY id";
+    /// Logins with a realm ($2) that are neither an organisation's nor of one below it.
+    pub(crate) LOGINS_OF_OTHERS = "SELECT COUNT(*) AS logins FROM access_identity i
+        JOIN organisation o ON o.id = i.organisation_id
+        JOIN organisation home ON home.id = $1
+        WHERE i.kind = 'login' AND i.deleted_at IS NULL AND NOT o.path LIKE home.path || '%'
+          AND LENGTH(i.value) > LENGTH(CAST($2 AS TEXT)) + 1
+          AND (SUBSTR(i.value, LENGTH(i.value) - LENGTH(CAST($2 AS TEXT)))
+                  = '@' || CAST($2 AS TEXT)
+              OR SUBSTR(i.value, 1, LENGTH(CAST($2 AS TEXT)) + 1)
+                  IN (CAST($2 AS TEXT) || '/', CAST($2 AS TEXT) || '\\'))";
     /// A realm, for the network.
     pub(crate) LOAD_REALM = "SELECT id, organisation_id, name, strip FROM realm
         WHERE id = $1 AND deleted_at IS NULL";

@@ -8,7 +8,7 @@ use super::{Key, Line, LineError, Operator, definition};
 
 const EXAMPLE: &str = "NAS-Port-Type == Ethernet";
 /// Octets that a compiled expression may take: what it costs to match grows with it.
-const EXPRESSION_OCTETS_MAX: usize = 64 << 10;
+const EXPRESSION_OCTETS_MAX: usize = 8 << 10;
 
 /// A check attribute, ready to be compared.
 #[derive(Debug, Clone)]
@@ -108,6 +108,11 @@ impl Check {
         &self.line
     }
 
+    /// Whether it matches an expression, which costs the most.
+    pub fn is_expression(&self) -> bool {
+        matches!(self.operand, Operand::Expression(_))
+    }
+
     /// Whether the request has the attribute at all.
     pub fn is_said(&self, request: Attributes<'_>) -> bool {
         self.any(request, |_| true)
@@ -129,7 +134,11 @@ impl Check {
             Equal => self.any(request, equal),
             NotEqual => self.is_said(request) && !self.any(request, equal),
             Matches => self.any(request, matches),
-            MatchesNot => self.is_said(request) && !self.any(request, matches),
+            // What is no text cannot be shown not to match.
+            MatchesNot => {
+                let may = |own: &[u8]| std::str::from_utf8(own).is_err() || matches(own);
+                self.is_said(request) && !self.any(request, may)
+            }
             Less => self.any(request, |own| ordered(own, std::cmp::Ordering::is_lt)),
             LessOrEqual => self.any(request, |own| ordered(own, std::cmp::Ordering::is_le)),
             Greater => self.any(request, |own| ordered(own, std::cmp::Ordering::is_gt)),

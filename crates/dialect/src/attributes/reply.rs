@@ -8,7 +8,7 @@ use super::{Key, Line, LineError, Operator, definition};
 const EXAMPLE: &str = "Mikrotik-Group := \"gold\"";
 
 /// Attributes by which server and client prove themselves, or find each other's packets.
-const RESERVED: [u8; 11] = [
+const RESERVED: [u8; 15] = [
     attr::USER_PASSWORD,
     attr::CHAP_PASSWORD,
     attr::STATE,
@@ -21,7 +21,15 @@ const RESERVED: [u8; 11] = [
     101,
     40,
     55,
+    // Addresses: the fields of services have them, and see to it that nobody else does.
+    8,
+    97,
+    123,
+    168,
 ];
+
+/// Service-Types that open the NAS's own console (RFC 2865 §5.6), which no plan offers.
+const OF_THE_NAS: [u32; 4] = [6, 7, 9, 11];
 
 /// Microsoft's that carry keys and proofs (RFC 2548 §2): all but policy and types of encryption
 /// and the addresses of servers.
@@ -61,7 +69,13 @@ impl Reply {
             _ => false,
         };
         let standard = key.prefix.is_empty() && RESERVED.contains(&key.kind);
-        if standard || (key.kind == attr::VENDOR_SPECIFIC && of_microsoft) {
+        let service_type = key.prefix.is_empty() && key.kind == attr::SERVICE_TYPE;
+        let console = <[u8; 4]>::try_from(&*parsed.value)
+            .is_ok_and(|kind| OF_THE_NAS.contains(&u32::from_be_bytes(kind)));
+        if standard
+            || (service_type && console)
+            || (key.kind == attr::VENDOR_SPECIFIC && of_microsoft)
+        {
             return Err(LineError::Reserved(name()));
         }
         if parsed.encrypted {
@@ -150,11 +164,17 @@ pub fn cap_session_timeout(
 ) -> Result<(), Full> {
     let rest = packet.get(from..).unwrap_or_default();
     let Ok(attributes) = Attributes::parse(rest) else { return Ok(()) };
-    let own = attributes.u32(attr::SESSION_TIMEOUT);
-    match own {
-        Some(own) if own <= seconds => return Ok(()),
-        None if !add => return Ok(()),
-        _ => {}
+    // 0 is no limit to many a NAS, and of several each takes the one it likes.
+    let short = |own: &[u8]| {
+        let own = own.try_into().map_or(0, u32::from_be_bytes);
+        (1..=seconds).contains(&own)
+    };
+    let done = match attributes.first(attr::SESSION_TIMEOUT) {
+        Some(_) => attributes.all(attr::SESSION_TIMEOUT).all(short),
+        None => !add,
+    };
+    if done || seconds == u32::MAX {
+        return Ok(());
     }
     remove(packet, from, |own| own.kind == attr::SESSION_TIMEOUT);
     if packet.len() + 6 > PACKET_OCTETS_MAX {

@@ -63,6 +63,7 @@ fn checks_compare_as_freeradius_compares() {
     assert!(passes("Tunnel-Type == L2TP", &["Tunnel-Type:3 = L2TP"]));
     // Octets that are no text match nothing.
     assert!(!passes("NAS-Port-Id =~ .", &["raw.NAS-Port-Id = 0xff"]));
+    assert!(!passes("NAS-Port-Id !~ ^sfp", &["raw.NAS-Port-Id = 0x736670ff"]));
 }
 
 /// Attributes after reply lines, as text.
@@ -125,6 +126,9 @@ fn what_proves_or_cannot_be_sent_is_refused_by_name() {
         "Proxy-State += 0x00",
         "Class := 0x00",
         "Attr-25 := 0x00",
+        "Service-Type := Administrative-User",
+        "Framed-IP-Address := 192.0.2.7",
+        "Delegated-IPv6-Prefix += 2001:db8:1::/56",
         "Attr-26 := 0x0000013710060000",
         "Attr-26.311.16 := 0x00",
         "MS-MPPE-Send-Key := 0x00",
@@ -173,6 +177,8 @@ fn a_reply_that_does_not_fit_is_refused_and_a_timeout_only_gets_shorter() {
     for (before, seconds, add, expected) in [
         (Some(3600u32), 60, false, Some(60)),
         (Some(60), 3600, true, Some(60)),
+        (Some(0), 3600, true, Some(3600)),
+        (Some(0), u32::MAX, false, Some(0)),
         (None, 60, true, Some(60)),
         (None, 60, false, None),
     ] {

@@ -328,14 +328,26 @@ async fn make_services(
             });
             continue;
         };
-        let nas = service.nas.and_then(|address| nas.get(&address.to_string()));
+        let bound = service.nas.map(|address| nas.get(&address.to_string()));
+        if bound == Some(None) {
+            // Without its NAS it would get in through every one.
+            done.counts[SERVICE].1.refused += 1;
+            done.troubles.push(Trouble {
+                weight: Weight::LeftOut,
+                kind: "service",
+                name: service.login.clone(),
+                place: service.place.clone(),
+                text: "the NAS it may come through was refused".to_owned(),
+            });
+            continue;
+        }
         let task = Task {
             api: api.clone(),
             login: service.login.clone(),
             customer: customers.get(&service.login).map(id_of).transpose()?,
             service: known.map(id_of).transpose()?,
             person: person(service),
-            body: body_of_service(service, plan, nas),
+            body: body_of_service(service, plan, bound.flatten()),
             update,
             suspend: service.refused && !held,
         };

@@ -138,11 +138,13 @@ pub(super) fn draft(source: &Source, choices: &Choices) -> Draft {
     for (_, entry) in &source.defaults {
         for item in walk::open(source, &entry.check) {
             drafting.homeless(item, "a condition on the request: the entry is passed over");
+            drafting.freer(&entry.check, item);
         }
     }
     for group in source.groups.values() {
         for item in walk::open(source, &group.check) {
             drafting.homeless(item, "a condition on the request: the group is passed over");
+            drafting.freer(&group.check, item);
         }
     }
     let mut taken: HashMap<String, &str> = HashMap::new();
@@ -158,6 +160,7 @@ pub(super) fn draft(source: &Source, choices: &Choices) -> Draft {
         taken.insert(normal, login);
         drafting.service(source, login, &walk, &place, choices);
     }
+    drafting.memberships(source, &taken);
     drafting.draft.troubles.sort_by_key(|trouble| trouble.weight);
     drafting.draft
 }
@@ -190,6 +193,14 @@ impl Drafting {
         self.draft.troubles.push(Trouble { weight, kind, name, place, text });
     }
 
+    /// Says of an entry that is passed over for an item that it would have refused.
+    fn freer(&mut self, check: &[Item], item: &Item) {
+        if check.iter().any(walk::refuses) {
+            let text = format!("refuses by {}, which is not asked for here", item.attribute);
+            self.trouble(Weight::Freer, "file", "", &item.place, text);
+        }
+    }
+
     fn homeless(&mut self, item: &Item, why: &'static str) {
         let new = || Homeless { uses: 0, why, first: item.place.clone() };
         self.draft.homeless.entry(item.attribute.clone()).or_insert_with(new).uses += 1;
@@ -198,6 +209,30 @@ impl Drafting {
     fn homeless_of(&mut self, login: &str, item: &Item, why: &'static str) {
         if self.counted.insert((item.attribute.to_ascii_lowercase(), login.to_owned())) {
             self.homeless(item, why);
+        }
+    }
+
+    /// MySQL compares without regard to case, this import does not: what a group would have given
+    /// is missing then, its speed among it.
+    fn memberships(&mut self, source: &Source, taken: &HashMap<String, &str>) {
+        let mut memberships: Vec<_> = source.memberships.iter().collect();
+        memberships.sort();
+        for (login, groups) in memberships {
+            let Some(&known) = taken.get(&normalise_login(login)) else { continue };
+            let place = place_of(source, known);
+            if known != login {
+                let text = format!("its groups are left out: they are those of {login:?}");
+                self.trouble(Weight::Less, "service", known, &place, text);
+            }
+            for (_, group) in groups {
+                let other = || source.groups.keys().find(|own| own.eq_ignore_ascii_case(group));
+                if !source.groups.contains_key(group)
+                    && let Some(other) = other()
+                {
+                    let text = format!("its group {group:?} is left out: it is not {other:?}");
+                    self.trouble(Weight::Less, "service", known, &place, text);
+                }
+            }
         }
     }
 
@@ -286,8 +321,10 @@ impl Drafting {
             self.trouble(Weight::Freer, "service", login, &item.place, text);
         }
         for entry in &walk.passed {
+            let refuses = entry.check.iter().any(walk::refuses);
+            let weight = if refuses { Weight::Freer } else { Weight::Less };
             let text = "an entry for special cases is passed over".to_owned();
-            self.trouble(Weight::Less, "service", login, &entry.place, text);
+            self.trouble(weight, "service", login, &entry.place, text);
         }
         let base = given(&walk.base);
         let mut whole = given(&walk.whole);

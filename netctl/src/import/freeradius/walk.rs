@@ -191,6 +191,11 @@ fn asks_of_login(item: &Item, home: Check) -> bool {
     item.op == Op::Equal && (home == Check::Group || item.is("User-Name"))
 }
 
+/// Whether an item refuses a login.
+pub(super) fn refuses(item: &Item) -> bool {
+    item.is("Auth-Type") && !item.op.asks() && item.value.eq_ignore_ascii_case("reject")
+}
+
 /// What Fall-Through says, where it is said.
 fn falls_through(reply: &[Item]) -> Option<bool> {
     let item = reply.iter().find(|item| item.is("Fall-Through"))?;

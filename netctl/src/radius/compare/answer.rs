@@ -44,7 +44,9 @@ impl Answer {
         for attribute in attributes {
             let mut inside = attribute.vendor_iter().peekable();
             if inside.peek().is_none() {
-                shown.push(Shown { text: dictionary.show(&attribute), hidden: None });
+                let text = dictionary.show(&attribute);
+                let hidden = veiled(&text, attribute.value);
+                shown.push(Shown { text, hidden });
                 continue;
             }
             // A Vendor-Specific may hold several; they are compared one by one.
@@ -60,11 +62,18 @@ impl Answer {
                     let clear = mppe_decrypt(own.value, key, authenticator);
                     clear.map_or_else(|| own.value.to_vec(), |clear| clear.to_vec())
                 });
-                shown.push(Shown { text: dictionary.show(&one), hidden });
+                let text = dictionary.show(&one);
+                let hidden = hidden.or_else(|| veiled(&text, own.value));
+                shown.push(Shown { text, hidden });
             }
         }
         Self { code, attributes: shown }
     }
+}
+
+/// The value of what prints as hidden, so that two of them are not taken to be the same.
+fn veiled(text: &str, value: &[u8]) -> Option<Vec<u8>> {
+    text.ends_with(" = <hidden>").then(|| value.to_vec())
 }
 
 /// What is looked at, and how closely.
