@@ -158,7 +158,8 @@ fn a_provider_needs_no_script_and_asks_for_the_own_second_factor() {
     hire(&lab, "asha@isp.example");
     let rule = json!({"security.two_factor_required": true});
     lab.api().patch("/api/v1/settings", &rule).expect(200);
-    let campus = json!({"name": "Campus", "issuer": provider.issuer, "client_id": "office"});
+    let campus = json!({"name": "Campus", "issuer": provider.issuer, "client_id": "office",
+        "client_secret": "hush"});
     lab.api().post("/api/v1/identity-providers", &campus).created();
     let browser = Browser::without_javascript();
     let console = Console::new(&browser, &lab);
@@ -180,6 +181,7 @@ fn under_its_own_name_a_partner_has_its_own_sign_in_page() {
     let brand = json!({"branding.display_name": "North Net", "branding.accent_light": "#700000"});
     api.patch(&format!("/api/v1/settings?organisation_id={north}"), &brand).expect(200);
     let campus = json!({"name": "Campus", "issuer": provider.issuer, "client_id": "office",
+        "client_secret": "hush",
         "organisation_id": north});
     api.post("/api/v1/identity-providers", &campus).created();
     let role = json!({"name": "Looks on", "permissions": ["customers.view"]});
