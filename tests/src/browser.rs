@@ -84,15 +84,21 @@ pub struct Browser {
 impl Browser {
     /// Starts one, with a desk's screen and light colours.
     pub fn start() -> Self {
-        Self::with_preferences(&json!({}))
+        Self::with_preferences(&json!({}), "")
+    }
+
+    /// Starts one that finds a name at an address of this machine.
+    pub fn knowing(name: &str, address: &str) -> Self {
+        Self::with_preferences(&json!({}), &format!("MAP {name} {address}, "))
     }
 
     /// Starts one that runs no page's scripts.
     pub fn without_javascript() -> Self {
-        Self::with_preferences(&json!({"profile.managed_default_content_settings.javascript": 2}))
+        let none = json!({"profile.managed_default_content_settings.javascript": 2});
+        Self::with_preferences(&none, "")
     }
 
-    fn with_preferences(preferences: &Value) -> Self {
+    fn with_preferences(preferences: &Value, names: &str) -> Self {
         let driver = Driver::shared();
         let profile = tempfile::Builder::new().prefix("profile-").tempdir_in(&driver.directory);
         let profile = profile.expect("make a directory");
@@ -109,8 +115,9 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             // Nothing but this machine: what a page fetches from elsewhere becomes a complaint.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*, \
-             EXCLUDE localhost, EXCLUDE *.localhost",
+            &format!(
+                "--host-resolver-rules={names}MAP * ~NOTFOUND, EXCLUDE 127.*, EXCLUDE localhost"
+            ),
             "--lang=en",
             "--window-size=1280,900",
             &format!("--user-data-dir={}", profile.path().display()),
