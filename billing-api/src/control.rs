@@ -12,6 +12,7 @@ use store::args;
 
 use crate::domain::Office;
 use crate::domain::access::rules;
+use crate::domain::ledger::verify;
 use crate::relay::LINE;
 use crate::store::policy;
 
@@ -33,6 +34,12 @@ impl Handler for Control {
                     .map_err(|error| ControlError::failed(&error)),
                 "open_access" => match rules::open(&self.office).await {
                     Ok(opened) => Ok(opened.into()),
+                    Err(fault) => Err(ControlError::failed(&fault)),
+                },
+                "verify_ledger" => match verify::verify(&self.office).await {
+                    Ok(verified) => {
+                        serde_json::to_value(verified).map_err(|error| ControlError::failed(&error))
+                    }
                     Err(fault) => Err(ControlError::failed(&fault)),
                 },
                 _ => Err(ControlError::UnknownCall(call)),

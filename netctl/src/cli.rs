@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
         Command::Key(verb) => key::main(verb),
         Command::Access(verb) => wait(access::main(verb)),
         Command::Backup(verb) => wait(backup::main(verb)),
-        Command::Billing(verb) => billing::main(verb),
+        Command::Billing(verb) => wait(billing::main(verb)),
         Command::Coa(verb) => wait(coa::main(verb)),
         Command::Policy(verb) => wait(policy::main(verb)),
     };
@@ -181,6 +181,7 @@ mod tests {
             "netctl pool who asha --run /r",
             "netctl billing simulate year.json",
             "netctl billing simulate - --text",
+            "netctl billing verify --json",
             "netctl coa release",
             "netctl policy accept",
         ] {

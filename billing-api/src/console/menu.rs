@@ -28,7 +28,18 @@ const GROUPS: &[(Key, &[&str])] = &[
         ],
     ),
     (words::NAV_GROUP_CATALOGUE, &["plans"]),
-    (words::NAV_GROUP_BILLING, &["invoices", "payments", "credit-notes", "taxes"]),
+    (
+        words::NAV_GROUP_BILLING,
+        &[
+            "invoices",
+            "payments",
+            "adjustments",
+            "credit-notes",
+            "taxes",
+            "ledger-entries",
+            "ledger-accounts",
+        ],
+    ),
     (words::NAV_GROUP_SUPPORT, &["tickets"]),
     (
         words::NAV_GROUP_AUTOMATION,

@@ -23,7 +23,18 @@ const OF_CATEGORY: &[(&str, &[&str])] = &[
     ("authentication", &["staff", "role", "token", "identity_provider"]),
     (
         "financial",
-        &["invoice", "payment", "credit_note", "refund", "price", "tax", "plan", "ledger_entry"],
+        &[
+            "invoice",
+            "payment",
+            "adjustment",
+            "credit_note",
+            "refund",
+            "price",
+            "tax",
+            "plan",
+            "ledger_entry",
+            "ledger_account",
+        ],
     ),
     (
         "network",
@@ -69,6 +80,7 @@ const CRITICAL: &[&str] = &[
     "modules",
     "invoice",
     "payment",
+    "adjustment",
     "credit_note",
     "refund",
     "price",

@@ -4,6 +4,7 @@ use model::{CustomerId, OrganisationId, Ts};
 use serde::Serialize;
 use store::args;
 
+use super::ledger::statement;
 use super::{Actor, Fault, Office, Series, Unit, service};
 use crate::entity::{Draft, Entity, Field, Flags, Hooks, Kind, Verb, write};
 use crate::store::customer as sql;
@@ -66,7 +67,8 @@ async fn before(
     row: Option<&store::Row>,
 ) -> Result<(), Fault> {
     if verb == Verb::Deleted {
-        return service::refuse_in_use(unit, &LOCK_CUSTOMER, row).await;
+        service::refuse_in_use(unit, &LOCK_CUSTOMER, row).await?;
+        return refuse_unbalanced(unit, row).await;
     }
     if verb != Verb::Created {
         return Ok(());
@@ -77,6 +79,19 @@ async fn before(
     draft.set("number", taken.number);
     draft.fill("status", "active");
     Ok(())
+}
+
+/// Who owes, or is owed, stays until that is settled.
+async fn refuse_unbalanced(unit: &mut Unit<'_>, row: Option<&store::Row>) -> Result<(), Fault> {
+    let Some(row) = row else { return Ok(()) };
+    let balances = statement::balance(unit, row.get("id")?).await?;
+    match balances.iter().find(|balance| balance.amount != 0) {
+        Some(balance) => {
+            let detail = format!("the balance is {balance}; it must be settled first");
+            Err(Fault::Conflict { pointer: "", detail })
+        }
+        None => Ok(()),
+    }
 }
 
 /// A customer as typed code sees it.

@@ -15,15 +15,18 @@ mod together;
 mod unit;
 
 pub(crate) mod access;
+pub(crate) mod adjustment;
 pub(crate) mod auth_log;
 pub(crate) mod branding;
 pub(crate) mod calendar;
 pub(crate) mod customer;
 mod fit;
 pub(crate) mod identity;
+pub(crate) mod ledger;
 pub(crate) mod module;
 pub(crate) mod nas;
 pub(crate) mod organisation;
+pub(crate) mod payment;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod preference;

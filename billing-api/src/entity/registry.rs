@@ -10,10 +10,13 @@ use super::import::IMPORT;
 use super::{Draft, Entity, Field, Flags, Hooks, Kind, Unique};
 use crate::domain::Input;
 use crate::domain::access::description::{ROLE, STAFF, TOKEN};
+use crate::domain::adjustment::ADJUSTMENT;
 use crate::domain::audit::AUDIT_ENTRY;
 use crate::domain::customer::CUSTOMER;
+use crate::domain::ledger::records::{LEDGER_ACCOUNT, LEDGER_ENTRY};
 use crate::domain::nas::NAS;
 use crate::domain::organisation::ORGANISATION;
+use crate::domain::payment::PAYMENT;
 use crate::domain::plan::PLAN;
 use crate::domain::pool::{NAS_GROUP, POOL};
 use crate::domain::radius_group::{ATTRIBUTE_TEMPLATE, RADIUS_GROUP, REALM};
@@ -54,6 +57,10 @@ pub(crate) static ENTITIES: &[&Entity] = &[
     &TOKEN,
     &AUDIT_ENTRY,
     &ORGANISATION,
+    &PAYMENT,
+    &ADJUSTMENT,
+    &LEDGER_ENTRY,
+    &LEDGER_ACCOUNT,
 ];
 
 /// The entity with this name, as in `customer`.

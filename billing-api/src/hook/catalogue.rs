@@ -45,6 +45,8 @@ const TOKEN: &str = r#"{"id":"tok_06a8k2v7c4tq9d3m5n1p8r2s6w","name":"CRM","scop
 const LETTER: &str = r#"{"id":"mai_06a8k2v7c4tq9d3m5n1p8r2s6w","subject":"Your file is ready","recipient":"asha@isp.example","kind":"export_ready","state":"failed","code":550,"error":"the mail server says 550: no such user"}"#;
 const EXPORTED: &str = r#"{"id":"exp_06a8k2v7c4tq9d3m5n1p8r2s6w","entity":"customer","format":"csv","row_count":25000,"file_name":"customers-2026-03-01.csv"}"#;
 
+const PAID: &str = r#"{"id":"pay_06a8k2v7c4tq9d3m5n1p8r2s6w","number":1001,"customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","amount":{"amount":2999,"currency":"USD"},"method":"cash","received_on":"2026-03-01","status":"posted","refunded":{"amount":0,"currency":"USD"}}"#;
+
 /// Events of typed code.
 const TYPED: &[Typed] = &[
     Typed {
@@ -258,6 +260,21 @@ const TYPED: &[Typed] = &[
         kind: "export.fetched",
         description: "Somebody fetched the file of an export that was made in the background.",
         example: EXPORTED,
+    },
+    Typed {
+        kind: "payment.refunded",
+        description: "Some of a payment, or all of it, was given back.",
+        example: PAID,
+    },
+    Typed {
+        kind: "payment.reversed",
+        description: "A payment that was entered by mistake was taken back.",
+        example: PAID,
+    },
+    Typed {
+        kind: "adjustment.reversed",
+        description: "A charge or credit by hand was taken back.",
+        example: r#"{"id":"adj_06a8k2v7c4tq9d3m5n1p8r2s6w","customer_id":"cus_06a8k2v7c4tq9d3m5n1p8r2s6w","kind":"credit","amount":{"amount":500,"currency":"USD"},"booked_on":"2026-03-01","reason":"two days without service","status":"reversed"}"#,
     },
     Typed {
         kind: "mail.failed",

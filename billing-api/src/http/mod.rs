@@ -20,6 +20,7 @@ mod identities;
 mod identity_providers;
 mod imports;
 mod jobs;
+mod ledger;
 mod limit;
 mod me;
 mod modules;
@@ -115,6 +116,9 @@ pub(crate) const ROUTES: &[Route] = &[
     delete("/api/v1/services/{id}/identities/{identity}", may("services.edit"), || {
         web::to(identities::remove)
     }),
+    // Money.
+    get("/api/v1/customers/{id}/statement", may("billing.view"), || web::to(ledger::statement)),
+    get("/api/v1/ledger/trial-balance", may("billing.view"), || web::to(ledger::trial_balance)),
     // Jobs.
     post("/api/v1/jobs/preview", may("jobs.view"), || web::to(jobs::preview)),
     post("/api/v1/jobs/{id}/run", may("jobs.run"), || web::to(jobs::run_job)),

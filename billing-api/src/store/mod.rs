@@ -12,6 +12,7 @@ pub(crate) mod hook;
 pub(crate) mod idempotency;
 pub(crate) mod identity_provider;
 pub(crate) mod job;
+pub(crate) mod ledger;
 pub(crate) mod nas;
 pub(crate) mod network;
 pub(crate) mod organisation;
@@ -28,7 +29,7 @@ pub(crate) mod setting;
 
 store::migrations! {
     /// The office's schema.
-    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting", "0009_transfer", "0010_console" }
+    pub(crate) MIGRATIONS = "billing" in "../schema" { "0001_office", "0002_label", "0003_idempotency", "0004_entity", "0005_access", "0006_job", "0007_webhook", "0008_setting", "0009_transfer", "0010_console", "0011_ledger" }
 }
 
 /// Every statement, for the test that prepares them on both engines.
@@ -41,6 +42,7 @@ pub(crate) const OFFICE: &[&[&store::Statement]] = &[
     idempotency::ALL,
     identity_provider::ALL,
     job::ALL,
+    ledger::ALL,
     nas::ALL,
     organisation::ALL,
     plan::ALL,

@@ -138,6 +138,12 @@ store::statements! {
         WHEN EXISTS (SELECT 1 FROM scheduled_export
                 WHERE organisation_id = $1 AND deleted_at IS NULL)
             THEN 'scheduled exports'
+        WHEN EXISTS (SELECT 1 FROM payment WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'payments'
+        WHEN EXISTS (SELECT 1 FROM adjustment WHERE organisation_id = $1 AND deleted_at IS NULL)
+            THEN 'adjustments'
+        WHEN EXISTS (SELECT 1 FROM ledger_transaction WHERE books_id = $1)
+            THEN 'entries in its books'
         END AS holds";
     /// Staff of the subtree.
     pub(crate) COUNT_STAFF = "SELECT COUNT(*) AS n FROM staff

@@ -852,6 +852,20 @@ fn pages_of_records(lab: &Lab) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
+    let payment = serde_json::json!({
+        "customer_id": first(lab, "customers"),
+        "amount": {"amount": 1_234_567, "currency": "USD"},
+        "method": "mobile_money",
+        "reference": "0123456789-of-a-rather-long-slip-that-somebody-typed-in-full-0123456789",
+    });
+    let payment = lab.api().post("/api/v1/payments", &payment).created();
+    paths.push("/payments".to_owned());
+    paths.push("/payments/new".to_owned());
+    paths.push(format!("/payments/{payment}"));
+    paths.push(format!("/payments/{payment}/refund"));
+    for list in ["adjustments", "ledger-entries", "ledger-accounts"] {
+        paths.push(format!("/{list}"));
+    }
     let group = serde_json::json!({"name": "north", "description": "Behind the north ring"});
     let group = lab.api().post("/api/v1/nas-groups", &group).created();
     let pool = serde_json::json!({

@@ -9,6 +9,8 @@ use crate::entity::registry::ENTITIES;
 const ROUTES: &[(&str, &str)] = &[
     ("/api/v1/customers", "customers"),
     ("/api/v1/customers/{}/services", "customers.services"),
+    ("/api/v1/customers/{}/statement", "billing.statements"),
+    ("/api/v1/ledger", "billing"),
     ("/api/v1/services", "customers.services"),
     ("/api/v1/labels", "customers.labels"),
     ("/api/v1/customer-labels", "customers.labels"),

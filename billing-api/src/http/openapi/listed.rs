@@ -6,9 +6,10 @@ use serde_json::{Value as Json, json};
 use sheet::{Delimiter, Format};
 
 use super::super::access::Route;
-use super::super::{describe, search};
+use super::super::{describe, ledger, search};
 use super::operation::{Answer, Operation, Parameter};
 use super::{entity, kinds};
+use crate::domain::PAGE_MAX;
 use crate::domain::service::SERVICE;
 use crate::entity::import::failed::Told;
 use crate::entity::registry::ENTITIES;
@@ -237,6 +238,46 @@ pub(super) const LISTED: &[(Method, &str, Operation)] = &[
     ),
     (
         Method::GET,
+        "/api/v1/customers/{id}/statement",
+        Operation {
+            summary: "A customer's account: what was owed, paid and credited, with the balance",
+            query: &[
+                Parameter { name: "from", about: "the first day", schema: date },
+                Parameter { name: "to", about: "the last day", schema: date },
+                Parameter {
+                    name: "limit",
+                    about: "entries on the page",
+                    schema: || json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX}),
+                },
+                Parameter {
+                    name: "cursor",
+                    about: "`next_cursor` of the page before",
+                    schema: || json!({"type": "string"}),
+                },
+            ],
+            answer: Answer::Json(ledger::statement_schema),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
+        "/api/v1/ledger/trial-balance",
+        Operation {
+            summary: "All accounts of the books; in each currency the balances add up to nothing",
+            query: &[
+                Parameter { name: "on", about: "up to this day", schema: date },
+                Parameter {
+                    name: "organisation_id",
+                    about: "the books of this organisation and those below it",
+                    schema: || kinds::id(model::OrganisationId::PREFIX),
+                },
+            ],
+            answer: Answer::Json(ledger::trial_balance_schema),
+            ..Operation::PLAIN
+        },
+    ),
+    (
+        Method::GET,
         "/api/v1/auth-log",
         Operation {
             summary: "Refused logins and why, a row a minute with a count, the newest first",
@@ -328,6 +369,10 @@ fn new_service() -> Json {
 
 fn object() -> Json {
     json!({"type": "object"})
+}
+
+fn date() -> Json {
+    json!({"type": "string", "format": "date"})
 }
 
 fn instant() -> Json {
