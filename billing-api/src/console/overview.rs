@@ -49,6 +49,8 @@ struct View {
     /// NAS, and whether there are more than were counted.
     nas: (i64, bool),
     has_plan: bool,
+    /// Whether the viewer may see what the network's database tells.
+    sees_network: bool,
     network: Option<Network>,
     acts: Vec<Act>,
     /// The first setup, while it is not finished.
@@ -89,6 +91,7 @@ pub(super) async fn show(
             nas: nas.map_or((0, false), |nas| (nas.rows.len() as i64, nas.next.is_some())),
             has_plan: !may("plans.view")
                 || !plan::list(&office, actor, None, 1).await?.rows.is_empty(),
+            sees_network: may("network.sessions"),
             network,
             acts: if may("audit.view") { acts(&office, actor).await? } else { Vec::new() },
             setup: setup::progress(&office, actor).await?.filter(Progress::is_under_way),
@@ -139,25 +142,27 @@ fn render(viewer: &Viewer, view: &View) -> Markup {
             @if let Some(progress) = &view.setup { (setup_page::reminder(words, progress)) }
             (tiles(words, view))
             (first_steps(words, view))
-            section {
-                h2 { (words.say(words::CHART_TITLE)) }
-                @match &view.network {
-                    None => (page::empty(&words.say(words::AWAY), None)),
-                    Some(network) => (chart::chart(words, view.now, &network.points)),
-                }
-            }
-            section {
-                div.head {
-                    h2 { (latest_title) }
-                    a href="/sessions?state=all" { (words.say(words::OVERVIEW_ALL_SESSIONS)) }
-                }
-                @match &view.network {
-                    None => (page::empty(&words.say(words::AWAY), None)),
-                    Some(network) if network.latest.is_empty() => {
-                        (page::empty(&words.say(words::SESSIONS_EMPTY), None))
+            @if view.sees_network {
+                section {
+                    h2 { (words.say(words::CHART_TITLE)) }
+                    @match &view.network {
+                        None => (page::empty(&words.say(words::AWAY), None)),
+                        Some(network) => (chart::chart(words, view.now, &network.points)),
                     }
-                    Some(network) => {
-                        (sessions::table(words, view.now, &latest_title, &network.latest))
+                }
+                section {
+                    div.head {
+                        h2 { (latest_title) }
+                        a href="/sessions?state=all" { (words.say(words::OVERVIEW_ALL_SESSIONS)) }
+                    }
+                    @match &view.network {
+                        None => (page::empty(&words.say(words::AWAY), None)),
+                        Some(network) if network.latest.is_empty() => {
+                            (page::empty(&words.say(words::SESSIONS_EMPTY), None))
+                        }
+                        Some(network) => {
+                            (sessions::table(words, view.now, &latest_title, &network.latest))
+                        }
                     }
                 }
             }
@@ -319,6 +324,7 @@ mod tests {
             held: 0,
             nas: (0, false),
             has_plan: false,
+            sees_network: true,
             network: Some(Network { open: 0, points: vec![], latest: vec![] }),
             setup: None,
             acts: vec![],
@@ -380,6 +386,13 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("First steps"));
+    }
+
+    #[test]
+    fn who_may_not_see_sessions_is_not_told_that_a_database_is_away() {
+        let view = View { sees_network: false, network: None, ..empty() };
+        let text = render(&viewer(), &view).into_string();
+        assert!(!text.contains("does not answer") && !text.contains("Latest sessions"), "{text}");
     }
 
     #[test]
