@@ -60,10 +60,7 @@ fn choose(browser: &Browser, name: &str) {
     browser.find("//h1[normalize-space()='Authorize Client']");
     browser.find(&format!("//button[normalize-space()='{name}']")).click();
     browser.find("//main[@id='content']");
-    // Nor does a browser keep pages apart that came over plain HTTP, and says so.
-    let foreign = |line: &String| {
-        !line.contains("jsdelivr") && !line.contains("the URL's origin was untrustworthy")
-    };
+    let foreign = |line: &String| !line.contains("jsdelivr");
     let others: Vec<String> = browser.complaints().into_iter().filter(foreign).collect();
     let ours = |line: &&String| !line.contains("status of 4");
     assert_eq!(others.iter().filter(ours).count(), 0, "{others:#?}");
